@@ -1,0 +1,1 @@
+"""From rows to statistics, figures, tables and a report; never measures."""

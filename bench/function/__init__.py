@@ -1,0 +1,1 @@
+"""What the Lambda function imports: SQLAlchemy, the driver, boto3, and nothing heavier."""
