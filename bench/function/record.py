@@ -105,8 +105,11 @@ class Row:
         problems = validate(data)
         if problems:
             raise ValueError("; ".join(problems))
-        enums = {"role": Role, "state": State, "outcome": Outcome}
-        return cls(**{name: enums[name](value) if name in enums else value for name, value in data.items()})
+        enums: dict[str, type[StrEnum]] = {"role": Role, "state": State, "outcome": Outcome}
+        typed: dict[str, Any] = {
+            name: enums[name](value) if name in enums else value for name, value in data.items()
+        }
+        return cls(**typed)
 
 
 _TYPES: dict[str, Any] = get_type_hints(Row)

@@ -1,0 +1,43 @@
+"""What only Linux offers, in one place, and what is lost elsewhere."""
+
+import ctypes
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+IS_LINUX = sys.platform == "linux"
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def fidelity_notes() -> list[str]:
+    """What is less faithful on this machine than on Linux, one sentence each; empty on Linux."""
+    if IS_LINUX:
+        return []
+    return [
+        "no parent-death signal on this platform: after a SIGKILL of poolbench, run `poolbench doctor`",
+    ]
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def parent_death_hook() -> Callable[[], None] | None:
+    """A `preexec_fn` after which the child dies (SIGKILL) with the thread that forked it; None off Linux.
+
+    The signal follows the forking *thread*, not the process (prctl(2)): fork from one that lives long.
+    libc is loaded here, in the parent, because the child of a fork must not import or allocate much.
+    """
+    if not IS_LINUX:
+        return None
+    prctl, parent = _libc().prctl, os.getpid()
+
+    def die_with_parent() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died between fork and prctl
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return die_with_parent
