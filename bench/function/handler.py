@@ -1,0 +1,170 @@
+"""The benchmark Lambda: a few measured requests for each invocation, one engine for each cell."""
+
+import functools
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine
+
+from bench.function.clocks import boottime_ns
+from bench.function.config import Config, address_of
+from bench.function.deadline import Deadline
+from bench.function.invocation import Answer, BadEvent, Invocation
+from bench.function.measure import Measurement, measure
+from bench.function.probe import Probe, count_commands
+from bench.function.record import SCHEMA, Role, Row, State
+from bench.function.strategies import CONTROL, Setting, build_control, build_engine, get
+from bench.function.workload import WORKLOADS
+from bench.store import Store, StoreError, open_store
+
+CONFIG = Config.load()
+count_commands()
+
+
+@dataclass(slots=True)
+class Cell:
+    """A cell's engine and its past in this environment; kept for as long as the environment lives."""
+
+    engine: Engine
+    probe: Probe
+    deadline: Deadline
+    requests: int = 0
+    last_done_ns: int | None = None  # boottime
+
+
+@dataclass(slots=True)
+class Environment:
+    """What this execution environment has seen."""
+
+    cells: dict[str, Cell] = field(default_factory=dict)
+    requests: int = 0
+
+
+ENVIRONMENT = Environment()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Lambda's entry point: the requests of one invocation, their rows into the store, a summary back.
+
+    Raises:
+        BadEvent: the event is not an invocation, or names an unknown workload.
+        UnknownStrategy: it names an unknown strategy.
+
+    """
+    invocation = Invocation.from_dict(event)
+    if invocation.workload not in WORKLOADS:
+        raise BadEvent(f"unknown workload {invocation.workload!r}: there are {', '.join(WORKLOADS)}")
+    cell = ENVIRONMENT.cells.get(invocation.cell)
+    if cell is None:
+        cell = ENVIRONMENT.cells[invocation.cell] = _new_cell(invocation)
+    workload = WORKLOADS[invocation.workload]
+    rows = []
+    for request in range(invocation.requests):
+        previous_done_ns = cell.last_done_ns
+        measured = measure(cell.engine, cell.probe, workload, cell.deadline, invocation.deadline_s)
+        rows.append(_row(invocation, request, cell, measured, previous_done_ns))
+        cell.last_done_ns = boottime_ns()
+        cell.requests += 1
+        ENVIRONMENT.requests += 1
+    return _deliver(invocation, rows).as_dict()
+
+
+def _new_cell(invocation: Invocation) -> Cell:
+    if invocation.strategy == CONTROL:
+        engine, port = build_control(), None
+    else:
+        address = address_of(invocation.endpoint)
+        setting = Setting(
+            url=CONFIG.url(address),
+            idle_client_timeout_s=invocation.idle_client_timeout_s,
+            label=invocation.label,
+            tls=CONFIG.tls,
+        )
+        engine, port = build_engine(get(invocation.strategy), setting), address.port
+    return Cell(engine, Probe(engine), Deadline(port))
+
+
+def _state(request: int, cell: Cell) -> State:
+    if ENVIRONMENT.requests == 0:
+        return State.FIRST_IN_ENVIRONMENT
+    if cell.requests == 0:
+        return State.FIRST_OF_ENGINE
+    return State.STEADY if request else State.FIRST_AFTER_GAP
+
+
+def _row(
+    invocation: Invocation, request: int, cell: Cell, measured: Measurement, previous_done_ns: int | None
+) -> Row:
+    seen, failure = measured.seen, measured.failure
+    started, done = measured.started, measured.done
+    return Row(
+        schema=SCHEMA,
+        campaign=invocation.campaign,
+        cell=invocation.cell,
+        attempt=invocation.attempt,
+        sequence=invocation.sequence,
+        request=request,
+        round=invocation.round,
+        role=Role(invocation.role),
+        state=_state(request, cell),
+        environment=CONFIG.environment,
+        initialization=CONFIG.initialization,
+        environment_ordinal=ENVIRONMENT.requests,
+        engine_ordinal=cell.requests,
+        due_wall_ns=started.wall_ns if request else invocation.due_wall_ns,
+        sent_wall_ns=invocation.sent_wall_ns,
+        started_wall_ns=started.wall_ns,
+        started_monotonic_ns=started.monotonic_ns,
+        started_boottime_ns=started.boottime_ns,
+        done_wall_ns=done.wall_ns,
+        done_monotonic_ns=done.monotonic_ns,
+        done_boottime_ns=done.boottime_ns,
+        gap_s=None if previous_done_ns is None else (started.boottime_ns - previous_done_ns) / 1e9,
+        connection_idle_s=seen.connection_idle_s,
+        latency_s=measured.latency_s,
+        checkout_s=measured.checkout_s,
+        connect_s=seen.connect_s,
+        ping_s=seen.ping_s,
+        execute_s=measured.execute_s,
+        reset_s=measured.reset_s,
+        connects=seen.connects,
+        pings=seen.pings,
+        invalidations=seen.invalidations,
+        recycles=seen.recycles,
+        wire_commands=seen.wire_commands,
+        outcome=measured.outcome,
+        error_class=failure.error_class if failure else None,
+        error_code=failure.code if failure else None,
+        error_message=failure.message if failure else None,
+        error_phase=measured.failed_in,
+        connection_invalidated=failure.invalidated if failure else None,
+        connection_id=seen.connection_id,
+    )
+
+
+@functools.cache
+def _store(url: str) -> Store:
+    return open_store(url)
+
+
+def _deliver(invocation: Invocation, rows: list[Row]) -> Answer:
+    """Write the rows to the store; if it refuses, let them travel home in the answer instead."""
+    first_error = next((row.error_message for row in rows if row.error_message), None)
+    outcomes = tuple(row.outcome.value for row in rows)
+    plain = tuple(row.as_dict() for row in rows)
+    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in plain).encode()
+    try:
+        _store(invocation.store).put_new(invocation.key, data)
+    except StoreError as error:
+        return Answer(
+            environment=CONFIG.environment,
+            outcomes=outcomes,
+            first_error=first_error,
+            stored=None,
+            rows=plain,
+            store_error=str(error),
+        )
+    return Answer(
+        environment=CONFIG.environment, outcomes=outcomes, first_error=first_error, stored=invocation.key
+    )

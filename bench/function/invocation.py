@@ -1,0 +1,71 @@
+"""What the campaign asks of the function, and what it gets back."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from bench.function.record import Role
+
+
+class BadEvent(ValueError):
+    """The event is not an invocation; the message says how."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One call: a few requests, back to back, of one cell."""
+
+    campaign: str
+    cell: str
+    attempt: int
+    sequence: int
+    round: int
+    role: Role
+    strategy: str
+    label: str  # of the connections, as the server sees them
+    endpoint: str  # "proxy" or "database"
+    workload: str
+    requests: int
+    deadline_s: float  # for each request
+    idle_client_timeout_s: float  # what the strategies scale to
+    due_wall_ns: int
+    sent_wall_ns: int
+    store: str  # URL
+
+    @property
+    def key(self) -> str:
+        """Where the rows go in the store; one object for each invocation, written once."""
+        return f"{self.campaign}/rows/{self.cell}/{self.attempt}-{self.sequence:05d}.jsonl"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, event: dict[str, Any]) -> Self:
+        """Inverse of `as_dict`.
+
+        Raises:
+            BadEvent: a key is missing or unknown.
+
+        """
+        names = {field.name for field in fields(cls)}
+        if set(event) != names:
+            missing, unknown = sorted(names - set(event)), sorted(set(event) - names)
+            raise BadEvent(f"not an invocation: missing {missing}, unknown {unknown}")
+        return cls(**{**event, "role": Role(event["role"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the function says of an invocation; small, because the rows are in the store."""
+
+    environment: str
+    outcomes: tuple[str, ...]  # one for each request
+    first_error: str | None
+    stored: str | None  # the key; None when the store failed, and then the rows themselves come along
+    rows: tuple[dict[str, Any], ...] = ()
+    store_error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        return asdict(self)

@@ -1,0 +1,163 @@
+"""The sampler Lambda: connection counts as a time series, on its own user and its own connection.
+
+It also prepares the schema and describes the server, because it is what reaches the database directly.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import time
+import urllib.request
+from typing import Any
+
+import pymysql
+from sqlalchemy import Connection, Engine, create_engine, text
+
+from bench.function.config import Config, address_of
+from bench.function.workload import seed
+from bench.store import open_store
+
+CONFIG = Config.load()
+
+STATUS = (
+    "Threads_connected",
+    "Connections",
+    "Aborted_clients",
+    "Aborted_connects",
+    "Com_rollback",
+    "Com_set_option",
+    "Com_admin_commands",
+    "Questions",
+)
+VARIABLES = (
+    "version",
+    "version_comment",
+    "max_connections",
+    "wait_timeout",
+    "interactive_timeout",
+    "character_set_server",
+    "collation_server",
+    "autocommit",
+    "transaction_isolation",
+    "tx_isolation",
+    "thread_handling",
+    "innodb_flush_log_at_trx_commit",
+    "performance_schema",
+    "require_secure_transport",
+)
+_LIBRARIES = ("sqlalchemy", "pymysql", "boto3", "awslambdaric")
+
+Sample = dict[str, Any]  # wall_ns, source, metric, group, value
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Lambda's entry point; `action` is `prepare`, `describe` or `sample`.
+
+    Raises:
+        ValueError: another action.
+
+    """
+    match event.get("action"):
+        case "prepare":
+            seed(_engine())
+            return {}
+        case "describe":
+            return describe()
+        case "sample":
+            return sample(event)
+        case other:
+            raise ValueError(f"unknown action {other!r}: prepare, describe or sample")
+
+
+def _engine() -> Engine:
+    tls: dict[str, Any] = {"ssl": CONFIG.tls} if CONFIG.tls else {"ssl_disabled": True}
+    return create_engine(CONFIG.url(address_of("database")), isolation_level="AUTOCOMMIT", connect_args=tls)
+
+
+def describe() -> dict[str, Any]:
+    """Versions of everything the function runs on, and the server's settings that matter to a pool."""
+    with _engine().connect() as connection:
+        names = ", ".join(f"'{name}'" for name in VARIABLES)
+        variables = dict(_pairs(connection, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})"))
+    flavour = "mariadb" if "mariadb" in variables["version"].lower() else "mysql"
+    return {
+        "server": {"flavour": flavour, "version": variables["version"], "variables": variables},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _LIBRARIES if _installed(name)},
+        },
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _pairs(connection: Connection, statement: str) -> list[tuple[str, str]]:
+    return [(str(name), str(value)) for name, value in connection.execute(text(statement))]
+
+
+def sample(event: dict[str, Any]) -> dict[str, Any]:
+    """Sample every `interval_s` for `duration_s`, then write the slice under `key` into `store`.
+
+    A sample that fails (the server is down, say) is a gap in the series and counted, not an end to it.
+    """
+    interval_s, end = float(event["interval_s"]), time.monotonic() + float(event["duration_s"])
+    engine, samples, missed, late = _engine(), list[Sample](), 0, 0
+    due = time.monotonic()
+    while due < end:
+        try:
+            with engine.connect() as connection:
+                samples += _server(connection)
+            samples += _proxy()
+        except (OSError, pymysql.Error) as error:
+            missed += 1
+            engine.dispose()
+            print(f"sample missed: {error}")  # noqa: T201 (a Lambda's log)
+        due += interval_s
+        late += time.monotonic() > due
+        time.sleep(max(0.0, due - time.monotonic()))
+    engine.dispose()
+    data = "".join(json.dumps(entry) + "\n" for entry in samples).encode()
+    open_store(event["store"]).put_new(event["key"], data)
+    return {"samples": len(samples), "missed": missed, "late": late}
+
+
+def _server(connection: Connection) -> list[Sample]:
+    """Status counters, and connections by user, less this one."""
+    names = ", ".join(f"'{name}'" for name in STATUS)
+    now_ns = time.time_ns()
+    found = [
+        _sample(now_ns, "server", name, "", float(value))
+        for name, value in _pairs(connection, f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
+    ]
+    counts: dict[str, int] = {}
+    for process in connection.execute(text("SHOW PROCESSLIST")).mappings():
+        counts[process["User"]] = counts.get(process["User"], 0) + 1
+    counts[CONFIG.secret.username] -= 1
+    found += [_sample(now_ns, "server", "connections", user, count) for user, count in counts.items()]
+    return found
+
+
+def _proxy() -> list[Sample]:
+    """Counters of the lab's proxy; on AWS, where CloudWatch has them, nothing."""
+    url = os.environ.get("POOLBENCH_PROXY_METRICS")
+    if not url:
+        return []
+    with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (ours, from the lab)
+        metrics = json.load(answer)
+    now_ns = time.time_ns()
+    return [
+        _sample(now_ns, "proxy", name, group, value)
+        for name, groups in metrics.items()
+        for group, value in (groups.items() if isinstance(groups, dict) else [("", groups)])
+    ]
+
+
+def _sample(wall_ns: int, source: str, metric: str, group: str, value: float) -> Sample:
+    return {"wall_ns": wall_ns, "source": source, "metric": metric, "group": group, "value": value}

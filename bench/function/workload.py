@@ -1,0 +1,50 @@
+"""What a request does with its connection, and the table that it does it to."""
+
+import random
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, select
+
+ITEMS = 1000
+
+
+class WrongAnswer(Exception):
+    """The database answered, but not what was stored."""
+
+
+_metadata = MetaData()
+items = Table(
+    "items",
+    _metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("label", String(64), nullable=False),
+    Column("hits", Integer, nullable=False, server_default="0"),
+    mysql_charset="utf8mb4",
+    mysql_collate="utf8mb4_bin",
+)
+
+
+def label_of(item: int) -> str:
+    """Label stored for an item; beyond ASCII and the BMP, so that a charset mistake shows."""
+    return f"item-{item:04d}-žluť-🦆"
+
+
+def seed(engine: Engine) -> None:
+    """Create and fill the table; harmless when it is there already."""
+    _metadata.create_all(engine)
+    fill = items.insert().prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+    with engine.begin() as connection:
+        connection.execute(fill, [{"id": item, "label": label_of(item)} for item in range(1, ITEMS + 1)])
+
+
+def point_select(connection: Connection) -> None:
+    """One row by primary key."""
+    item = random.randint(1, ITEMS)
+    found = connection.execute(select(items.c.label).where(items.c.id == item)).scalar_one_or_none()
+    if found != label_of(item):
+        raise WrongAnswer(f"item {item}: {found!r} is not {label_of(item)!r}")
+
+
+Workload = Callable[[Connection], None]
+WORKLOADS: Mapping[str, Workload] = MappingProxyType({"point_select": point_select})

@@ -1,0 +1,187 @@
+"""Where results go: `file://` and `s3://`, create-only, so that nothing measured is ever overwritten."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+
+class StoreError(Exception):
+    """A store that cannot be used; the message names it and what to do."""
+
+
+class Conflict(StoreError):
+    """Another object already lies under this key."""
+
+
+class Store(Protocol):
+    """Objects under keys such as `campaign/rows/cell/0-3.jsonl`; both kinds behave the same."""
+
+    url: str
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        """Create an object; False if this very object was there already (our own retry, say).
+
+        Raises:
+            Conflict: the key holds other bytes.
+            StoreError: the store refused.
+
+        """
+
+    def get(self, key: str) -> bytes:
+        """Read a whole object.
+
+        Raises:
+            KeyError: there is none.
+            StoreError: the store refused.
+
+        """
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Every key that starts with `prefix`, sorted."""
+
+
+def open_store(url: str) -> Store:
+    """Open `file:///directory`, a plain path, or `s3://bucket/prefix`.
+
+    Raises:
+        StoreError: another scheme.
+
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "s3" and parts.netloc:
+        return S3Store(parts.netloc, parts.path.strip("/"))
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return FileStore(Path(unquote(parts.path)))
+    if not parts.scheme and url:
+        return FileStore(Path(url).absolute())
+    raise StoreError(f"store {url!r}: use a directory, file:///directory or s3://bucket/prefix")
+
+
+def check_writable(store: Store) -> None:
+    """Write and read back a marker object, so that a bad store is found before anything is measured.
+
+    Raises:
+        StoreError: it cannot be written or read.
+
+    """
+    marker = b"poolbench can write here\n"
+    store.put_new("writable", marker)
+    if store.get("writable") != marker:
+        raise StoreError(f"store {store.url}: what was written is not what is read back")
+
+
+class FileStore:
+    """A directory. An object appears whole or not at all: written aside, then linked under its name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.url = root.absolute().as_uri()
+
+    def put_new(self, key: str, data: bytes) -> bool:  # noqa: D102
+        path = self.root / key
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    os.fchmod(file.fileno(), 0o644)
+                os.link(temporary, path)  # unlike rename, fails if the name is taken
+            finally:
+                Path(temporary).unlink(missing_ok=True)
+        except FileExistsError:
+            if path.is_file() and path.read_bytes() == data:
+                return False
+            raise Conflict(f"store {self.url}: {key} exists with other content") from None
+        except OSError as error:
+            raise StoreError(f"store {self.url}: cannot write {key}: {error.strerror}") from error
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        return True
+
+    def get(self, key: str) -> bytes:  # noqa: D102
+        try:
+            return (self.root / key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise KeyError(key) from None
+        except OSError as error:
+            raise StoreError(f"store {self.url}: cannot read {key}: {error.strerror}") from error
+
+    def keys(self, prefix: str = "") -> Iterator[str]:  # noqa: D102
+        folder = self.root / prefix.rpartition("/")[0]
+        found = (
+            path.relative_to(self.root).as_posix()
+            for path in folder.rglob("*")
+            if path.is_file() and not path.name.startswith(".tmp-")
+        )
+        yield from sorted(key for key in found if key.startswith(prefix))
+
+
+class S3Store:
+    """A bucket and prefix. `If-None-Match: *` makes the put a create; the checksum guards both ways."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        # Imported here: boto3 costs a function that writes to a directory half of its start-up time.
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
+        self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+        self._client_error, self._boto_error = ClientError, BotoCoreError
+
+    @contextlib.contextmanager
+    def _explained(self, verb: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except self._client_error as error:
+            code = error.response["Error"]["Code"]
+            if code in ("NoSuchKey", "404"):
+                raise KeyError(key) from None
+            raise StoreError(f"store {self.url}: cannot {verb} {key}: {code}") from error
+        except self._boto_error as error:
+            raise StoreError(f"store {self.url}: cannot {verb} {key}: {error}") from error
+
+    def put_new(self, key: str, data: bytes) -> bool:  # noqa: D102
+        checksum = b64encode(hashlib.sha256(data).digest()).decode()
+        where = {"Bucket": self._bucket, "Key": self._prefix + key}
+        with self._explained("write", key):
+            try:
+                self._client.put_object(Body=data, IfNoneMatch="*", ChecksumSHA256=checksum, **where)
+            except self._client_error as error:
+                # 412: it is there. 409: a racing create; whoever won, the object decides below.
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
+                    raise
+                if self.get(key) == data:
+                    return False
+                raise Conflict(f"store {self.url}: {key} exists with other content") from None
+        return True
+
+    def get(self, key: str) -> bytes:  # noqa: D102
+        with self._explained("read", key):
+            answer = self._client.get_object(
+                Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED"
+            )
+            body: bytes = answer["Body"].read()
+            return body
+
+    def keys(self, prefix: str = "") -> Iterator[str]:  # noqa: D102
+        with self._explained("list", prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix + prefix
+            )
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"].removeprefix(self._prefix)
