@@ -11,8 +11,8 @@ import time
 import urllib.request
 from typing import Any
 
-import pymysql
 from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from bench.function.config import Config, address_of
 from bench.function.workload import seed
@@ -115,7 +115,7 @@ def sample(event: dict[str, Any]) -> dict[str, Any]:
             with engine.connect() as connection:
                 samples += _server(connection)
             samples += _proxy()
-        except (OSError, pymysql.Error) as error:
+        except (OSError, SQLAlchemyError) as error:
             missed += 1
             engine.dispose()
             print(f"sample missed: {error}")  # noqa: T201 (a Lambda's log)
