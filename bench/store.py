@@ -42,8 +42,11 @@ class Store(Protocol):
 
         """
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def list_keys(self, prefix: str) -> Iterator[str]:
         """Every key that starts with `prefix`, sorted."""
+
+    def list_folders(self) -> list[str]:
+        """First parts of all keys that have more than one, sorted."""
 
 
 def open_store(url: str) -> Store:
@@ -118,7 +121,7 @@ class FileStore:
         except OSError as error:
             raise StoreError(f"store {self.url}: cannot read {key}: {error.strerror}") from error
 
-    def keys(self, prefix: str = "") -> Iterator[str]:  # noqa: D102
+    def list_keys(self, prefix: str) -> Iterator[str]:  # noqa: D102
         folder = self.root / prefix.rpartition("/")[0]
         found = (
             path.relative_to(self.root).as_posix()
@@ -126,6 +129,9 @@ class FileStore:
             if path.is_file() and not path.name.startswith(".tmp-")
         )
         yield from sorted(key for key in found if key.startswith(prefix))
+
+    def list_folders(self) -> list[str]:  # noqa: D102
+        return sorted(path.name for path in self.root.glob("*/"))
 
 
 class S3Store:
@@ -177,7 +183,7 @@ class S3Store:
             body: bytes = answer["Body"].read()
             return body
 
-    def keys(self, prefix: str = "") -> Iterator[str]:  # noqa: D102
+    def list_keys(self, prefix: str) -> Iterator[str]:  # noqa: D102
         with self._explained("list", prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix + prefix
@@ -185,3 +191,14 @@ class S3Store:
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield entry["Key"].removeprefix(self._prefix)
+
+    def list_folders(self) -> list[str]:  # noqa: D102
+        with self._explained("list", ""):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix, Delimiter="/"
+            )
+            return [
+                entry["Prefix"].removeprefix(self._prefix).rstrip("/")
+                for page in pages
+                for entry in page.get("CommonPrefixes", ())
+            ]

@@ -63,20 +63,24 @@ def plan_lanes(campaign: Campaign, cells: Sequence[Cell]) -> tuple[Lane, ...]:
 
 def _lane(campaign: Campaign, cells: Sequence[Cell], rng: random.Random) -> Lane:
     per_visit = 1 + campaign.repetition.gaps_per_round
-    steps = []
-    for turn in range(campaign.repetition.rounds):
-        for cell in rng.sample(list(cells), len(cells)):
-            for place in range(per_visit):
-                steps.append(
-                    Step(
-                        cell=cell,
-                        round=turn,
-                        role=Role.MEASURE if place else Role.PRIME,
-                        wait_s=cell.gap_s if place else 0.0,
-                        sequence=turn * per_visit + place,
-                    )
-                )
-    return Lane(tuple(steps))
+    visits = [
+        (turn, cell)
+        for turn in range(campaign.repetition.rounds)
+        for cell in rng.sample(list(cells), len(cells))
+    ]
+    return Lane(
+        tuple(
+            Step(
+                cell=cell,
+                round=turn,
+                role=Role.MEASURE if place else Role.PRIME,
+                wait_s=cell.gap_s if place else 0.0,
+                sequence=turn * per_visit + place,
+            )
+            for turn, cell in visits
+            for place in range(per_visit)
+        )
+    )
 
 
 def expected_s(lanes: Sequence[Lane]) -> float:

@@ -1,7 +1,6 @@
 """The benchmark Lambda: a few measured requests for each invocation, one engine for each cell."""
 
 import functools
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +9,7 @@ from sqlalchemy import Engine
 from bench.function.clocks import boottime_ns
 from bench.function.config import Config, address_of
 from bench.function.deadline import Deadline
-from bench.function.invocation import Answer, BadEvent, Invocation
+from bench.function.invocation import Answer, BadEvent, Invocation, encode_rows
 from bench.function.measure import Measurement, measure
 from bench.function.probe import Probe, count_commands
 from bench.function.record import SCHEMA, Role, Row, State
@@ -153,9 +152,8 @@ def _deliver(invocation: Invocation, rows: list[Row]) -> Answer:
     first_error = next((row.error_message for row in rows if row.error_message), None)
     outcomes = tuple(row.outcome.value for row in rows)
     plain = tuple(row.as_dict() for row in rows)
-    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in plain).encode()
     try:
-        _store(invocation.store).put_new(invocation.key, data)
+        _store(invocation.store).put_new(invocation.key, encode_rows(plain))
     except StoreError as error:
         return Answer(
             environment=CONFIG.environment,

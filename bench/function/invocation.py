@@ -1,5 +1,7 @@
 """What the campaign asks of the function, and what it gets back."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
@@ -69,3 +71,8 @@ class Answer:
     def as_dict(self) -> dict[str, Any]:
         """JSON types."""
         return asdict(self)
+
+
+def encode_rows(rows: Iterable[dict[str, Any]]) -> bytes:
+    """Rows as the store keeps them: JSON Lines, UTF-8."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()

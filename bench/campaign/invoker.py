@@ -1,0 +1,100 @@
+"""How the campaign calls the function: boto3's `lambda.invoke`, on AWS and locally alike."""
+
+import base64
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+THROTTLE_PATIENCE_S = 15.0  # an environment may still be draining, or be replaced by a new one
+_REPORT = re.compile(r"(Init Duration|(?<!Billed )Duration|Max Memory Used): ([\d.]+)")
+
+
+class InvokeFailed(Exception):
+    """The Lambda service did not run the function; the message names it and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came back of one invocation."""
+
+    payload: Any
+    function_error: str | None  # the error's type, if the function failed or timed out
+    duration_s: float | None  # from the REPORT line
+    init_duration_s: float | None
+    max_memory_mb: float | None
+    throttled: int  # refusals before it ran; a refused call runs nothing, so asking again is safe
+
+
+class Invoker(Protocol):
+    """Calls a function and waits for its answer."""
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Reply:
+        """Run it once.
+
+        Raises:
+            InvokeFailed: the service did not run it.
+
+        """
+
+
+class LambdaInvoker:
+    """The real thing; `AWS_ENDPOINT_URL` points it at the lab."""
+
+    def __init__(self, function_timeout_s: float) -> None:
+        """Wait for answers longer than the function may take."""
+        # A silently repeated invoke would corrupt gap and count: no retries, no early read timeout.
+        config = Config(
+            retries={"total_max_attempts": 1},
+            connect_timeout=5,
+            read_timeout=function_timeout_s + 30,
+            tcp_keepalive=True,
+        )
+        self._client = boto3.client("lambda", config=config)
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Reply:  # noqa: D102
+        name, _, qualifier = function.partition(":")
+        arguments = {"FunctionName": name, "LogType": "Tail", "Payload": json.dumps(event).encode()}
+        if qualifier:
+            arguments["Qualifier"] = qualifier
+        give_up = time.monotonic() + THROTTLE_PATIENCE_S
+        throttled = 0
+        while True:
+            try:
+                answer = self._client.invoke(**arguments)
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code != "TooManyRequestsException" or time.monotonic() > give_up:
+                    message = error.response["Error"].get("Message", "")
+                    raise InvokeFailed(f"function {function}: {code}: {message}") from error
+                throttled += 1
+                time.sleep(0.05)
+            except BotoCoreError as error:
+                raise InvokeFailed(f"function {function}: {error}") from error
+            else:
+                return _reply(answer, throttled)
+
+
+def _reply(answer: dict[str, Any], throttled: int) -> Reply:
+    payload = json.loads(answer["Payload"].read() or b"null")
+    log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
+    report = {name: float(value) for name, value in _REPORT.findall(log.rpartition("REPORT")[2])}
+    failed = answer.get("FunctionError")
+    kind = payload.get("errorType") if isinstance(payload, dict) else None
+    return Reply(
+        payload=payload,
+        function_error=(kind or failed) if failed else None,
+        duration_s=_seconds(report.get("Duration")),
+        init_duration_s=_seconds(report.get("Init Duration")),
+        max_memory_mb=report.get("Max Memory Used"),
+        throttled=throttled,
+    )
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

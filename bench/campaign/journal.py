@@ -1,0 +1,75 @@
+"""A campaign's objects in its store: what they are called, and what they tell of how far it got."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from bench.store import Store
+
+
+class NoCampaign(Exception):
+    """The store holds no such campaign; the message names what it does hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Reads and writes the objects of one campaign.
+
+    <campaign>/header.json                 provenance, settings and cells; written before anything is measured
+    <campaign>/rows/<cell>/<attempt>-<sequence>.jsonl   one invocation's rows, by the function
+    <campaign>/cells/<cell>.json           a finished cell, with its invocations as the client saw them
+    <campaign>/connections/<session>-<slice>.jsonl      the sampler's series
+    <campaign>/sessions/<session>.json     how one run of the campaign command ended
+    """
+
+    store: Store
+    campaign: str
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Create one of the JSON objects."""
+        data = json.dumps(content, ensure_ascii=False, indent=1).encode()
+        self.store.put_new(f"{self.campaign}/{name}.json", data)
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Read one of the JSON objects.
+
+        Raises:
+            KeyError: there is none of that name.
+
+        """
+        content: dict[str, Any] = json.loads(self.store.get(f"{self.campaign}/{name}.json"))
+        return content
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the objects in a folder, less the folder and the ending."""
+        prefix = f"{self.campaign}/{folder}/"
+        return [key.removeprefix(prefix).rpartition(".")[0] for key in self.store.list_keys(prefix)]
+
+    def finished_cells(self) -> frozenset[str]:
+        """Cells that need not be run again."""
+        return frozenset(self.names("cells"))
+
+    def next_attempts(self) -> dict[str, int]:
+        """For each cell with rows: the number that a new attempt at it gets."""
+        attempts: dict[str, int] = {}
+        for name in self.names("rows"):
+            cell, attempt = name.rpartition("-")[0].split("/")
+            attempts[cell] = max(attempts.get(cell, 0), int(attempt) + 1)
+        return attempts
+
+
+def newest(store: Store, name: str) -> str:
+    """Id of the newest campaign of that name in the store.
+
+    Raises:
+        NoCampaign: there is none.
+
+    """
+    found = store.list_folders()
+    named = re.compile(rf"{re.escape(name)}-\d{{8}}T\d{{6}}Z-\w+")
+    of_name = [folder for folder in found if named.fullmatch(folder)]
+    if not of_name:
+        held = f"it holds {', '.join(found)}" if found else "it is empty"
+        raise NoCampaign(f"store {store.url}: no campaign {name!r}; {held}")
+    return max(of_name)  # the time is part of the id

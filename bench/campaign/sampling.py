@@ -1,0 +1,74 @@
+"""Keeps the sampler function running beside a campaign, slice after slice."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from bench.campaign.invoker import InvokeFailed, Invoker
+
+INTERVAL_S = 0.25
+SLICE_S = 2.5  # how much of the series a crash can lose, and how long stopping can take
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the samples."""
+
+    samples: int = 0
+    missed: int = 0  # the server or the proxy did not answer
+    late: int = 0  # taken after the next one was due
+    failed_slices: int = 0
+    last_error: str | None = None
+
+
+class Sampling:
+    """Context manager: samples from entry to exit, on a thread that only waits for the function."""
+
+    def __init__(self, invoker: Invoker, function: str, store_url: str, key_prefix: str) -> None:
+        """Write slices to `<key_prefix>-<n>.jsonl`."""
+        self.tally = Tally()
+        self._invoker, self._function = invoker, function
+        self._store_url, self._key_prefix = store_url, key_prefix
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sampling", daemon=True)
+
+    def __enter__(self) -> "Sampling":
+        """Start."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the running slice end, then return."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._stop.is_set():
+            event = {
+                "action": "sample",
+                "duration_s": SLICE_S,
+                "interval_s": INTERVAL_S,
+                "store": self._store_url,
+                "key": f"{self._key_prefix}-{number:05d}.jsonl",
+            }
+            number += 1
+            try:
+                reply = self._invoker.invoke(self._function, event)
+            except InvokeFailed as error:
+                self._fail(str(error))
+            else:
+                if reply.function_error:
+                    self._fail(f"{reply.function_error}: {reply.payload}")
+                else:
+                    self._add(reply.payload)
+
+    def _add(self, counts: dict[str, Any]) -> None:
+        self.tally.samples += counts["samples"]
+        self.tally.missed += counts["missed"]
+        self.tally.late += counts["late"]
+
+    def _fail(self, why: str) -> None:
+        self.tally.failed_slices += 1
+        self.tally.last_error = why
+        self._stop.wait(SLICE_S)  # do not hammer what is broken

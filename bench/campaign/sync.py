@@ -1,0 +1,152 @@
+"""From a store's objects to a directory of Parquet that reports are made from."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.campaign.journal import Journal
+from bench.function.record import FIELDS, Row, validate
+
+_FACTORS = {  # of the cell: column -> key in the header's cells
+    "label": "label",
+    "strategy": "strategy",
+    "twin": "twin",
+    "control": "control",
+    "gap_ratio": "gap_ratio",
+    "gap_asked_s": "gap_s",
+    "driver": "driver",
+    "failure": "failure",
+    "endpoint": "endpoint",
+    "workload": "workload",
+    "replicate": "replicate",
+}
+_FACTOR_TYPES = {
+    **dict.fromkeys(_FACTORS, pa.string()),
+    **dict.fromkeys(("twin", "control"), pa.bool_()),
+    **dict.fromkeys(("gap_ratio", "gap_asked_s"), pa.float64()),
+    "replicate": pa.int64(),
+}
+_CLIENT = {  # of the invocation, as the client saw it
+    "function": pa.string(),
+    "client_sent_wall_ns": pa.int64(),
+    "client_done_wall_ns": pa.int64(),
+    "function_error": pa.string(),
+    "duration_s": pa.float64(),
+    "init_duration_s": pa.float64(),
+    "max_memory_mb": pa.float64(),
+    "throttled": pa.int64(),
+}
+_CONNECTIONS = pa.schema(
+    {
+        "wall_ns": pa.int64(),
+        "source": pa.string(),
+        "metric": pa.string(),
+        "group": pa.string(),
+        "value": pa.float64(),
+    }
+)
+
+
+def _arrow(kind: Any) -> pa.DataType:
+    text = str(kind)
+    for name, arrow in (("int", pa.int64()), ("float", pa.float64()), ("bool", pa.bool_())):
+        if name in text:
+            return arrow
+    return pa.string()
+
+
+ROWS = pa.schema(
+    {name: _arrow(kind) for name, kind in get_type_hints(Row).items()}
+    | _FACTOR_TYPES
+    | {"counted": pa.bool_()}
+    | _CLIENT
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What came over."""
+
+    rows: int
+    uncounted: int  # of attempts that were left unfinished; in the file, but no part of any figure
+    invalid: int  # not rows of the schema: in invalid.jsonl, with the reason
+    finished_cells: int
+    cells: int
+
+
+def sync(journal: Journal, directory: Path) -> Synced:
+    """Write header.json, rows.parquet, connections.parquet and invalid.jsonl into `directory`.
+
+    Nothing in the store changes, and a later sync of the same campaign replaces these files.
+
+    Raises:
+        KeyError: the store has no header of this campaign.
+        StoreError: the store refused.
+
+    """
+    header = journal.read("header")
+    finished = {cell: journal.read(f"cells/{cell}") for cell in sorted(journal.finished_cells())}
+    header["sessions"] = [journal.read(f"sessions/{name}") for name in journal.names("sessions")]
+    header["finished"] = len(finished) == len(header["cells"])
+    rows: list[dict[str, Any]] = []
+    invalid: list[dict[str, Any]] = []
+    factors = {cell["id"]: {name: cell[key] for name, key in _FACTORS.items()} for cell in header["cells"]}
+    clients = {
+        (cell, content["attempt"], invocation["sequence"]): invocation
+        for cell, content in finished.items()
+        for invocation in content["invocations"]
+    }
+    for key, line in _lines(journal, "rows"):
+        row, problems = _parse(line)
+        if row is None or problems or row["cell"] not in factors:
+            problems = problems or ["its cell is not in the header"]
+            invalid.append({"object": key, "problems": problems, "line": line})
+            continue
+        client = clients.get((row["cell"], row["attempt"], row["sequence"]))
+        rows.append(
+            {
+                **{name: row[name] for name in FIELDS},
+                **factors[row["cell"]],
+                "counted": client is not None,
+                **{name: client[name] if client else None for name in _CLIENT},
+            }
+        )
+    samples = [json.loads(line) for _, line in _lines(journal, "connections")]
+    directory.mkdir(parents=True, exist_ok=True)
+    _write_parquet(directory / "rows.parquet", rows, ROWS)
+    _write_parquet(directory / "connections.parquet", samples, _CONNECTIONS)
+    _write_text(directory / "invalid.jsonl", "".join(json.dumps(entry) + "\n" for entry in invalid))
+    _write_text(directory / "header.json", json.dumps(header, ensure_ascii=False, indent=1) + "\n")
+    uncounted = sum(not row["counted"] for row in rows)
+    return Synced(len(rows), uncounted, len(invalid), len(finished), len(header["cells"]))
+
+
+def _lines(journal: Journal, folder: str) -> Iterator[tuple[str, str]]:
+    for key in journal.store.list_keys(f"{journal.campaign}/{folder}/"):
+        for line in journal.store.get(key).decode(errors="replace").splitlines():
+            yield key, line
+
+
+def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return None, [f"not JSON: {error}"]
+    return (row, validate(row)) if isinstance(row, dict) else (None, ["not an object"])
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    partial = path.with_suffix(".partial")
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial, compression="zstd")
+    partial.replace(path)
+
+
+def _write_text(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
