@@ -27,7 +27,7 @@ def build(cls: type[Any], table: Mapping[str, Any], path: str = "") -> Any:
     kinds = get_type_hints(cls)
     for key in table:
         if key not in kinds:
-            raise BadCampaign(f"{path}{unknown(key, kinds)}")
+            raise BadCampaign(f"{path.rstrip('.') or 'top level'}: {unknown(key, kinds)}")
     values = {}
     for field in fields(cls):
         if field.name in table:

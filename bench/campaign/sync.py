@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,11 +53,9 @@ _CONNECTIONS = pa.schema(
 
 
 def _arrow(kind: Any) -> pa.DataType:
-    text = str(kind)
-    for name, arrow in (("int", pa.int64()), ("float", pa.float64()), ("bool", pa.bool_())):
-        if name in text:
-            return arrow
-    return pa.string()
+    """Column type of a row's field; an optional field is one of its type, and enums are text."""
+    plain = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    return next((plain[part] for part in get_args(kind) or (kind,) if part in plain), pa.string())
 
 
 ROWS = pa.schema(

@@ -1,0 +1,114 @@
+"""One run of the campaign command: check, describe, run, and leave word of how it ended."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.campaign.clock import SystemClock
+from bench.campaign.header import check_same, make_header, new_id
+from bench.campaign.invoker import Invoker, LambdaInvoker
+from bench.campaign.journal import Journal, newest
+from bench.campaign.plan import CampaignFile
+from bench.campaign.runner import CampaignStopped, Progress, Runner
+from bench.campaign.sampling import Sampling
+from bench.campaign.schedule import plan_lanes
+from bench.store import Store, check_writable
+
+NEWEST = "newest"  # resume the newest campaign of the file's name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a campaign is run against."""
+
+    lanes: tuple[str, ...]  # functions, `name:alias`, one execution environment each
+    sampler: str
+    description: dict[str, Any]  # kind, freeze, proxy settings, ...: goes into the header
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A campaign whose cells are all done."""
+
+    campaign: str
+    wall_s: float
+    cells_run: int
+
+
+def open_journal(file: CampaignFile, store: Store, resume: str | None) -> Journal:
+    """Find the campaign to resume, or name a new one; nothing is written but the writability marker.
+
+    Raises:
+        StoreError: the store cannot be written.
+        NoCampaign: there is nothing to resume.
+
+    """
+    check_writable(store)
+    if resume is None:
+        return Journal(store, new_id(file.campaign.name))
+    return Journal(store, newest(store, file.campaign.name) if resume == NEWEST else resume)
+
+
+def run_session(
+    file: CampaignFile,
+    journal: Journal,
+    target: Target,
+    *,
+    resume: bool,
+    on_progress: Callable[[Progress], None],
+) -> Finished:
+    """Run the cells that are not finished yet.
+
+    Raises:
+        Different: resumed with another file, server, version or setting.
+        CampaignStopped: it could not go on.
+        InvokeFailed: the Lambda service did not run a function.
+        StoreError: the store refused.
+
+    """
+    campaign = file.campaign
+    invoker = LambdaInvoker(campaign.function_timeout_s)
+    _call(invoker, target.sampler, "prepare")
+    described = _call(invoker, target.sampler, "describe")
+    header = make_header(journal.campaign, file, target.description, described)
+    if resume:
+        check_same(journal.read("header"), header)
+    else:
+        journal.write("header", header)
+    finished = journal.finished_cells()
+    cells = [cell for cell in campaign.cells() if cell.id not in finished]
+    lanes = plan_lanes(campaign, cells)
+    session = f"{len(journal.names('sessions')):03d}"
+    record: dict[str, Any] = {"session": session, "started_wall_ns": time.time_ns(), "how": "finished"}
+    runner = Runner(campaign, journal, invoker, SystemClock(), on_progress)
+    sampling = Sampling(
+        invoker,
+        target.sampler,
+        journal.store.url,
+        f"{journal.campaign}/connections/{session}-{record['started_wall_ns']}",
+    )
+    began = time.monotonic()
+    try:
+        with sampling:
+            runner.run(lanes, target.lanes, journal.next_attempts())
+    except KeyboardInterrupt:
+        record["how"] = "interrupted"
+        raise
+    except Exception as error:
+        record["how"] = f"stopped: {error}"
+        raise
+    finally:
+        record["ended_wall_ns"] = time.time_ns()
+        record["sampling"] = asdict(sampling.tally)
+        journal.write(f"sessions/{session}", record)
+    return Finished(journal.campaign, time.monotonic() - began, len(cells))
+
+
+def _call(invoker: Invoker, function: str, action: str) -> dict[str, Any]:
+    reply = invoker.invoke(function, {"action": action})
+    if reply.function_error:
+        message = reply.payload.get("errorMessage", "") if isinstance(reply.payload, dict) else ""
+        raise CampaignStopped(f"{function} could not {action}: {reply.function_error}: {message}")
+    answer: dict[str, Any] = reply.payload
+    return answer

@@ -1,0 +1,132 @@
+"""Campaign files: what they expand to, and how bad ones are refused."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.campaign.plan import Campaign, CampaignFile, Factors, Repetition, packaged
+from bench.campaign.strict import BadCampaign, build
+from bench.function.strategies import CONTROL, REFERENCE, STRATEGIES
+
+GOOD = """
+name = "x"
+description = "d"
+seed = 7
+idle_client_timeout_s = 2
+[factors]
+strategies = ["queuepool", "nullpool"]
+gaps = [0, 1.5]
+[request]
+requests = 2
+[repetition]
+lanes = 3
+replicates = 2
+"""
+
+
+def load(tmp_path: Path, text: str) -> Campaign:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    return CampaignFile.load(str(path)).campaign
+
+
+def test_every_packaged_campaign_is_valid_and_has_unique_cells() -> None:
+    assert packaged() == ["aws", "full", "quick", "smoke"]
+    for name in packaged():
+        campaign = CampaignFile.load(name).campaign
+        assert campaign.name == name
+        ids = [cell.id for cell in campaign.cells()]
+        assert len(set(ids)) == len(ids)
+
+
+def test_quick_has_thirty_first_after_gap_requests_for_each_strategy_and_gap() -> None:
+    campaign = CampaignFile.load("quick").campaign
+    repetition = campaign.repetition
+    assert repetition.replicates * repetition.rounds * repetition.gaps_per_round >= 30
+    assert campaign.factors.gaps == (0, 0.5, 0.9, 1.1, 2)
+    assert campaign.idle_client_timeout_s == 2.0
+
+
+def test_cells_are_the_product_with_a_twin_and_a_control(tmp_path: Path) -> None:
+    cells = load(tmp_path, GOOD).cells()
+    assert [cell.id for cell in cells if cell.replicate == 0] == [
+        "queuepool-0x-0",
+        "queuepool-1.5x-0",
+        "nullpool-0x-0",
+        "nullpool-1.5x-0",
+        "queuepool-twin-0x-0",
+        "queuepool-twin-1.5x-0",
+        "no_database-0x-0",
+        "no_database-1.5x-0",
+    ]
+    assert len(cells) == 16
+    assert {cell.gap_s for cell in cells} == {0.0, 3.0}
+    assert {cell.strategy for cell in cells if cell.twin} == {REFERENCE}
+    assert {cell.strategy for cell in cells if cell.control} == {CONTROL}
+
+
+@given(
+    st.lists(st.sampled_from(sorted(STRATEGIES)), min_size=1, unique=True),
+    st.lists(st.integers(0, 40), min_size=1, max_size=6, unique=True),
+    st.integers(1, 4),
+)
+def test_expansion_is_deterministic_and_complete(
+    names: list[str], quarters: list[int], replicates: int
+) -> None:
+    def expand() -> Campaign:
+        return Campaign(
+            name="p",
+            description="",
+            seed=1,
+            idle_client_timeout_s=2.0,
+            factors=Factors(strategies=tuple(names), gaps=tuple(quarter / 4 for quarter in quarters)),
+            repetition=Repetition(lanes=4, replicates=replicates),
+        )
+
+    cells = expand().cells()
+    assert cells == expand().cells()
+    assert len({cell.id for cell in cells}) == len(cells)
+    contenders = len(set(names) | {REFERENCE}) + 2  # the A/A twin and the control
+    assert len(cells) == contenders * len(quarters) * replicates
+    assert all(re.fullmatch(r"[a-z_]+(-twin)?-[0-9.e+-]+x-\d", cell.id) for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('"nullpool"', '"nulpool"'), "unknown strategy 'nulpool': did you mean 'nullpool'?"),
+        (("seed", "sede"), "top level: unknown 'sede': did you mean 'seed'?"),
+        (("lanes = 3", "lames = 3"), "repetition: unknown 'lames': did you mean 'lanes'?"),
+        (("seed = 7", ""), "seed is missing"),
+        (("seed = 7", 'seed = "7"'), "seed is '7', not int"),
+        (("seed = 7", "seed = true"), "seed is True, not int"),
+        (("[0, 1.5]", "[]"), "factors.gaps and factors.gaps_s are empty: give at least one gap"),
+        (('["queuepool", "nullpool"]', "[]"), "factors.strategies is empty"),
+        (("[0, 1.5]", "[0, 1.5, 0]"), "factors.gaps: 0.0 given twice"),
+        (("[0, 1.5]", "[-1]"), "factors.gaps: -2.0 s is negative"),
+        (("[0, 1.5]", "1.5"), "factors.gaps is 1.5, not a list"),
+        (("[0, 1.5]", '["1"]'), "factors.gaps[0] is '1', not float"),
+        (("lanes = 3", "lanes = 0"), "repetition.lanes is 0: it must be positive"),
+        (("requests = 2", "requests = 2\ndeadline_s = 15"), "is not below function_timeout_s = 30"),
+        (("requests = 2", 'workload = "point_selekt"'), "did you mean 'point_select'?"),
+        (('name = "x"', "name = "), "not TOML"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_cure(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    assert change[0] in GOOD
+    with pytest.raises(BadCampaign, match=re.escape(message)):
+        load(tmp_path, GOOD.replace(*change))
+
+
+def test_a_missing_file_lists_the_packaged_ones(tmp_path: Path) -> None:
+    with pytest.raises(BadCampaign, match="No such file or directory; packaged are: aws, full, quick, smoke"):
+        CampaignFile.load(str(tmp_path / "nothing.toml"))
+
+
+def test_a_value_where_a_table_belongs_is_refused() -> None:
+    with pytest.raises(BadCampaign, match="request is 3, not a table"):
+        build(Campaign, tomllib.loads(GOOD) | {"request": 3})
