@@ -97,21 +97,15 @@ class FileStore:
                     file.flush()
                     os.fsync(file.fileno())
                     os.fchmod(file.fileno(), 0o644)
-                os.link(temporary, path)  # unlike rename, fails if the name is taken
+                created = _link(temporary, path)
             finally:
                 Path(temporary).unlink(missing_ok=True)
-        except FileExistsError:
-            if path.is_file() and path.read_bytes() == data:
-                return False
-            raise Conflict(f"store {self.url}: {key} exists with other content") from None
+            if not created and path.read_bytes() != data:
+                raise Conflict(f"store {self.url}: {key} exists with other content")
+            _sync_directory(path.parent)
         except OSError as error:
             raise StoreError(f"store {self.url}: cannot write {key}: {error.strerror}") from error
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-        return True
+        return created
 
     def get(self, key: str) -> bytes:  # noqa: D102
         try:
@@ -132,6 +126,24 @@ class FileStore:
 
     def list_folders(self) -> list[str]:  # noqa: D102
         return sorted(path.name for path in self.root.glob("*/"))
+
+
+def _link(existing: str, path: Path) -> bool:
+    """Give a file its name; unlike a rename, never over another file."""
+    try:
+        os.link(existing, path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _sync_directory(folder: Path) -> None:
+    """Make new names in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class S3Store:

@@ -1,0 +1,61 @@
+"""A clock that costs no time, and a function that answers at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bench.campaign.invoker import Reply
+from bench.function.invocation import Answer
+
+
+class FakeClock:
+    """Moves only when it is slept on or pushed."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def wall_ns(self) -> int:
+        return round(self.time * 1e9)
+
+    def sleep_until(self, moment: float) -> None:
+        self.time = max(self.time, moment)
+
+
+def reply(payload: Any, function_error: str | None = None) -> Reply:
+    return Reply(
+        payload=payload,
+        function_error=function_error,
+        duration_s=0.001,
+        init_duration_s=None,
+        max_memory_mb=50.0,
+        throttled=0,
+    )
+
+
+def answer(*outcomes: str, error: str | None = None, **more: Any) -> Reply:
+    stored = more.pop("stored", "key")
+    return reply(
+        Answer(environment="env", outcomes=outcomes, first_error=error, stored=stored, **more).as_dict()
+    )
+
+
+class FakeFunction:
+    """Takes `window_s` of the clock for each invocation and keeps what it was asked."""
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        window_s: float = 0.01,
+        answers: Callable[[dict[str, Any]], Reply] = lambda _event: answer("ok", "ok"),
+    ) -> None:
+        self.clock, self.window_s, self.answers = clock, window_s, answers
+        self.calls: list[tuple[float, float, str, dict[str, Any]]] = []  # sent, done, function, event
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Reply:
+        sent = self.clock.monotonic()
+        self.clock.time += self.window_s
+        result = self.answers(event)
+        self.calls.append((sent, self.clock.monotonic(), function, event))
+        return result
