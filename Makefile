@@ -1,0 +1,49 @@
+# Two commands do everything on a machine with Python >= 3.11: make campaign, make test.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: campaign test test-fast perf format lock clean
+campaign: $(VENV)/ready
+	$(BIN)/poolbench campaign quick
+
+test: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+test-fast: $(VENV)/ready
+	$(BIN)/pytest -m 'not slow'
+
+perf: $(VENV)/ready
+	@$(BIN)/python -m bench.perf
+
+format: $(VENV)/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Universal: one lock for every Python and platform; uv is needed for this alone. No host names get in.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 --no-annotate \
+	  --no-header pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Debian's python3 comes without ensurepip; then pip is fetched from the machine's own archive.
+$(VENV)/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "poolbench needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@rm -rf $(VENV)
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); else \
+	  $(PYTHON) -m venv --without-pip $(VENV) && \
+	  $(PYTHON) -m bench.lab.debs fetch python3-pip-whl --into build/pip && \
+	  $(BIN)/python build/pip/usr/share/python-wheels/pip-*.whl/pip install --quiet --no-index \
+	    --find-links build/pip/usr/share/python-wheels pip; fi
+	$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,15 @@
+"""A real MySQL-compatible server: given, found, in a container, or fetched into a private prefix."""
+
+from bench.lab.mysql.accounts import Account, create_accounts
+from bench.lab.mysql.find import running_server
+from bench.lab.mysql.server import RunningServer, Server, ServerOptions, ServerUnavailable
+
+__all__ = [
+    "Account",
+    "RunningServer",
+    "Server",
+    "ServerOptions",
+    "ServerUnavailable",
+    "create_accounts",
+    "running_server",
+]
