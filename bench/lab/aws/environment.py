@@ -37,8 +37,9 @@ class Environment:
 
     def __init__(
         self,
-        number: int,
+        name: str,
         function: FunctionConfig,
+        *,
         version: str,
         provisioned: bool,
         work_dir: Path,
