@@ -1,0 +1,5 @@
+"""`python -m bench` is `poolbench`."""
+
+from bench.cli import main
+
+main()

@@ -1,0 +1,156 @@
+"""`poolbench lab`: the stand-in by itself, for your own clients and experiments."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.cli.target import make_functions
+from bench.lab.debs import cache_directory
+from bench.lab.mysql import ServerOptions
+from bench.lab.proxy import ProxySettings
+from bench.lab.stack import Stack, running_stack
+
+START_TIMEOUT_S = 300.0
+
+
+@click.group()
+def lab() -> None:
+    """Run the local stand-in: a MySQL server, a proxy with RDS Proxy's settings, a Lambda service.
+
+    \b
+    poolbench lab up                    start it in the background
+    poolbench lab env                   print its variables, for `eval`
+    poolbench lab exec -- CMD ARGS      run a command with its variables set
+    poolbench lab down                  stop it
+    """
+
+
+def lab_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that `up` and `exec` share."""
+    for option in (
+        click.option("--server", help="MySQL server: a URL, docker, mysqld, mariadbd or apt."),
+        click.option(
+            "--idle-client-timeout", type=float, default=60, show_default=True, help="Of the proxy, seconds."
+        ),
+        click.option("--lanes", type=click.IntRange(0, 64), default=1, show_default=True, help="Functions."),
+    ):
+        command = option(command)
+    return command
+
+
+@lab.command()
+@lab_options
+def up(server: str | None, idle_client_timeout: float, lanes: int) -> None:
+    """Start the lab in the background."""
+    if _state():
+        raise click.ClickException("the lab is up; `poolbench lab down` stops it")
+    path = _state_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = path.with_suffix(".log")
+    command = [sys.executable, "-m", "bench", "lab", "serve", "--lanes", str(lanes)]
+    command += ["--idle-client-timeout", str(idle_client_timeout), *(["--server", server] if server else [])]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+        )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not _state():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise click.ClickException(f"the lab did not start:\n{log.read_text(errors='replace')}")
+        time.sleep(0.05)
+    click.echo(log.read_text(errors="replace"), nl=False)
+    click.echo("the lab is up; `poolbench lab env` prints its variables, `poolbench lab down` stops it")
+
+
+@lab.command(hidden=True)
+@lab_options
+def serve(server: str | None, idle_client_timeout: float, lanes: int) -> None:
+    """Run the lab in the foreground and keep its state file, until a signal comes."""
+    path = _state_path()
+    with _stack(server, idle_client_timeout, lanes) as stack:
+        partial = path.with_suffix(".partial")
+        partial.touch(mode=0o600)  # the variables hold passwords
+        partial.write_text(json.dumps({"pid": os.getpid(), "variables": stack.environment()}))
+        partial.replace(path)
+        try:
+            signal.pause()
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@lab.command()
+def down() -> None:
+    """Stop the lab."""
+    state = _state()
+    if state is None:
+        raise click.ClickException("the lab is not up")
+    os.kill(state["pid"], signal.SIGTERM)
+    while _state():
+        time.sleep(0.05)
+    click.echo("the lab is down")
+
+
+@lab.command(name="env")
+def print_variables() -> None:
+    """Print the lab's variables as shell commands: eval "$(poolbench lab env)"."""
+    state = _state()
+    if state is None:
+        raise click.ClickException("the lab is not up; `poolbench lab up` starts it")
+    for name, value in state["variables"].items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@lab.command(name="exec", context_settings={"ignore_unknown_options": True})
+@lab_options
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(server: str | None, idle_client_timeout: float, lanes: int, command: tuple[str, ...]) -> None:
+    """Run COMMAND with the lab's variables: of the lab that is up, else of one for this command alone."""
+    state = _state()
+    if state:
+        sys.exit(_run(command, state["variables"]))
+    with _stack(server, idle_client_timeout, lanes) as stack:
+        code = _run(command, stack.environment())
+    sys.exit(code)
+
+
+def _run(command: tuple[str, ...], variables: dict[str, str]) -> int:
+    try:
+        return subprocess.run(command, env={**os.environ, **variables}, check=False).returncode
+    except OSError as error:
+        raise click.ClickException(f"{command[0]}: {error.strerror}") from error
+
+
+def _stack(server: str | None, idle_client_timeout: float, lanes: int) -> AbstractContextManager[Stack]:
+    return running_stack(
+        lambda endpoints: make_functions(lanes, 30, endpoints),
+        ProxySettings(idle_client_timeout=idle_client_timeout),
+        server=server,
+        options=ServerOptions(),
+        say=lambda text: click.echo(text, err=True),
+    )
+
+
+def _state_path() -> Path:
+    return cache_directory() / "lab.json"
+
+
+def _state() -> dict[str, Any] | None:
+    """What `up` left, if the process it tells of is alive."""
+    with suppress(OSError, ValueError):
+        state: dict[str, Any] = json.loads(_state_path().read_text())
+        os.kill(state["pid"], 0)
+        return state
+    return None
+
+
+COMMANDS = (lab,)

@@ -1,0 +1,75 @@
+"""The lab with the benchmark's functions in it, as a target for campaigns."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.campaign.plan import Campaign
+from bench.campaign.session import Target
+from bench.lab.aws import FunctionConfig
+from bench.lab.stack import APPLICATION, SAMPLER, SCHEMA, Endpoints, Stack
+
+ALIAS = "live"
+LANE, SAMPLER_FUNCTION = "poolbench-lane-{:02d}", "poolbench-sampler"
+
+
+def lanes_of(campaign: Campaign) -> int:
+    """How many lanes a campaign can use."""
+    return min(campaign.repetition.lanes, len(campaign.cells()))
+
+
+def make_functions(lanes: int, timeout_s: float, endpoints: Endpoints) -> Sequence[FunctionConfig]:
+    """One function for each lane, whose one environment never gets a second beside it, and the sampler."""
+    where = {
+        "POOLBENCH_PROXY_ENDPOINT": endpoints.proxy,
+        "POOLBENCH_DATABASE_ENDPOINT": endpoints.database,
+        "POOLBENCH_PROXY_METRICS": f"{endpoints.proxy_control_url}/metrics",
+    }
+    lane_environment = {**where, "POOLBENCH_SECRET": _secret(APPLICATION, endpoints.application_password)}
+    sampler_environment = {**where, "POOLBENCH_SECRET": _secret(SAMPLER, endpoints.sampler_password)}
+    return [
+        *(_function(LANE.format(number), "handler", lane_environment, timeout_s) for number in range(lanes)),
+        _function(SAMPLER_FUNCTION, "sampler", sampler_environment, 60),
+    ]
+
+
+def _function(name: str, module: str, environment: Mapping[str, str], timeout_s: float) -> FunctionConfig:
+    return FunctionConfig(
+        name=name,
+        handler=f"bench.function.{module}.handler",
+        environment=environment,
+        timeout_s=timeout_s,
+        memory_mb=512,
+        alias=ALIAS,
+        provisioned_concurrency=1,
+        reserved_concurrency=1,
+    )
+
+
+def _secret(user: str, password: str) -> str:
+    return json.dumps({"username": user, "password": password, "dbname": SCHEMA})
+
+
+def target_of(stack: Stack, lanes: int) -> Target:
+    """A running lab as the campaign sees it."""
+    return Target(
+        lanes=tuple(f"{LANE.format(number)}:{ALIAS}" for number in range(lanes)),
+        sampler=f"{SAMPLER_FUNCTION}:{ALIAS}",
+        description=stack.describe(),
+    )
+
+
+@contextlib.contextmanager
+def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the block: this is how boto3 is pointed at the lab."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

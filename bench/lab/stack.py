@@ -1,0 +1,118 @@
+"""The whole lab as one context manager: server, proxy, Lambda service, from nothing and back to nothing."""
+
+import contextlib
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.lab.aws import FunctionConfig, RunningAws, running_aws
+from bench.lab.mysql import Account, RunningServer, ServerOptions, create_accounts, running_server
+from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
+
+SCHEMA = "bench"
+APPLICATION, SAMPLER = "bench", "sampler"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Where things are, for those who set up functions."""
+
+    proxy: str  # host:port
+    proxy_control_url: str
+    database: str  # host:port
+    application_password: str = field(repr=False)  # of APPLICATION, known to the server and to the proxy
+    sampler_password: str = field(repr=False)  # of SAMPLER, which sees everybody's connections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A running lab."""
+
+    server: RunningServer
+    proxy: RunningProxy
+    aws: RunningAws
+    endpoints: Endpoints
+
+    def environment(self) -> dict[str, str]:
+        """Variables with which boto3 and the AWS CLI reach the lab and not AWS, and clients its MySQL."""
+        endpoints = self.endpoints
+        url = f"mysql+pymysql://{APPLICATION}:{endpoints.application_password}@{{}}/{SCHEMA}?charset=utf8mb4"
+        return {
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_ACCESS_KEY_ID": "lab",
+            "AWS_SECRET_ACCESS_KEY": "lab",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "POOLBENCH_PROXY_URL": url.format(endpoints.proxy),
+            "POOLBENCH_DATABASE_URL": url.format(endpoints.database),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What a reader of results must know of this lab; no secrets."""
+        return {
+            "kind": "lab",
+            "freeze": self.aws.freeze,
+            "server_source": self.server.server.source,
+            "proxy": self.proxy.settings.as_dict(),
+            "added_rtt_s": 0.0,
+            "tls": False,
+        }
+
+
+Functions = Callable[[Endpoints], Sequence[FunctionConfig]]
+
+
+@contextlib.contextmanager
+def running_stack(
+    functions: Functions,
+    settings: ProxySettings,
+    *,
+    server: str | None = None,
+    options: ServerOptions | None = None,
+    say: Callable[[str], None] = lambda _text: None,
+) -> Iterator[Stack]:
+    """Everything up for as long as the block runs, and everything gone after it.
+
+    Args:
+        functions: makes the functions, once it is known where the database is.
+        settings: of the proxy.
+        server: which database server, see `running_server`.
+        options: limits of a private server.
+        say: told what happens, one line at a time.
+
+    Raises:
+        ServerUnavailable, ProxyUnavailable, AwsUnavailable: that part did not start.
+
+    """
+    passwords = {name: secrets.token_urlsafe(18) for name in (APPLICATION, SAMPLER)}
+    accounts = [
+        Account(name=APPLICATION, password=passwords[APPLICATION]),
+        Account(name=SAMPLER, password=passwords[SAMPLER], sees_everything=True),
+    ]
+    with contextlib.ExitStack() as parts:
+        work_dir = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="poolbench-lab-")))
+        say("starting a database server")
+        running = parts.enter_context(running_server(server, work_dir=work_dir, options=options))
+        found = running.server
+        create_accounts(found, SCHEMA, accounts)
+        say(f"{found.flavour} {found.version} ({found.source}) on port {found.port}")
+        backend = Backend(host=found.host, port=found.port, user=APPLICATION, password=passwords[APPLICATION])
+        users = {APPLICATION: passwords[APPLICATION]}
+        proxy = parts.enter_context(
+            running_proxy(settings, backend=backend, accounts=users, work_dir=work_dir)
+        )
+        endpoints = Endpoints(
+            proxy=f"{proxy.host}:{proxy.port}",
+            proxy_control_url=proxy.control_url,
+            database=f"{found.host}:{found.port}",
+            application_password=passwords[APPLICATION],
+            sampler_password=passwords[SAMPLER],
+        )
+        configs = functions(endpoints)
+        environments = sum(config.provisioned_concurrency for config in configs)
+        say(f"proxy on port {proxy.port}, idle client timeout {settings.idle_client_timeout:g} s")
+        say(f"initialising {environments} execution environments")
+        aws = parts.enter_context(running_aws(configs, work_dir=work_dir))
+        yield Stack(server=running, proxy=proxy, aws=aws, endpoints=endpoints)
