@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from bench.cli.target import make_functions
-from bench.lab.debs import cache_directory
+from bench.lab.cache import cache_directory
 from bench.lab.mysql import ServerOptions
 from bench.lab.proxy import ProxySettings
 from bench.lab.stack import Stack, running_stack

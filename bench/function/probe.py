@@ -23,13 +23,13 @@ def _counting(connection: Any, command: int, statement: str | bytes) -> None:
     _execute_command(connection, command, statement)
 
 
-def count_commands() -> None:
-    """Count every command that PyMySQL sends and waits for, from now on.
+def count_commands(*, on: bool = True) -> None:
+    """Count every command that PyMySQL sends and waits for, in the whole process, or stop doing so.
 
     All of them pass through `_execute_command`: COM_QUERY, COM_PING, COM_INIT_DB. Not COM_QUIT, which
     has no answer and so costs no round trip, and not authentication, which the probe adds by itself.
     """
-    _PyMySQL._execute_command = _counting
+    _PyMySQL._execute_command = _counting if on else _execute_command
 
 
 @dataclass(slots=True)

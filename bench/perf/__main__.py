@@ -1,0 +1,28 @@
+"""`python -m bench.perf [NAME...]` prints each figure as name, value, goal."""
+
+import sys
+from collections.abc import Mapping
+
+from bench.perf.campaign import quick_campaign
+from bench.perf.figure import Measure
+from bench.perf.function import function_init_ratio, instrument_overhead
+
+MEASURES: Mapping[str, Measure] = {
+    "campaign": quick_campaign,
+    "instrument": instrument_overhead,
+    "init": function_init_ratio,
+}
+
+
+def main(names: list[str]) -> None:
+    """Measure what is named, or everything."""
+    unknown = set(names) - set(MEASURES)
+    if unknown:
+        sys.exit(f"unknown {', '.join(sorted(unknown))}: there are {', '.join(MEASURES)}")
+    for name in names or MEASURES:
+        for figure in MEASURES[name]():
+            sys.stdout.write(figure.line() + "\n")
+            sys.stdout.flush()
+
+
+main(sys.argv[1:])

@@ -1,0 +1,84 @@
+"""What the instrument itself costs: on each request, and at the function's start."""
+
+import gc
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import URL, Engine
+
+from bench.function import probe
+from bench.function.deadline import Deadline
+from bench.function.measure import measure
+from bench.function.probe import Probe
+from bench.function.strategies import REFERENCE, Setting, build_engine, get
+from bench.function.workload import point_select, seed
+from bench.lab.mysql import Account, create_accounts, running_server
+from bench.perf.figure import Figure
+
+PAIRS = 3000
+STARTS = 15
+
+
+def instrument_overhead() -> Iterator[Figure]:
+    """Median of an instrumented warm request over that of the same loop with two clock reads.
+
+    Pair by pair against one server, in alternating order; the instrumented time is taken from outside, so
+    it holds everything that the instrument does before, during and after the request.
+    """
+    with tempfile.TemporaryDirectory() as folder, running_server(None, work_dir=Path(folder)) as running:
+        server, password = running.server, secrets.token_urlsafe(12)
+        create_accounts(server, "perf", [Account(name="perf", password=password)])
+        url = URL.create("mysql+pymysql", "perf", password, server.host, server.port, "perf")
+        setting = Setting(url=url, idle_client_timeout_s=1e6, label="perf")
+        bare, instrumented = (build_engine(get(REFERENCE), setting) for _ in range(2))
+        seed(bare)
+        observer, deadline = Probe(instrumented), Deadline(server.port)
+        times: dict[str, list[float]] = {"bare": [], "instrumented": []}
+        gc.disable()
+        for pair in range(PAIRS):
+            for kind in ("bare", "instrumented") if pair % 2 else ("instrumented", "bare"):
+                # Counting commands hooks the driver for the whole process, so it is undone for the bare loop.
+                probe.count_commands(on=kind == "instrumented")
+                began = time.perf_counter()
+                if kind == "bare":
+                    _bare_request(bare)
+                else:
+                    measure(instrumented, observer, point_select, deadline, 5.0)
+                times[kind].append(time.perf_counter() - began)
+        gc.enable()
+        bare.dispose()
+        instrumented.dispose()
+    ratio = statistics.median(times["instrumented"]) / statistics.median(times["bare"])
+    yield Figure("instrument_overhead", ratio, "<= 1.05")
+
+
+def _bare_request(engine: Engine) -> None:
+    with engine.connect() as connection:
+        point_select(connection)
+
+
+def function_init_ratio() -> Iterator[Figure]:
+    """Time to import the handler over that to import SQLAlchemy and the driver, in fresh interpreters."""
+    where = {
+        "POOLBENCH_SECRET": json.dumps({"username": "u", "password": "p", "dbname": "d"}),
+        "PATH": os.defpath,
+    }
+    statements = {"handler": "import bench.function.handler", "libraries": "import sqlalchemy, pymysql"}
+    times: dict[str, list[float]] = {name: [] for name in statements}
+    for _ in range(STARTS):
+        for name, statement in statements.items():
+            timed = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+            done = subprocess.run(
+                [sys.executable, "-c", timed], env=where, check=True, capture_output=True, text=True
+            )
+            times[name].append(float(done.stdout))
+    ratio = statistics.median(times["handler"]) / statistics.median(times["libraries"])
+    yield Figure("function_init_ratio", ratio, "<= 1.2")
