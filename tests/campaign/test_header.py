@@ -1,0 +1,66 @@
+"""A campaign goes on only under the conditions that it was begun with."""
+
+import copy
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.campaign.header import Different, check_same, make_header, new_id
+from bench.campaign.plan import CampaignFile
+
+DESCRIBED = {
+    "versions": {"python": "3.13.1", "sqlalchemy": "2.1.9"},
+    "server": {"flavour": "mysql", "version": "8.4.0", "variables": {"wait_timeout": "28800"}},
+}
+TARGET = {"kind": "lab", "freeze": "SIGSTOP"}
+
+
+def header() -> dict[str, Any]:
+    return make_header("smoke-1", CampaignFile.load("smoke"), TARGET, copy.deepcopy(DESCRIBED))
+
+
+def test_a_header_tells_what_the_campaign_ran_with() -> None:
+    made = header()
+    assert made["versions"]["sqlalchemy"] == "2.1.9"
+    assert made["target"] == {"kind": "lab", "freeze": "SIGSTOP", "idle_client_timeout_s": 1.0}
+    assert made["file_text"] == CampaignFile.load("smoke").text
+    assert len(made["cells"]) == 18
+    assert made["machine"]["cores"] >= 1
+    assert made["machine"]["memory_bytes"] > 1e8
+
+
+def test_the_same_conditions_are_the_same_on_another_day() -> None:
+    later = header() | {"created_wall_ns": 1, "git": {"commit": "other", "dirty": True}}
+    check_same(header(), later)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h["server"].update(version="8.4.1"), "server.version: '8.4.0' then, '8.4.1' now"),
+        (lambda h: h["versions"].update(sqlalchemy="2.0.58"), "versions.sqlalchemy: '2.1.9' then"),
+        (lambda h: h["target"].update(freeze="none"), "target.freeze: 'SIGSTOP' then, 'none' now"),
+        (lambda h: h["target"].update(new=1), "target.new: None then, 1 now"),
+    ],
+)
+def test_other_conditions_are_refused_and_named(change: Callable[[Any], None], message: str) -> None:
+    now = header()
+    change(now)
+    with pytest.raises(Different, match=re.escape(message)):
+        check_same(header(), now)
+
+
+def test_a_changed_file_is_refused_with_the_lines_that_differ() -> None:
+    old = header()
+    changed = CampaignFile.load("smoke").text.replace("rounds = 2", "rounds = 3")
+    now = old | {"file_text": changed, "file_sha256": "other"}
+    with pytest.raises(Different, match=r"it had \['rounds = 2'\], now \['rounds = 3'\]"):
+        check_same(old, now)
+
+
+def test_ids_sort_by_time_and_differ_within_a_second() -> None:
+    made = {new_id("quick") for _ in range(20)}
+    assert len(made) == 20
+    assert all(re.fullmatch(r"quick-\d{8}T\d{6}Z-[0-9a-f]{4}", campaign) for campaign in made)

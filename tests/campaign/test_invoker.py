@@ -1,0 +1,37 @@
+"""What the client reads out of Lambda's answers."""
+
+import base64
+import io
+import json
+from typing import Any
+
+from bench.campaign.invoker import _reply
+
+
+def answered(payload: Any, log: str, **more: Any) -> dict[str, Any]:
+    return {
+        "Payload": io.BytesIO(json.dumps(payload).encode()),
+        "LogResult": base64.b64encode(log.encode()).decode(),
+        **more,
+    }
+
+
+# As printed in the Lambda documentation, tabs included.
+REPORT = (
+    "END RequestId: 8f5\nREPORT RequestId: 8f5\tDuration: 79.67 ms\tBilled Duration: 180 ms\t"
+    "Memory Size: 128 MB\tMax Memory Used: 73 MB\tInit Duration: 100.33 ms\t\n"
+)
+
+
+def test_durations_come_from_the_report_line_and_billed_ones_do_not() -> None:
+    reply = _reply(answered({"a": 1}, "Duration: 9 ms\n" + REPORT), throttled=2)
+    assert (reply.duration_s, reply.init_duration_s) == (0.07967, 0.10033)
+    assert reply.max_memory_mb == 73
+    assert (reply.payload, reply.function_error, reply.throttled) == ({"a": 1}, None, 2)
+
+
+def test_a_function_error_is_known_by_its_type() -> None:
+    payload = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}
+    reply = _reply(answered(payload, REPORT.replace("Init", "X"), FunctionError="Unhandled"), throttled=0)
+    assert reply.function_error == "Sandbox.Timedout"
+    assert reply.init_duration_s is None

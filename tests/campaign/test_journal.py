@@ -1,0 +1,136 @@
+"""What a store's objects tell of a campaign, and what sync makes of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from bench.campaign.header import make_header
+from bench.campaign.journal import Journal, NoCampaign, newest
+from bench.campaign.plan import CampaignFile
+from bench.campaign.sync import ROWS, sync
+from bench.campaign.unanswered import row_of_unanswered
+from bench.function.invocation import Invocation, encode_rows
+from bench.function.record import FIELDS, Role
+from bench.store import FileStore
+from tests.campaign.fakes import reply
+from tests.campaign.test_header import DESCRIBED, TARGET
+
+CELL = "queuepool-1.5x-0"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    made = Journal(FileStore(tmp_path / "store"), "smoke-20260101T000000Z-aaaa")
+    made.write("header", make_header(made.campaign, CampaignFile.load("smoke"), TARGET, DESCRIBED))
+    return made
+
+
+def put_row(journal: Journal, attempt: int, sequence: int, **changes: Any) -> None:
+    invocation = Invocation(
+        campaign=journal.campaign,
+        cell=CELL,
+        attempt=attempt,
+        sequence=sequence,
+        round=0,
+        role=Role.MEASURE,
+        strategy="queuepool",
+        label="queuepool",
+        endpoint="proxy",
+        workload="point_select",
+        requests=1,
+        deadline_s=1.0,
+        idle_client_timeout_s=1.0,
+        due_wall_ns=1,
+        sent_wall_ns=2,
+        store=journal.store.url,
+    )
+    row = row_of_unanswered(invocation, reply({"errorMessage": "gone"}, "Sandbox.Timedout"), "env", 3)
+    journal.store.put_new(invocation.key, encode_rows([row.as_dict() | changes]))
+
+
+def finish(journal: Journal, attempt: int, sequences: list[int]) -> None:
+    invocations = [
+        {
+            "sequence": sequence,
+            "function": "lane:live",
+            "client_sent_wall_ns": 5,
+            "client_done_wall_ns": 6,
+            "function_error": None,
+            "duration_s": 0.25,
+            "init_duration_s": None,
+            "max_memory_mb": 50.0,
+            "throttled": 0,
+        }
+        for sequence in sequences
+    ]
+    journal.write(f"cells/{CELL}", {"cell": CELL, "attempt": attempt, "invocations": invocations})
+
+
+def test_rows_of_an_abandoned_attempt_are_kept_but_not_counted(journal: Journal, tmp_path: Path) -> None:
+    put_row(journal, attempt=0, sequence=0)
+    for sequence in range(2):
+        put_row(journal, attempt=1, sequence=sequence)
+    finish(journal, attempt=1, sequences=[0, 1])
+    assert journal.next_attempts() == {CELL: 2}
+    synced = sync(journal, tmp_path / "out")
+    assert (synced.rows, synced.uncounted, synced.finished_cells, synced.cells) == (3, 1, 1, 18)
+    rows = pq.read_table(tmp_path / "out" / "rows.parquet")
+    assert rows.schema.equals(ROWS)
+    assert {(row["attempt"], row["counted"]) for row in rows.to_pylist()} == {(0, False), (1, True)}
+    counted = [row for row in rows.to_pylist() if row["counted"]]
+    assert {row["duration_s"] for row in counted} == {0.25}
+    assert {(row["strategy"], row["gap_ratio"], row["label"]) for row in counted} == {
+        ("queuepool", 1.5, "queuepool")
+    }
+    header = json.loads((tmp_path / "out" / "header.json").read_text())
+    assert header["finished"] is False
+
+
+def test_what_is_not_a_row_is_set_aside_with_its_reason(journal: Journal, tmp_path: Path) -> None:
+    put_row(journal, attempt=0, sequence=0)
+    put_row(journal, attempt=0, sequence=1, outcome="fine")
+    put_row(journal, attempt=0, sequence=2, cell="no-such-cell")
+    journal.store.put_new(f"{journal.campaign}/rows/{CELL}/0-00003.jsonl", b'{"schema": 1\n')
+    finish(journal, attempt=0, sequences=[0, 1, 2, 3])
+    synced = sync(journal, tmp_path / "out")
+    assert (synced.rows, synced.invalid) == (1, 3)
+    lines = (tmp_path / "out" / "invalid.jsonl").read_text().splitlines()
+    problems = [json.loads(line)["problems"][0] for line in lines]
+    assert problems[0].startswith("outcome: 'fine' is not")
+    assert problems[1] == "its cell is not in the header"
+    assert problems[2].startswith("not JSON: ")
+
+
+def test_sync_again_replaces_what_it_wrote(journal: Journal, tmp_path: Path) -> None:
+    put_row(journal, attempt=0, sequence=0)
+    finish(journal, attempt=0, sequences=[0])
+    first = sync(journal, tmp_path / "out")
+    assert sync(journal, tmp_path / "out") == first
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "connections.parquet",
+        "header.json",
+        "invalid.jsonl",
+        "rows.parquet",
+    ]
+
+
+def test_every_field_of_a_row_is_a_column() -> None:
+    assert set(FIELDS) <= set(ROWS.names)
+
+
+def test_the_newest_campaign_of_a_name_is_found_by_its_time(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    with pytest.raises(NoCampaign, match="no campaign 'quick'; it is empty"):
+        newest(store, "quick")
+    for campaign in (
+        "quick-20260102T000000Z-aaaa",
+        "quick-20260101T000000Z-ffff",
+        "quick-x-20270101T000000Z-0",
+    ):
+        Journal(store, campaign).write("header", {})
+    assert newest(store, "quick") == "quick-20260102T000000Z-aaaa"
+    with pytest.raises(NoCampaign, match="no campaign 'full'; it holds quick-2026"):
+        newest(store, "full")
