@@ -4,106 +4,139 @@ Standard library only, and importable by a bare python3: the Makefile fetches pi
 """
 
 import argparse
-import contextlib
-import getpass
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from bench.lab.cache import build_once
+from bench.lab.platform import parent_death_hook
+
+# Hooks of the machine's configuration run as part of `update`: some empty the system's package cache.
+_CONFIGURATION = """\
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+Dir::State::lists "{folder}/lists";
+Dir::Cache "{folder}/cache";
+Dir::Log "{folder}/log";
+Debug::NoLocking "true";
+APT::Sandbox::User "root"; # means: keep the user that runs it, who may not become another
+APT::Install-Recommends "false";
+Acquire::Languages "none";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
+"""
+_OTHER_SUITE = """\
+Dir::State::status "{folder}/status";
+Dir::Etc::sourcelist "{folder}/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+"""
+_ASSUMED = """\
+Package: {name}
+Status: install ok installed
+Maintainer: nobody <nobody@localhost>
+Architecture: {architecture}
+Multi-Arch: allowed
+Version: 99:99
+Description: assumed to be there
+
+"""
 
 
 class FetchFailed(Exception):
     """Packages cannot be had; the message ends with apt's own words."""
 
 
-def cache_directory() -> Path:
-    """Return where this user's fetched software and prepared data lie."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "poolbench"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Another suite of the archive that the machine's own sources name, as if nothing were installed yet.
+
+    What comes from it brings all its libraries, libc and its loader included.
+    """
+
+    name: str
+    keyring: Path  # that the suite's release is signed with
+    assumed: Sequence[str] = ()  # packages to leave out although others depend on them
 
 
-def is_available() -> bool:
-    """Whether this machine has apt and dpkg."""
-    return all(shutil.which(tool) for tool in ("apt-get", "apt-cache", "dpkg"))
+def fetch(
+    *choices: Sequence[str], into: Path, suite: Suite | None = None, without: Sequence[str] = ()
+) -> Path:
+    """Download packages with all that they need, and unpack them below `into`.
 
+    From the machine's own sources, what the system has already is not fetched again, except the packages
+    named. When `into` is there already, nothing happens.
 
-def fetch(packages: Sequence[str], into: Path) -> Path:
-    """Download packages with what they need that the system lacks, and unpack them below `into`.
-
-    The machine's own sources and signatures are used, with lists and cache in a directory of their own. The
-    result appears whole or not at all; when it is there already, nothing happens.
+    Args:
+        choices: sets of packages, of which the first is taken that the archive has whole. A name that ends
+            in `*` stands for the last name that begins so.
+        into: made whole or not at all.
+        suite: take them from there, not from the machine's own release.
+        without: directories, relative to `into`, that nobody needs.
 
     Raises:
-        FetchFailed: no apt here, no such package, or no archive to be reached.
+        FetchFailed: no apt here, no such package, no archive to be reached, or `into` cannot be written.
 
     """
-    if into.is_dir():
-        return into
-    if not is_available():
-        raise FetchFailed("no apt-get, apt-cache and dpkg on this machine")
-    into.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=into.parent) as folder:
-        apt = Apt(Path(folder) / "apt")
+
+    def build(partial: Path) -> None:
+        apt = Apt(partial / "apt", suite)
         apt.update()
-        apt.unpack(packages, Path(folder) / "root")
-        # OSError: somebody else was quicker, and theirs is as good as ours.
-        with contextlib.suppress(OSError):
-            (Path(folder) / "root").rename(into)
-    return into
+        apt.unpack(apt.first_known(choices), partial)
+        for folder in ("apt", *without):
+            shutil.rmtree(partial / folder, ignore_errors=True)
 
-
-def first_known(alternatives: Sequence[Sequence[str]]) -> Sequence[str]:
-    """First of several sets of packages that the machine's archive has.
-
-    Raises:
-        FetchFailed: it has none of them, or cannot be reached.
-
-    """
-    if not is_available():
-        raise FetchFailed("no apt-get, apt-cache and dpkg on this machine")
-    with tempfile.TemporaryDirectory(prefix="poolbench-apt-") as folder:
-        apt = Apt(Path(folder))
-        apt.update()
-        for packages in alternatives:
-            if all(apt.has(package) for package in packages):
-                return packages
-    raise FetchFailed(f"the archive has none of {[' '.join(packages) for packages in alternatives]}")
+    if not into.is_dir() and not all(shutil.which(tool) for tool in ("apt-get", "apt-cache", "dpkg-deb")):
+        raise FetchFailed("this machine has no apt-get, apt-cache and dpkg-deb")
+    try:
+        return build_once(into, build)
+    except OSError as error:
+        raise FetchFailed(f"cannot write {into}: {error}; XDG_CACHE_HOME may name another place") from error
 
 
 class Apt:
     """apt with state of its own in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
-        for part in ("lists/partial", "cache/archives/partial", "log"):
-            (folder / part).mkdir(parents=True)
-        self._archives = folder / "cache" / "archives"
-        self._options = [
-            *("-o", f"Dir::State::lists={folder / 'lists'}"),
-            *("-o", f"Dir::Cache={folder / 'cache'}"),
-            *("-o", f"Dir::Log={folder / 'log'}"),
-            *("-o", "Debug::NoLocking=1"),
-            *("-o", f"APT::Sandbox::User={getpass.getuser()}"),
-            *("-o", "APT::Install-Recommends=false"),
-            *("-o", "Acquire::Languages=none"),
-        ]
-
-    def update(self) -> None:
-        """Get the archive's lists.
+    def __init__(self, folder: Path, suite: Suite | None = None) -> None:
+        """Lay out the state.
 
         Raises:
-            FetchFailed: it cannot be reached.
+            FetchFailed: there is no keyring to check `suite` with.
 
         """
-        # Without it, apt calls an archive that it cannot reach a warning, and exits with 0.
-        self._run("apt-get", "-o", "APT::Update::Error-Mode=any", "-q", "update")
+        for part in ("lists/partial", "cache/archives/partial", "log"):
+            (folder / part).mkdir(parents=True)
+        self._folder = folder
+        self._configuration = folder / "apt.conf"
+        self._configuration.write_text(_CONFIGURATION.format(folder=folder))
+        self._unreached = ""  # what `update` said of sources that it could not reach
+        if suite is not None:
+            self._turn_to(suite)
 
-    def has(self, package: str) -> bool:
-        """Whether the archive offers this package."""
-        policy = self._run("apt-cache", "policy", package)
-        return bool(policy) and "Candidate: (none)" not in policy
+    def update(self) -> None:
+        """Get the lists of all sources that can be reached; those that cannot may not be needed."""
+        self._unreached = self._apt("apt-get", "-q", "update", check=False).stderr.strip()
+
+    def first_known(self, choices: Sequence[Sequence[str]]) -> list[str]:
+        """Return the first set of packages that the archive has whole, with its patterns resolved.
+
+        Raises:
+            FetchFailed: it has none.
+
+        """
+        for choice in choices:
+            names = [self._resolve(name) for name in choice]
+            if all(names):
+                return names
+        wanted = ", nor ".join(" ".join(choice) for choice in choices)
+        raise FetchFailed(f"the archive has no {wanted}\n{_tail(self._unreached)}".strip())
 
     def unpack(self, packages: Sequence[str], root: Path) -> None:
         """Download and unpack.
@@ -112,21 +145,59 @@ class Apt:
             FetchFailed: see the message.
 
         """
-        self._run("apt-get", "-q", "install", "-y", "--download-only", "--reinstall", *packages)
-        root.mkdir()
-        for archive in sorted(self._archives.glob("*.deb")):
-            self._run("dpkg", "-x", str(archive), str(root))
+        self._apt("apt-get", "-q", "install", "-y", "--download-only", "--reinstall", *packages)
+        for archive in sorted((self._folder / "cache" / "archives").glob("*.deb")):
+            _run("dpkg-deb", "--extract", str(archive), str(root))
 
-    def _run(self, tool: str, *arguments: str) -> str:
-        options = self._options if tool.startswith("apt") else []
-        command = [tool, *options, *arguments]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"}
+    def _resolve(self, name: str) -> str:
+        """A package that can be installed; empty when there is none."""
+        names = [name]
+        if name.endswith("*"):
+            names = sorted(self._apt("apt-cache", "pkgnames", name.removesuffix("*")).stdout.split())
+        known = [name for name in names if self._has(name)]
+        return known[-1] if known else ""
+
+    def _has(self, package: str) -> bool:
+        policy = self._apt("apt-cache", "policy", package).stdout
+        return bool(policy) and "Candidate: (none)" not in policy
+
+    def _turn_to(self, suite: Suite) -> None:
+        if not suite.keyring.exists():
+            raise FetchFailed(f"no {suite.keyring} to check {suite.name} with")
+        # apt reads the machine's sources itself, in whatever format they are. Which of them is the archive of
+        # the distribution needs no guess: the others have no such suite, or not this signature.
+        targets = self._apt("apt-get", "--print-uris", "update").stdout.splitlines()
+        archives = sorted({line.strip("'").partition("/dists/")[0] for line in targets if "/dists/" in line})
+        (self._folder / "sources.list").write_text(
+            "".join(f"deb [signed-by={suite.keyring}] {uri} {suite.name} main\n" for uri in archives)
         )
-        if done.returncode:
-            last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
-            raise FetchFailed(f"{tool} {' '.join(arguments)} failed:\n{last}")
-        return done.stdout
+        architecture = _run("dpkg", "--print-architecture").stdout.strip()
+        (self._folder / "status").write_text(
+            "".join(_ASSUMED.format(name=name, architecture=architecture) for name in suite.assumed)
+        )
+        with self._configuration.open("a") as configuration:
+            configuration.write(_OTHER_SUITE.format(folder=self._folder))
+
+    def _apt(self, tool: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return _run(tool, "-c", str(self._configuration), *arguments, check=check)
+
+
+def _run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        preexec_fn=parent_death_hook(),
+    )
+    if check and done.returncode:
+        raise FetchFailed(f"{command[0]} failed:\n{_tail(done.stderr or done.stdout)}")
+    return done
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-5:])
 
 
 def main() -> None:
@@ -137,7 +208,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, required=True, help="directory to unpack into")
     arguments = parser.parse_args()
     try:
-        fetch(arguments.packages, arguments.into.absolute())
+        fetch(arguments.packages, into=arguments.into.absolute())
     except FetchFailed as error:
         sys.exit(f"poolbench: {error}")
 

@@ -2,6 +2,7 @@
 
 from bench.lab.mysql.accounts import Account, create_accounts
 from bench.lab.mysql.find import running_server
+from bench.lab.mysql.prefix import install_mysql
 from bench.lab.mysql.server import RunningServer, Server, ServerOptions, ServerUnavailable
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "ServerOptions",
     "ServerUnavailable",
     "create_accounts",
+    "install_mysql",
     "running_server",
 ]

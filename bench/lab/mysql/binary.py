@@ -1,72 +1,91 @@
-"""A server program on disk: what it is, and how to lay out and start its data."""
+"""A server program on disk: what it is and how it is called."""
 
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from bench.lab.debs import cache_directory
-from bench.lab.mysql.server import ServerOptions, ServerUnavailable, flavour_of
-from bench.lab.ports import LOOPBACK
+from bench.lab.mysql.server import NotThere, ServerUnavailable, flavour_of
 
-# Speed over durability: the data are made anew for each lab.
-_COMMON = (
-    "--skip-log-bin",
-    "--skip-name-resolve",
-    "--performance-schema=OFF",
-    "--innodb-buffer-pool-size=64M",
-    "--innodb-flush-log-at-trx-commit=2",
-    "--innodb-buffer-pool-dump-at-shutdown=OFF",
-    "--innodb-buffer-pool-load-at-startup=OFF",
-    "--character-set-server=utf8mb4",
-    "--back-log=500",
-    "--thread-cache-size=64",
-    f"--bind-address={LOOPBACK}",
+# Where servers lie, and often not on a user's PATH.
+_SEARCH_PATH = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/usr/libexec"]
 )
-_OF_FLAVOUR = {
-    "mariadb": (
-        "--innodb-log-file-size=8M",
-        "--skip-innodb-doublewrite",
-        "--innodb-flush-method=nosync",
-        "--log-warnings=1",
-    ),
-    # Without the empty secure-file-priv, MySQL looks for a directory that only its package makes.
-    "mysql": ("--innodb-redo-log-capacity=16M", "--mysqlx=OFF", "--secure-file-priv=NULL"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binary:
-    """`mysqld` or `mariadbd`, from the system or from a private prefix."""
+    """`mysqld` or `mariadbd`, of the system or from a private prefix."""
 
-    command: tuple[str, ...]  # how it is called; more than one word where it needs a loader of its own
-    flavour: str
+    command: tuple[str, ...]  # how it is called; several words where it runs through a loader of its own
+    flavour: str  # mysql or mariadb
     version: str
-    source: str
-    prefix: Path | None = None  # root of a private prefix
+    source: str  # how it was had
+    prefix: Path | None = None  # root of the private prefix
+    libraries: Path | None = None  # of the prefix, where the program needs them in its environment
 
     @classmethod
-    def probe(cls, command: tuple[str, ...], source: str, prefix: Path | None = None) -> "Binary":
-        """Ask the program for its version.
+    def installed(cls, name: str) -> Self:
+        """Find the system's own.
 
         Raises:
+            NotThere: it is not installed.
             ServerUnavailable: it does not run.
 
         """
-        environment = _environment(prefix)
+        program = shutil.which(name, path=_SEARCH_PATH)
+        if program is None:
+            raise NotThere("not installed")
+        return cls._probe((program,), source=name)
+
+    @classmethod
+    def fetched(cls, prefix: Path, source: str, *, own_loader: bool = False) -> Self:
+        """Find the one in a prefix that packages were unpacked into.
+
+        Args:
+            prefix: root of the packages' files.
+            source: how it was had.
+            own_loader: run it through the prefix's own loader and libc, because the system's may be older.
+
+        Raises:
+            ServerUnavailable: none is there, or it does not run.
+
+        """
+        program = shutil.which("mariadbd", path=prefix / "usr/sbin") or shutil.which(
+            "mysqld", path=prefix / "usr/sbin"
+        )
+        libraries = next(iter(sorted((prefix / "usr/lib").glob("*-linux-gnu*"))), None)
+        if program is None or libraries is None:
+            raise ServerUnavailable(f"{prefix} holds no server")
+        if not own_loader:
+            return cls._probe((program,), source=source, prefix=prefix, libraries=libraries)
+        loader = next(iter(sorted(libraries.glob("ld-linux*.so.*"))), None)
+        if loader is None:
+            raise ServerUnavailable(f"{prefix} holds no loader")
+        # Not in the environment: the system's own programs would load these libraries and crash.
+        return cls._probe(
+            (str(loader), "--library-path", str(libraries), program), source=source, prefix=prefix
+        )
+
+    @classmethod
+    def _probe(
+        cls, command: tuple[str, ...], source: str, prefix: Path | None = None, libraries: Path | None = None
+    ) -> Self:
         try:
             done = subprocess.run(
                 [*command, "--no-defaults", "--version"],
                 capture_output=True,
                 text=True,
                 check=True,
-                env=environment,
+                env=_environment(libraries),
                 timeout=20,
             )
-        except (OSError, subprocess.SubprocessError) as error:
+        except subprocess.CalledProcessError as error:
+            raise ServerUnavailable(f"{command[-1]} does not run: {error.stderr.strip()}") from error
+        except (OSError, subprocess.TimeoutExpired) as error:
             raise ServerUnavailable(f"{command[-1]} does not run: {error}") from error
         found = re.search(r"Ver (\S+)", done.stdout)
         if found is None:
@@ -77,84 +96,30 @@ class Binary:
             version=found[1],
             source=source,
             prefix=prefix,
+            libraries=libraries,
         )
+
+    @property
+    def program(self) -> Path:
+        """The server program itself."""
+        return Path(self.command[-1])
 
     def environment(self) -> dict[str, str]:
-        """Variables to run it with."""
-        return _environment(self.prefix)
+        """Variables to run it with, and none of the caller's but PATH."""
+        return _environment(self.libraries)
 
-    def arguments(self, data: Path, port: int, options: ServerOptions) -> list[str]:
-        """Command line of a private, loopback-only instance on `data`."""
-        return [
-            *self._base(data),
-            *_COMMON,
-            *_OF_FLAVOUR[self.flavour],
-            f"--port={port}",
-            f"--socket={data.parent / 's'}",
-            f"--pid-file={data.parent / 'pid'}",
-            f"--init-file={data.parent / 'init.sql'}",
-            f"--max-connections={options.max_connections}",
-            f"--wait-timeout={options.wait_timeout_s}",
-            f"--interactive-timeout={options.wait_timeout_s}",
-        ]
-
-    def prepare(self, data: Path) -> None:
-        """Lay out a data directory, from this version's prepared one where there is one.
-
-        Raises:
-            ServerUnavailable: the program failed to.
-
-        """
-        template = cache_directory() / "data" / f"{self.flavour}-{self.version}"
-        if not template.is_dir():
-            template.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".data-", dir=template.parent) as folder:
-                fresh = Path(folder) / "data"
-                self._initialise(fresh)
-                if not template.is_dir():
-                    fresh.rename(template)
-        shutil.copytree(template, data)
-
-    def _base(self, data: Path) -> list[str]:
-        base = [*self.command, "--no-defaults", f"--datadir={data}"]
+    def base_settings(self) -> list[str]:
+        """Settings that every call needs, on one data directory or another."""
+        settings = ["--no-defaults"]
         if os.geteuid() == 0:
-            base.append("--user=root")
-        if self.prefix and self.flavour == "mariadb":
-            base += [f"--basedir={self.prefix / 'usr'}", f"--lc-messages-dir={self._share()}"]
-        return base
-
-    def _share(self) -> Path:
-        """Directory of the server's SQL scripts and messages."""
-        for name in ("mysql", "mariadb"):
-            share = (self.prefix or Path("/")) / "usr" / "share" / name
-            if (share / "mysql_system_tables.sql").exists() or (share / "mariadb_system_tables.sql").exists():
-                return share
-        raise ServerUnavailable(f"{self.command[-1]}: its SQL scripts are not below usr/share")
-
-    def _initialise(self, data: Path) -> None:
-        if self.flavour == "mysql":
-            command, script = [*self._base(data), "--initialize-insecure", "--secure-file-priv=NULL"], ""
-        else:
-            data.mkdir()
-            # What mariadb-install-db does, which needs programs that the server's package lacks.
-            command = [*self._base(data), "--bootstrap", "--innodb-log-file-size=8M", "--skip-log-bin"]
-            script = "create database mysql;\nuse mysql;\nset @auth_root_socket=NULL;\n"
-            for part in ("system_tables", "performance_tables", "system_tables_data"):
-                (file,) = self._share().glob(f"m*_{part}.sql")
-                script += file.read_text(encoding="utf-8")
-            # Administrators without a password, for addresses that TCP clients have.
-            script += "delete from mysql.global_priv where Host != 'localhost';\n"
-        done = subprocess.run(
-            command, input=script, capture_output=True, text=True, check=False, env=self.environment()
-        )
-        if done.returncode:
-            last = "\n".join(done.stderr.splitlines()[-8:])
-            raise ServerUnavailable(f"{self.command[-1]} could not lay out its data:\n{last}")
+            settings.append("--user=root")  # refuses to run as the superuser unless told so
+        if self.prefix and self.flavour == "mariadb":  # MySQL finds its files relative to the program
+            settings.append(f"--basedir={self.prefix / 'usr'}")
+            shares = [self.prefix / "usr/share" / name for name in ("mariadb", "mysql")]
+            settings += [f"--lc-messages-dir={share}" for share in shares if (share / "english").is_dir()]
+        return settings
 
 
-def _environment(prefix: Path | None) -> dict[str, str]:
+def _environment(libraries: Path | None) -> dict[str, str]:
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    if prefix:
-        libraries = [str(folder) for folder in sorted((prefix / "usr" / "lib").glob("*-linux-gnu*"))]
-        environment["LD_LIBRARY_PATH"] = ":".join([*libraries, str(prefix / "usr" / "lib")])
-    return environment
+    return environment | ({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})

@@ -1,21 +1,25 @@
-"""A server in a container, where a Docker engine runs."""
+"""MySQL in a container, where a Docker engine runs."""
 
 import contextlib
 import os
 import secrets
 import shutil
 import subprocess
-import time
-from dataclasses import replace
+from pathlib import Path
 
-import pymysql
+from bench.lab.certificates import Certificate, issue
+from bench.lab.mysql.ready import wait_until_it_answers
+from bench.lab.mysql.server import ServerOptions, ServerUnavailable
+from bench.lab.mysql.settings import running_settings
+from bench.lab.ports import LOOPBACK, free_port
+from bench.lab.process import Child
 
-from bench.lab.mysql.server import Server, ServerOptions, ServerUnavailable
-from bench.lab.ports import LOOPBACK
-
+DOCKER = "docker"
 IMAGE = "mysql:8.4"
-LABEL = "poolbench-lab"  # by which left-over containers are found
-START_TIMEOUT_S = 180.0  # the image may have to be pulled
+LABEL = "poolbench-lab"  # by which a container is found that outlived a killed lab
+_TLS = Path("/etc/poolbench-tls")  # in the container
+_START_TIMEOUT_S = 120.0  # the image lays out its data first
+_STOP_GRACE_S = 20
 
 
 def engine_runs() -> bool:
@@ -23,85 +27,105 @@ def engine_runs() -> bool:
     if shutil.which("docker") is None:
         return False
     with contextlib.suppress(subprocess.SubprocessError):
-        subprocess.run(["docker", "version", "--format", "x"], check=True, capture_output=True, timeout=10)
+        command = ["docker", "version", "--format", "{{.Server.Version}}"]
+        subprocess.run(command, check=True, capture_output=True, timeout=10)
         return True
     return False
 
 
-def run_command(name: str, options: ServerOptions) -> list[str]:
-    """Command that starts the container; the root password comes through the environment, not the list."""
+def create_command(name: str, port: int, options: ServerOptions) -> list[str]:
+    """Command that creates the container; the password comes through the environment, for nobody to read."""
     return [
-        *("docker", "run", "--detach", "--rm", "--name", name, "--label", LABEL),
-        *("--publish", f"{LOOPBACK}::3306", "--env", "MYSQL_ROOT_PASSWORD"),
+        *("docker", "create", "--rm", "--name", name, "--label", f"{LABEL}={name}"),
+        # Not a port of Docker's choice: it would choose another after a restart.
+        *("--publish", f"{LOOPBACK}:{port}:3306", "--env", "MYSQL_ROOT_PASSWORD"),
         IMAGE,
-        f"--max-connections={options.max_connections}",
-        f"--wait-timeout={options.wait_timeout_s}",
-        "--skip-name-resolve",
-        "--character-set-server=utf8mb4",
+        *running_settings("mysql", options, Certificate.in_folder(_TLS)),
     ]
 
 
 class Container:
-    """A MySQL container of the lab's own."""
+    """A running container; `close` removes it."""
 
-    def __init__(self, options: ServerOptions) -> None:
-        """Start it and wait until it answers.
+    def __init__(self, folder: Path, options: ServerOptions) -> None:
+        """Create and start it, after Docker has pulled the image where it is missing.
 
         Raises:
-            ServerUnavailable: it did not; the message ends with Docker's words.
+            ServerUnavailable: it did not start; the message ends with its log.
 
         """
-        self._name = f"{LABEL}-{secrets.token_hex(4)}"
-        password = secrets.token_urlsafe(18)
-        _docker(run_command(self._name, options), {"MYSQL_ROOT_PASSWORD": password})
+        self._folder, self._name = folder, f"{LABEL}-{secrets.token_hex(4)}"
+        self._password = secrets.token_urlsafe(18)
+        port = free_port()
+        tls = folder / "tls"
+        tls.mkdir()
+        certificate = issue(tls)
+        certificate.key.chmod(0o644)  # in the container another user reads it; here the folder protects it
+        _docker(*create_command(self._name, port, options)[1:], MYSQL_ROOT_PASSWORD=self._password)
         try:
-            self.server = self._wait(password)
+            _docker("cp", str(tls), f"{self._name}:{_TLS}")
+            # Attached, because a container that fails takes its log with it.
+            self._output = self._follow("start", "--attach", self._name)
+            self.server = wait_until_it_answers(
+                self._output,
+                _START_TIMEOUT_S,
+                port=port,
+                user="root",
+                password=self._password,
+                source=DOCKER,
+                tls_ca=certificate.authority,
+            )
         except BaseException:
             self.close()
             raise
 
+    @property
+    def pid(self) -> int:
+        """Process id of the server, as the engine's machine counts."""
+        return int(_docker("inspect", "--format", "{{.State.Pid}}", self._name))
+
     def restart(self) -> None:
-        """Stop and start again; Docker keeps the published port for a named container."""
-        _docker(["docker", "restart", self._name])
-        self._wait(self.server.password)
+        """Stop and start on the same port, with the same data.
+
+        Raises:
+            ServerUnavailable: it did not come back, or was killed, which is its end.
+
+        """
+        _docker("restart", "--time", str(_STOP_GRACE_S), self._name)
+        self._output.kill()
+        self._output = self._follow("logs", "--follow", "--tail", "0", self._name)
+        wait_until_it_answers(
+            self._output,
+            _START_TIMEOUT_S,
+            port=self.server.port,
+            user=self.server.user,
+            password=self.server.password,
+            source=DOCKER,
+            tls_ca=self.server.tls_ca,
+        )
 
     def kill(self) -> None:
-        """SIGKILL."""
-        _docker(["docker", "kill", self._name])
+        """SIGKILL; the engine removes what is left."""
+        _docker("kill", self._name)
 
     def close(self) -> None:
         """Remove it."""
         with contextlib.suppress(ServerUnavailable):
-            _docker(["docker", "rm", "--force", self._name])
+            _docker("rm", "--force", "--volumes", self._name)
 
-    def _wait(self, password: str) -> Server:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            published = _docker(["docker", "port", self._name, "3306/tcp"])
-            server = Server(
-                host=LOOPBACK,
-                port=int(published.splitlines()[0].rpartition(":")[2]),
-                user="root",
-                password=password,
-                flavour="mysql",
-                version="",
-                source="docker",
-            )
-            try:
-                ((version,),) = server.execute("SELECT VERSION()")
-            except pymysql.Error as error:
-                if time.monotonic() > deadline:
-                    raise ServerUnavailable(f"the {IMAGE} container does not answer: {error}") from error
-                time.sleep(0.2)
-            else:
-                return replace(server, version=version)
+    def _follow(self, *arguments: str) -> Child:
+        return Child(["docker", *arguments], log=self._folder / "docker.log")
 
 
-def _docker(command: list[str], environment: dict[str, str] | None = None) -> str:
+def _docker(*arguments: str, **environment: str) -> str:
     try:
         done = subprocess.run(
-            command, check=True, capture_output=True, text=True, env={**os.environ, **(environment or {})}
+            ["docker", *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
         )
     except subprocess.CalledProcessError as error:
-        raise ServerUnavailable(f"{' '.join(command[:2])} failed: {error.stderr.strip()}") from error
+        raise ServerUnavailable(f"docker {arguments[0]} failed: {error.stderr.strip()}") from error
     return done.stdout

@@ -2,20 +2,28 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+from urllib.parse import quote
 
 import pymysql
 from pymysql.cursors import Cursor
 
+URL = "url"  # source of a server that somebody else runs
+
 
 class ServerUnavailable(Exception):
-    """No server can be had, or it does not do what the lab needs; the message names the ways out."""
+    """No server can be had, or it does not do what the lab needs; the message says what to do."""
+
+
+class NotThere(ServerUnavailable):
+    """This machine does not have that way to a server; nothing is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """What the lab asks of a private server."""
+    """What the lab asks of a server of its own; one that a URL names keeps its settings."""
 
     max_connections: int = 600
     wait_timeout_s: int = 28800  # MySQL's default
@@ -23,26 +31,48 @@ class ServerOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where a server listens, and its administrator."""
+    """Where a server listens, its administrator, and what it says of itself."""
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
-    flavour: str  # mysql or mariadb
-    version: str
-    source: str  # how it was had: url, docker, mysqld, mariadbd or apt
+    source: str  # how it was had: url, docker, mysqld, mariadbd, apt or mysql-prefix
+    tls_ca: Path | None = None  # authority of its certificate; None where the lab did not make that
+    flavour: str = ""  # mysql or mariadb
+    version: str = ""  # as VERSION() says it
+    max_connections: int = 0
+
+    @classmethod
+    def ask(
+        cls, *, host: str, port: int, user: str, password: str, source: str, tls_ca: Path | None = None
+    ) -> Self:
+        """Connect, and let the server complete the description.
+
+        Raises:
+            pymysql.Error: it does not answer, or not to this administrator.
+
+        """
+        unasked = cls(host=host, port=port, user=user, password=password, source=source, tls_ca=tls_ca)
+        ((version, limit),) = unasked.execute("SELECT VERSION(), @@max_connections")
+        return replace(unasked, flavour=flavour_of(version), version=version, max_connections=limit)
+
+    @property
+    def url(self) -> str:
+        """URL of the administrator; holds the password."""
+        return f"mysql://{quote(self.user, safe='')}:{quote(self.password, safe='')}@{self.host}:{self.port}/"
 
     @contextlib.contextmanager
     def connect(self) -> Iterator["pymysql.Connection[Cursor]"]:
-        """Connect as the administrator."""
+        """Connect as the administrator, with autocommit."""
         connection = pymysql.connect(
             host=self.host,
             port=self.port,
             user=self.user,
             password=self.password,
             autocommit=True,
-            ssl_disabled=True,
+            # Our own server is on the loopback; another may be far away, and PyMySQL asks it for TLS.
+            ssl_disabled=self.source != URL,
             connect_timeout=5,
         )
         with contextlib.closing(connection):
@@ -59,13 +89,19 @@ class Server:
 class RunningServer(Protocol):
     """A server that the lab may restart or kill, as campaigns with failures do."""
 
-    server: Server
+    @property
+    def server(self) -> Server:
+        """Where it listens; the same before and after a restart."""
+
+    @property
+    def pid(self) -> int | None:
+        """Process id on this machine; None where it has none."""
 
     def restart(self) -> None:
-        """Stop it and start it again on the same port, with the same data.
+        """Stop it, so that clients see their connections closed, and start it on the same port and data.
 
         Raises:
-            ServerUnavailable: it is not ours to restart.
+            ServerUnavailable: it is not ours, or did not come back.
 
         """
 
@@ -73,7 +109,7 @@ class RunningServer(Protocol):
         """End it without warning.
 
         Raises:
-            ServerUnavailable: it is not ours to kill.
+            ServerUnavailable: it is not ours.
 
         """
 
