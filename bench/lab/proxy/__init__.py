@@ -1,0 +1,10 @@
+"""A packet-level MySQL proxy with the documented behaviour of RDS Proxy, and every way a connection dies.
+
+It stands in for RDS Proxy and is not it: what AWS does not document is a choice made here, and says so.
+"""
+
+from bench.lab.proxy.backend import Backend
+from bench.lab.proxy.launch import RunningProxy, running_proxy
+from bench.lab.proxy.settings import ProxySettings, SettingError
+
+__all__ = ["Backend", "ProxySettings", "RunningProxy", "SettingError", "running_proxy"]

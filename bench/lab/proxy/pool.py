@@ -1,0 +1,219 @@
+"""Database connections to borrow: a cap, a queue in front of it, and a timeout for those in the queue."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from bench.lab.proxy.backend import (
+    BackendConnection,
+    Borrower,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    Identity,
+)
+from bench.lab.proxy.session import SessionState, replay
+
+RETRY_S = 0.1  # between attempts to reach a database that is away
+
+Open = Callable[[Identity], Awaitable[BackendConnection]]
+
+
+class BorrowTimeout(Exception):
+    """No connection became free in time."""
+
+
+class _Turn:
+    """A place in the queue."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.opening = False  # a connection is being opened at its request
+        self.refused: DatabaseRefused | None = None
+
+
+class Pool:
+    """Free connections by identity, the most recently used last, and how many there are in all.
+
+    Attributes:
+        capacity: how many connections there may be.
+        connections: all that are open.
+        lent: how many of them are borrowed, those that are being cleaned included.
+
+    """
+
+    def __init__(self, capacity: int, open_connection: Open) -> None:
+        self.capacity = capacity
+        self.connections: set[BackendConnection] = set()
+        self.lent = 0
+        self._open_connection = open_connection
+        self._opening = 0
+        self._free: dict[Identity, dict[BackendConnection, None]] = {}
+        self._queue: deque[_Turn] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(
+        self, borrower: Borrower, identity: Identity, state: SessionState, preferred: BackendConnection | None
+    ) -> BackendConnection | None:
+        """Lend a free connection in the very state that is wanted, at once; None if there is none, or a queue.
+
+        `preferred` is the one that the borrower had last. Unless somebody else has used it since, what was
+        left there (LAST_INSERT_ID(), SHOW WARNINGS) is still found.
+        """
+        free = self._free.get(identity)
+        if not free or self._queue:
+            return None
+        if preferred is not None and preferred in free and preferred.last_borrower == borrower.id:
+            connection = preferred
+        else:
+            connection = next(reversed(free))
+        if connection.state is not state and connection.state != state:
+            return None
+        self._lend(connection, borrower)
+        return connection
+
+    async def borrow(
+        self, borrower: Borrower, identity: Identity, state: SessionState, timeout_s: float
+    ) -> BackendConnection:
+        """Lend a connection, opened or waited for if need be, and bring it into the wanted state.
+
+        With a timeout of 0 only a free connection will do, as with RDS Proxy; one is then opened for whoever
+        asks next, if the cap allows.
+
+        Raises:
+            BorrowTimeout: none became free, or the database did not answer, within `timeout_s`.
+            DatabaseRefused: the database refuses this user, or this state.
+
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            connection = await self._acquire(borrower, identity, state, deadline if timeout_s else None)
+            try:
+                await connection.synchronise(state)
+            except DatabaseUnavailable:  # it had died unnoticed
+                continue
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    async def _acquire(
+        self, borrower: Borrower, identity: Identity, state: SessionState, deadline: float | None
+    ) -> BackendConnection:
+        connection = None if self._queue else self._find(identity, state)
+        if connection is None and deadline is None:
+            if self._reserve():
+                self._in_background(self._open(identity, None))
+            raise BorrowTimeout
+        if connection is None:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    connection = await self._wait_for_turn(identity, state)
+            except TimeoutError:
+                raise BorrowTimeout from None
+        self._lend(connection, borrower)
+        return connection
+
+    async def _wait_for_turn(self, identity: Identity, state: SessionState) -> BackendConnection:
+        """Queue for a connection, and have one opened where the cap allows it."""
+        turn = _Turn()
+        self._queue.append(turn)
+        try:
+            while True:
+                if self._queue[0] is turn and (connection := self._find(identity, state)):
+                    return connection
+                if turn.refused:
+                    raise turn.refused
+                if not turn.opening and self._reserve():
+                    turn.opening = True
+                    self._in_background(self._open(identity, turn))
+                await turn.changed.wait()
+                turn.changed.clear()
+        finally:
+            self._queue.remove(turn)
+            self._wake()
+
+    def _find(self, identity: Identity, state: SessionState) -> BackendConnection | None:
+        """Return the free connection that takes least to bring into `state`."""
+        usable = [each for each in reversed(self._free.get(identity, {})) if replay(each.state, state)]
+        return next((each for each in usable if each.state == state), usable[0] if usable else None)
+
+    def _reserve(self) -> bool:
+        """Make room for one more connection, at the cost of a free one that nobody here can use."""
+        if len(self.connections) + self._opening >= self.capacity:
+            victim = next((each for free in self._free.values() for each in free), None)
+            if victim is None:
+                return False
+            victim.close()
+            self.forget(victim)
+        self._opening += 1
+        return True
+
+    async def _open(self, identity: Identity, turn: "_Turn | None") -> None:
+        """Open a connection, for whoever is first in the queue when it is there; `turn` asked for it."""
+        try:
+            connection = await self._open_connection(identity)
+        except DatabaseUnavailable:
+            await asyncio.sleep(RETRY_S)
+        except DatabaseRefused as refused:
+            if turn:
+                turn.refused = refused
+        else:
+            self.connections.add(connection)
+            self._set_free(connection)
+        finally:
+            self._opening -= 1
+            if turn:
+                turn.opening = False
+                turn.changed.set()
+            self._wake()
+
+    def _lend(self, connection: BackendConnection, borrower: Borrower) -> None:
+        free = self._free.get(connection.identity)
+        if free:
+            free.pop(connection, None)
+        connection.borrower = borrower
+        self.lent += 1
+
+    def give_back(self, connection: BackendConnection) -> None:
+        """Take back a connection that is fit for anybody."""
+        if connection.borrower is not None:
+            connection.last_borrower = connection.borrower.id
+            connection.borrower = None
+        self.lent -= 1
+        self._set_free(connection)
+
+    def clean(self, connection: BackendConnection) -> None:
+        """Take back a connection whose session is not fit for others: reset it first, in the background."""
+        connection.borrower = None
+        self._in_background(self._clean(connection))
+
+    async def _clean(self, connection: BackendConnection) -> None:
+        try:
+            await connection.reset()
+        except (DatabaseRefused, DatabaseUnavailable):
+            connection.close()
+        else:
+            self.give_back(connection)
+
+    def forget(self, connection: BackendConnection) -> None:
+        """Note that a connection is gone; a second time it changes nothing."""
+        if connection not in self.connections:
+            return
+        self.connections.remove(connection)
+        if self._free.get(connection.identity, {}).pop(connection, self) is self:
+            self.lent -= 1
+        self._wake()
+
+    def _set_free(self, connection: BackendConnection) -> None:
+        self._free.setdefault(connection.identity, {})[connection] = None
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._queue:
+            self._queue[0].changed.set()
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

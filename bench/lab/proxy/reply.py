@@ -1,0 +1,176 @@
+"""Follows the server's answer to one command, to know when it ends and in what state the session is then. Pure.
+
+The bytes of an answer go to the client as they come; here only headers, first bytes and status words are
+looked at. Which packets a command is answered with is described under "Command Phase" in the MySQL Source Code
+Documentation; neither side of the proxy knows CLIENT_DEPRECATE_EOF.
+"""
+
+from enum import IntEnum
+
+from pymysql.constants import COMMAND
+
+from bench.lab.proxy.protocol import (
+    CURSOR_EXISTS,
+    EOF,
+    ERR,
+    HEADER_SIZE,
+    LOCAL_INFILE,
+    MAX_PAYLOAD,
+    MORE_RESULTS,
+    OK,
+    Malformed,
+    read_integer,
+)
+
+
+class Stage(IntEnum):
+    """What the next packet is."""
+
+    FIRST = 0  # OK, ERR or the number of columns
+    COLUMNS = 1  # column definitions, then EOF
+    ROWS = 2  # rows (or the definitions of COM_FIELD_LIST), then EOF or ERR
+    PREPARED = 3  # the answer to COM_STMT_PREPARE
+    DEFINITIONS = 4  # a known number of packets that carry no state
+    DONE = 5
+
+
+# Plain integers: an enum's members are slow to reach, and these are compared for every packet.
+_FIRST, _COLUMNS, _ROWS, _PREPARED, _DEFINITIONS, _DONE = (int(stage) for stage in Stage)
+
+_BEGINS: dict[int, tuple[int, int]] = {
+    COMMAND.COM_STMT_PREPARE: (_PREPARED, 0),
+    COMMAND.COM_STMT_FETCH: (_ROWS, 0),
+    COMMAND.COM_FIELD_LIST: (_ROWS, 0),
+    COMMAND.COM_STATISTICS: (_DEFINITIONS, 1),
+}
+
+UNANSWERED = frozenset({COMMAND.COM_QUIT, COMMAND.COM_STMT_CLOSE, COMMAND.COM_STMT_SEND_LONG_DATA})
+
+
+class Reply:
+    """One answer in progress.
+
+    Attributes:
+        status: the last status word in it, -1 before there is one; where an answer ends with an ERR packet,
+            that packet brings none.
+        error: the code of the ERR packet that ended it, 0 while there is none.
+
+    """
+
+    __slots__ = ("_remaining", "_skip", "_stage", "_stash", "_whole", "error", "status")
+
+    def __init__(self) -> None:
+        self._stage = _DONE
+        self._remaining = 0  # packets of this stage, where they are counted
+        self._skip = 0  # bytes of the current packet that are yet to come and not looked at
+        self._stash = b""  # the start of a packet, too short to understand it
+        self._whole = True  # False: the next packet continues the last one
+        self.status = -1
+        self.error = 0
+
+    def begin(self, command: int) -> None:
+        """Expect the answer to `command`."""
+        self._stage, self._remaining = _BEGINS.get(command, (_FIRST, 0))
+        self.status = -1
+        self.error = 0
+
+    def feed(self, data: bytes) -> bool:
+        """Look at the next bytes; True when the answer is complete.
+
+        Raises:
+            Malformed: the bytes do not follow the protocol, or go on behind the answer's end.
+
+        """
+        if self._stash:
+            data = self._stash + data
+            self._stash = b""
+        at, size = self._skip, len(data)
+        while at + HEADER_SIZE < size:
+            length = data[at] | data[at + 1] << 8 | data[at + 2] << 16
+            start = at + HEADER_SIZE
+            at = start + length
+            # A row is passed over unseen. 0xFE begins one too, if its first value is a very long one.
+            is_row = self._stage == _ROWS and (data[start] < EOF or (data[start] == EOF and length >= 9))
+            if self._whole and not is_row:
+                if at > size:
+                    at = start - HEADER_SIZE
+                    break
+                self._look(data, start, length)
+                if self._stage == _DONE:
+                    if at != size:
+                        raise Malformed(f"{size - at} bytes behind the end of the answer")
+                    self._skip = 0
+                    return True
+            self._whole = length != MAX_PAYLOAD
+        if at < size:
+            self._stash = data[at:]
+            self._skip = 0
+        else:
+            self._skip = at - size
+        return False
+
+    def _look(self, data: bytes, start: int, length: int) -> None:
+        """Move on by one packet, whose payload of `length` bytes begins at `start`."""
+        if not length:
+            raise Malformed("an empty packet within an answer")
+        first, stage = data[start], self._stage
+        if stage == _DONE:
+            raise Malformed("an answer to nothing")
+        if first == ERR:
+            self.error = int.from_bytes(data[start + 1 : start + 3], "little")
+            self._stage = _DONE
+        elif stage == _COLUMNS:
+            if self._remaining:
+                self._remaining -= 1
+            else:
+                status = self._end_of(data, start, first, length)
+                # With a cursor the rows are fetched by later commands.
+                self._stage = _DONE if status & CURSOR_EXISTS else _ROWS
+        elif stage == _ROWS:
+            self._finish(self._end_of(data, start, first, length))
+        elif stage == _FIRST:
+            self._look_at_first(data, start, first, length)
+        else:
+            if stage == _PREPARED:
+                self._remaining = 1 + _definitions(data, start, first, length)
+                self._stage = _DEFINITIONS
+            self._remaining -= 1
+            if not self._remaining:
+                self._stage = _DONE
+
+    def _look_at_first(self, data: bytes, start: int, first: int, length: int) -> None:
+        if first == OK:
+            _, at = read_integer(data, start + 1)  # affected rows
+            _, at = read_integer(data, at)  # last insert id
+            self._finish(_word(data, at, start + length))
+        elif first == EOF and length < 9:
+            self._finish(self._end_of(data, start, first, length))
+        elif first == LOCAL_INFILE:
+            raise Malformed("the server asks for a file of the client, which was not offered")
+        else:
+            self._remaining, _ = read_integer(data, start)
+            self._stage = _COLUMNS
+
+    def _end_of(self, data: bytes, start: int, first: int, length: int) -> int:
+        if first != EOF or length != 5:
+            raise Malformed(f"a packet with {first:#04x} in place of EOF")
+        self.status = _word(data, start + 3, start + length)
+        return self.status
+
+    def _finish(self, status: int) -> None:
+        self.status = status
+        self._stage = _FIRST if status & MORE_RESULTS else _DONE
+
+
+def _word(data: bytes, at: int, end: int) -> int:
+    if at + 2 > end:
+        raise Malformed("a packet without its status")
+    return data[at] | data[at + 1] << 8
+
+
+def _definitions(data: bytes, start: int, first: int, length: int) -> int:
+    """How many packets follow the head of a COM_STMT_PREPARE_OK."""
+    if first != OK or length < 9:
+        raise Malformed("an answer to COM_STMT_PREPARE that is none")
+    columns, parameters = _word(data, start + 5, start + length), _word(data, start + 7, start + length)
+    return sum(count + 1 for count in (columns, parameters) if count)

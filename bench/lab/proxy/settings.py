@@ -1,0 +1,100 @@
+"""Settings of the proxy, under the names and within the ranges that AWS gives them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+EXCLUDE_VARIABLE_SETS = "EXCLUDE_VARIABLE_SETS"
+
+
+class SettingError(ValueError):
+    """A setting that does not exist or is out of range; the message names the range."""
+
+
+def _range(name: str, low: float, high: float, unit: str) -> dict[str, Any]:
+    return {"name": name, "range": (low, high), "unit": unit}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings:
+    """What an RDS Proxy and its target group let you set, and below that what only the lab does.
+
+    Names, ranges and defaults are those of `CreateDBProxy` and `ConnectionPoolConfiguration` (API version
+    2014-10-31). Durations are seconds; unlike AWS the lab takes fractions of them.
+    """
+
+    idle_client_timeout: float = field(default=1800, metadata=_range("IdleClientTimeout", 1, 28_800, "s"))
+    max_connections_percent: int = field(default=100, metadata=_range("MaxConnectionsPercent", 1, 100, "%"))
+    # None: half of MaxConnectionsPercent.
+    max_idle_connections_percent: int | None = field(
+        default=None, metadata=_range("MaxIdleConnectionsPercent", 0, 100, "%")
+    )
+    connection_borrow_timeout: float = field(
+        default=120, metadata=_range("ConnectionBorrowTimeout", 0, 300, "s")
+    )
+    init_query: str = field(default="", metadata={"name": "InitQuery"})
+    session_pinning_filters: tuple[str, ...] = field(default=(), metadata={"name": "SessionPinningFilters"})
+    require_tls: bool = field(default=False, metadata={"name": "RequireTLS"})
+
+    # RDS Proxy ends a client connection after 24 hours, whatever it does, and calls a database connection
+    # idle after 5 minutes; neither can be set there.
+    client_lifetime: float = field(default=86_400, metadata=_range("ClientLifetime", 1, 86_400, "s"))
+    database_idle_after: float = field(default=300, metadata=_range("DatabaseIdleAfter", 0.1, 300, "s"))
+    # Whether RDS Proxy answers COM_PING alone or asks the database is not documented. False: while no
+    # database connection is held, the proxy answers alone.
+    ping_database: bool = field(default=False, metadata={"name": "PingDatabase"})
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            name, value = entry.metadata["name"], getattr(self, entry.name)
+            if "range" in entry.metadata and value is not None:
+                _check_range(name, value, entry.metadata["range"], entry.metadata["unit"])
+        for pinning_filter in self.session_pinning_filters:
+            if pinning_filter != EXCLUDE_VARIABLE_SETS:
+                raise SettingError(
+                    f"SessionPinningFilters: {pinning_filter!r} is none; there is only {EXCLUDE_VARIABLE_SETS}"
+                )
+        if self.idle_percent > self.max_connections_percent:
+            raise SettingError(
+                f"MaxIdleConnectionsPercent: {self.idle_percent} is more than MaxConnectionsPercent, "
+                f"{self.max_connections_percent}"
+            )
+
+    @property
+    def idle_percent(self) -> int:
+        """MaxIdleConnectionsPercent, or its default: half of MaxConnectionsPercent."""
+        if self.max_idle_connections_percent is None:
+            return self.max_connections_percent // 2
+        return self.max_idle_connections_percent
+
+    @property
+    def excludes_variable_sets(self) -> bool:
+        """Whether SET statements are to be let through without pinning."""
+        return EXCLUDE_VARIABLE_SETS in self.session_pinning_filters
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings under their AWS names."""
+        values = asdict(self)
+        return {entry.metadata["name"]: values[entry.name] for entry in fields(self)}
+
+    def changed(self, named: Mapping[str, Any]) -> Self:
+        """Return a copy with some settings, under their AWS names, replaced.
+
+        Raises:
+            SettingError: no such setting, of another type, or out of range.
+
+        """
+        attributes = {entry.metadata["name"]: entry.name for entry in fields(self)}
+        values = asdict(self)
+        for name, value in named.items():
+            if name not in attributes:
+                raise SettingError(f"{name} is no setting; there are {', '.join(attributes)}")
+            default = getattr(type(self)(), attributes[name])
+            values[attributes[name]] = tuple(value) if isinstance(default, tuple) else value
+        return type(self)(**values)
+
+
+def _check_range(name: str, value: Any, bounds: tuple[float, float], unit: str) -> None:
+    low, high = bounds
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise SettingError(f"{name}: {value!r} is out of range, {low} to {high} {unit}")

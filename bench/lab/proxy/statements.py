@@ -1,0 +1,224 @@
+"""What a statement does to the session it runs in, read from its text. Pure.
+
+RDS Proxy documents which statements pin a client to its database connection and which settings it tracks
+instead ("Avoiding pinning", Amazon RDS User Guide). What happens inside stored routines is not seen, as there.
+"""
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.lab.proxy.session import ACCESS_MODE, ISOLATION_LEVEL, TRACKED, Variables
+
+# Statements without any of these words are not looked at further, which is nearly all of them.
+_SUSPICIOUS = re.compile(
+    rb"(?i)@|\b(?:set|use|drop|lock|flush|get_lock|prepare|execute|deallocate|temporary|handler|xa|kill"
+    rb"|last_insert_id|found_rows|row_count)\b"
+)
+# Linear in the text's length, whatever it is: what does not end, ends with the text.
+_TOKEN = re.compile(
+    rb"""
+      (?P<space> \s+ | --(?=[\s]|\Z)[^\n]* | \#[^\n]* | /\*(?![!M]).*?(?:\*/|\Z) | /\*M?!\d* | \*/ )
+    | (?P<string> '(?:[^'\\]|\\.|'')*(?:'|\Z) | "(?:[^"\\]|\\.|"")*(?:"|\Z) )
+    | (?P<quoted> `(?:[^`]|``)*(?:`|\Z) )
+    | (?P<word> @{1,2}[\w$.\x80-\xff]* | [\w$\x80-\xff]+ )
+    | (?P<sign> := | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_LITERAL = re.compile(r"-?[\w.]+|'.*'|\".*\"", re.DOTALL)
+UNTRACKED_VARIABLE, USER_VARIABLE = "untracked variable", "user variable"
+VARIABLE_SETS = frozenset({UNTRACKED_VARIABLE, USER_VARIABLE})  # what EXCLUDE_VARIABLE_SETS lets through
+_PINNING_VERBS = {
+    "PREPARE": "prepared statement",
+    "EXECUTE": "prepared statement",
+    "DEALLOCATE": "prepared statement",
+    "HANDLER": "HANDLER",
+    "XA": "XA transaction",
+}
+_PINNING_FUNCTIONS = frozenset({"GET_LOCK", "LAST_INSERT_ID", "FOUND_ROWS", "ROW_COUNT"})
+_SCOPES = frozenset({"SESSION", "LOCAL", "GLOBAL", "PERSIST", "PERSIST_ONLY"})
+_OF_THE_SESSION = frozenset({"SESSION", "LOCAL"})
+_ROUTINES = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What to note when the statements of one command have succeeded.
+
+    Attributes:
+        pin: why the client must keep this database connection from now on; None if it need not.
+        variables: tracked ones that were set, in order.
+        schema: the new default schema; None if it stays.
+        dropped: schemas that are no more.
+        statements: how many there were.
+
+    """
+
+    pin: str | None = None
+    variables: Variables = ()
+    schema: str | None = None
+    dropped: tuple[str, ...] = ()
+    statements: int = 1
+
+
+NO_EFFECT = Effect()
+
+
+@functools.lru_cache(maxsize=4096)
+def effect_of(text: bytes) -> Effect:
+    """Read the statements in the text of one COM_QUERY."""
+    if not _SUSPICIOUS.search(text):
+        return NO_EFFECT
+    pin: str | None = None
+    variables: Variables = ()
+    schema: str | None = None
+    dropped: tuple[str, ...] = ()
+    count = 0
+    for tokens in split(text):
+        count += 1
+        effect = _effect_of_one(tokens)
+        pin = pin or effect.pin
+        variables += effect.variables
+        schema = effect.schema or schema
+        dropped += effect.dropped
+    return Effect(pin, variables, schema, dropped, count)
+
+
+def split(text: bytes) -> Iterator[list[str]]:
+    """Tokens of each statement, without space and comments; what `/*! */` holds is taken as it is run."""
+    tokens: list[str] = []
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup == "space":
+            continue
+        word = match[0].decode("latin-1")
+        if word != ";":
+            tokens.append(word)
+        elif tokens:
+            yield tokens
+            tokens = []
+    if tokens:
+        yield tokens
+
+
+def statements_of(text: str) -> list[bytes]:
+    """Cut a text at its semicolons."""
+    raw, statements, start = text.encode(), list[bytes](), 0
+    ends = [match.start() for match in _TOKEN.finditer(raw) if match[0] == b";"]
+    for end in [*ends, len(raw)]:
+        if statement := raw[start:end].strip():
+            statements.append(statement)
+        start = end + 1
+    return statements
+
+
+def _effect_of_one(tokens: list[str]) -> Effect:
+    words = [word.upper() for word in tokens]
+    verb = words[0]
+    if verb in {"CREATE", "ALTER"} and _ROUTINES.intersection(words[:12]):
+        return NO_EFFECT  # its body is not run now
+    if verb == "SET":
+        return _effect_of_set(tokens, words)
+    if verb == "USE" and len(tokens) > 1:
+        return Effect(schema=unquoted(tokens[1]))
+    if verb == "DROP" and len(tokens) > 2 and words[1] in {"DATABASE", "SCHEMA"}:
+        return Effect(dropped=(unquoted(tokens[-1]),))
+    return Effect(pin=_PINNING_VERBS.get(verb) or _pin_of(words))
+
+
+def _pin_of(words: list[str]) -> str | None:
+    verb = words[0]
+    if verb == "LOCK" or (verb == "FLUSH" and ("LOCK" in words or "EXPORT" in words)):
+        return "LOCK TABLES"
+    if verb == "CREATE" and "TEMPORARY" in words[1:4]:
+        return "temporary table"
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in _PINNING_FUNCTIONS and following == "(":
+            return f"{word}()"
+        if _is_user_variable(word) and following == ":=":
+            return USER_VARIABLE
+        if word == "INTO" and _is_user_variable(following):
+            return USER_VARIABLE
+    return None
+
+
+def _effect_of_set(tokens: list[str], words: list[str]) -> Effect:
+    if (
+        words[1:2] == ["STATEMENT"] and "FOR" in words
+    ):  # MariaDB: variables for the one statement that follows
+        return _effect_of_one(tokens[words.index("FOR") + 1 :] or tokens[:1])
+    if words[1:2] in (["PASSWORD"], ["DEFAULT"]):
+        return NO_EFFECT
+    if words[1:2] in (["ROLE"], ["RESOURCE"], ["TRANSACTION"]):  # the last is for the next transaction only
+        return Effect(pin=f"SET {words[1]}")
+    if words[2:3] == ["TRANSACTION"]:
+        return _effect_of_set_transaction(words)
+    pin, variables, scope = None, list[tuple[str, str]](), "SESSION"
+    for assignment in _assignments(tokens[1:]):
+        if assignment[0].upper() in _SCOPES and len(assignment) > 1:
+            scope = assignment.pop(0).upper()  # it holds for those that follow, too
+        name, value = _name_and_value(assignment)
+        here, _, rest = name.rpartition(".")
+        if name.startswith("@@"):
+            name, used = rest.lstrip("@"), here.lstrip("@").upper() or "SESSION"
+        else:
+            used = scope
+        if used not in _OF_THE_SESSION or name == "autocommit":  # of autocommit, the status tells
+            continue
+        if name.startswith("@"):
+            pin = pin or USER_VARIABLE
+        elif value is None or not (name in TRACKED or used == "LOCAL"):
+            pin = pin or UNTRACKED_VARIABLE
+        else:
+            variables.append((name, value))
+    return Effect(pin, tuple(variables))
+
+
+def _effect_of_set_transaction(words: list[str]) -> Effect:
+    """`SET SESSION TRANSACTION ISOLATION LEVEL ..., READ ONLY`."""
+    if words[1] not in _OF_THE_SESSION:
+        return NO_EFFECT
+    characteristics = (" ".join(part) for part in _assignments(words[3:]))
+    return Effect(
+        variables=tuple(
+            (ISOLATION_LEVEL if part.startswith("ISOLATION") else ACCESS_MODE, part)
+            for part in characteristics
+        )
+    )
+
+
+def _assignments(tokens: list[str]) -> Iterator[list[str]]:
+    depth, part = 0, list[str]()
+    for word in tokens:
+        depth += (word == "(") - (word == ")")
+        if word == "," and not depth:
+            if part:
+                yield part
+            part = []
+        else:
+            part.append(word)
+    if part:
+        yield part
+
+
+def _name_and_value(tokens: list[str]) -> tuple[str, str | None]:
+    """Name in lower case, and the literal that it is set to; None for anything but a literal."""
+    words = [word.upper() for word in tokens]
+    if words[0] == "NAMES":
+        return "names", " ".join(tokens[1:])
+    if words[0] == "CHARSET" or words[:2] == ["CHARACTER", "SET"]:
+        return "character set", " ".join(tokens[1 if words[0] == "CHARSET" else 2 :])
+    value = "".join(tokens[2:])
+    is_literal = words[1:2] in (["="], [":="]) and _LITERAL.fullmatch(value) and len(tokens) <= 4
+    return unquoted(tokens[0]).lower(), value if is_literal else None
+
+
+def _is_user_variable(word: str) -> bool:
+    return word.startswith("@") and not word.startswith("@@")
+
+
+def unquoted(word: str) -> str:
+    """Return an identifier without its backticks."""
+    name = word.strip("`").replace("``", "`") if word.startswith("`") else word
+    return name.encode("latin-1").decode("utf-8", "replace")
