@@ -30,7 +30,6 @@ class Metrics:
         "clients_closed",
         "clients_received",
         "clients_set_up",
-        "commands",
         "database_latency",
         "database_requests",
         "database_set_up",
@@ -50,7 +49,6 @@ class Metrics:
         self.database_set_up = 0
         self.database_set_up_failed = 0
         self.queries = 0
-        self.
         self.pins: Counter[str] = Counter()  # by reason
         self.borrow_latency = Latency()
         self.response_latency = Latency()  # command in to answer out
@@ -70,7 +68,6 @@ class Metrics:
             "DatabaseConnectionsBorrowLatency": self.borrow_latency.average_us(),
             "QueryResponseLatency": self.response_latency.average_us(),
             "QueryDatabaseResponseLatency": self.database_latency.average_us(),
-            # What CloudWatch does not have.
-            "Commands": dict(self.commands),
+            # CloudWatch does not have the reasons.
             "Pins": dict(self.pins),
         }
