@@ -16,6 +16,8 @@ from bench.function.invocation import Invocation, encode_rows
 from bench.function.record import Outcome
 from bench.store import Conflict
 
+# Lanes with equal gaps that start together stay together, and then queue for their turns.
+STAGGER_S = 3 * WINDOW_S
 DOWN_AFTER = 20  # invocations in a row in which no request to the database succeeded
 
 
@@ -98,7 +100,7 @@ class Runner:
         cells = {cell: _CellState(attempts.get(cell, 0), left) for cell, left in counts.items()}
         total, done = sum(counts.values()), 0
         start = self._clock.monotonic()
-        queue = [(start, index) for index, state in enumerate(states) if state.steps]
+        queue = [(start + index * STAGGER_S, index) for index, state in enumerate(states) if state.steps]
         heapq.heapify(queue)
         while queue:
             due, index = heapq.heappop(queue)

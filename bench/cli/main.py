@@ -15,7 +15,8 @@ from bench.campaign.strict import BadCampaign
 from bench.cli import campaign, catalogue, lab
 from bench.lab.aws import AwsUnavailable
 from bench.lab.mysql import ServerUnavailable
-from bench.lab.proxy import ProxyUnavailable, SettingError
+from bench.lab.process import ChildFailed
+from bench.lab.proxy import SettingError
 from bench.store import StoreError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -24,10 +25,10 @@ WRONG_INPUT = (BadCampaign, SettingError)
 EXPECTED = (
     AwsUnavailable,
     CampaignStopped,
+    ChildFailed,
     Different,
     InvokeFailed,
     NoCampaign,
-    ProxyUnavailable,
     ServerUnavailable,
     StoreError,
 )

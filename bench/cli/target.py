@@ -41,7 +41,7 @@ def _function(name: str, module: str, environment: Mapping[str, str], timeout_s:
         environment=environment,
         timeout_s=timeout_s,
         memory_mb=512,
-        alias=ALIAS,
+        aliases=(ALIAS,),
         provisioned_concurrency=1,
         reserved_concurrency=1,
     )

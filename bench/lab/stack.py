@@ -33,6 +33,7 @@ class Stack:
 
     server: RunningServer
     proxy: RunningProxy
+    settings: ProxySettings
     aws: RunningAws
     endpoints: Endpoints
 
@@ -55,7 +56,7 @@ class Stack:
             "kind": "lab",
             "freeze": self.aws.freeze,
             "server_source": self.server.server.source,
-            "proxy": self.proxy.settings.as_dict(),
+            "proxy": self.settings.as_dict(),
             "added_rtt_s": 0.0,
             "tls": False,
         }
@@ -83,7 +84,7 @@ def running_stack(
         say: told what happens, one line at a time.
 
     Raises:
-        ServerUnavailable, ProxyUnavailable, AwsUnavailable: that part did not start.
+        ServerUnavailable, ChildFailed, AwsUnavailable: that part did not start.
 
     """
     passwords = {name: secrets.token_urlsafe(18) for name in (APPLICATION, SAMPLER)}
@@ -115,4 +116,4 @@ def running_stack(
         say(f"proxy on port {proxy.port}, idle client timeout {settings.idle_client_timeout:g} s")
         say(f"initialising {environments} execution environments")
         aws = parts.enter_context(running_aws(configs, work_dir=work_dir))
-        yield Stack(server=running, proxy=proxy, aws=aws, endpoints=endpoints)
+        yield Stack(server=running, proxy=proxy, settings=settings, aws=aws, endpoints=endpoints)
