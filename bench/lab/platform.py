@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 IS_LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -41,3 +42,18 @@ def parent_death_hook() -> Callable[[], None] | None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return die_with_parent
+
+
+def exit_descriptor(pid: int) -> int | None:
+    """Open a descriptor that becomes readable when the child `pid` exits (pidfd_open(2)); None off Linux."""
+    return os.pidfd_open(pid) if IS_LINUX else None
+
+
+def peak_memory_mb(pid: int) -> int | None:
+    """Peak resident memory of a process (VmHWM of proc(5)), rounded up; None if it has gone, or off Linux."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    _, found, rest = status.partition("VmHWM:")
+    return -(-int(rest.split()[0]) // 1024) if found else None

@@ -1,64 +1,74 @@
-"""One loopback port for everything: our Lambda service, and moto for the other AWS services."""
+"""One loopback port for everything: Lambda's Invoke API, moto for other services, the lab's own control."""
 
+import asyncio
 import os
-import threading
-from collections.abc import Callable, Iterable
-from typing import Any
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
-
-from bench.lab.aws.invoke_api import PREFIX, InvokeApi
-from bench.lab.aws.service import Service
+from bench.lab.aws import control, invoke_api
+from bench.lab.aws.environment import Host
+from bench.lab.aws.fleet import Fleet, ProvisioningFailed
+from bench.lab.aws.freezer import Freezer
+from bench.lab.aws.function import FunctionConfig
+from bench.lab.aws.http_server import HttpServer, Request, Response
+from bench.lab.aws.moto_app import MotoApp
 from bench.lab.ports import LOOPBACK
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
+class Endpoint:
+    """The service: `start`, `provision`, `close`."""
 
-class _Handler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"  # boto3 keeps its connections
-    disable_nagle_algorithm = True  # else delayed acknowledgements cost 40 ms
-    wbufsize = -1  # headers and body leave together
+    def __init__(self, configs: Sequence[FunctionConfig], log_dir: Path, freezer: Freezer) -> None:
+        """Set up; nothing listens yet."""
+        self._configs, self._log_dir, self._freezer = configs, log_dir, freezer
+        self._server: HttpServer | None = None
+        self._fleets: dict[str, Fleet] = {}
+        self.url = ""
 
-    def log_request(self, *_: Any) -> None:
-        """Say nothing."""
+    async def start(self, port: int) -> None:
+        """Listen; port 0 takes any free one.
 
+        Raises:
+            OSError: the port is taken.
 
-class _Moto:
-    """moto's server application, imported at its first request: that takes seconds, and many need none."""
+        """
+        self._server = await HttpServer.start(self._route, port)
+        self.url = f"http://{LOOPBACK}:{self._server.port}"
+        host = Host(
+            endpoint_url=self.url,
+            log_dir=self._log_dir,
+            freezer=self._freezer,
+            init_slots=asyncio.Semaphore(os.cpu_count() or 1),
+        )
+        self._fleets.update({config.name: Fleet(config, host) for config in self._configs})
+        self._lambda = invoke_api.InvokeApi(self._fleets)
+        self._control = control.Control(self._fleets, self._freezer.name)
+        self._moto = MotoApp(self._server.port)
 
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._lock = threading.Lock()
-        self._application: Application | None = None
+    async def provision(self) -> None:
+        """Initialise what is provisioned; `/_lab/ready` tells when that is done, or why it failed."""
+        try:
+            await asyncio.gather(*(fleet.provision() for fleet in self._fleets.values()))
+        except (ProvisioningFailed, OSError) as error:
+            self._control.failure = str(error)
+        else:
+            self._control.ready = True
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        with self._lock:
-            if self._application is None:
-                # Its Step Functions invoke Lambda at this port, which is how they reach ours.
-                os.environ["MOTO_PORT"] = str(self._port)
-                from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
-                    DomainDispatcherApplication,
-                    create_backend_app,
-                )
+    def close(self) -> None:
+        """Kill every environment and stop listening."""
+        for fleet in self._fleets.values():
+            fleet.close()
+        if self._server:
+            self._server.close()
 
-                self._application = DomainDispatcherApplication(create_backend_app)
-        return self._application(environ, start_response)
-
-
-def make_endpoint(service: Service, port: int) -> BaseWSGIServer:
-    """Bind the port (0: any free one); call `serve_forever` on the result.
-
-    Raises:
-        OSError: the port is taken.
-
-    """
-    lambda_service = InvokeApi(service)
-    moto: list[_Moto] = []
-
-    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        ours = environ["PATH_INFO"].startswith((PREFIX, "/_lab/"))
-        return (lambda_service if ours else moto[0])(environ, start_response)
-
-    server = make_server(LOOPBACK, port, application, threaded=True, request_handler=_Handler)
-    moto.append(_Moto(server.port))
-    return server
+    async def _route(self, request: Request) -> Response:
+        try:
+            if request.target.startswith(invoke_api.PREFIX):
+                return await self._lambda.handle(request)
+            if request.target.startswith(control.PREFIX):
+                return await self._control.handle(request)
+            return await self._moto.handle(request)
+        except Exception:  # one request's trouble is not the service's
+            traceback.print_exc()
+            return Response(500, b'{"message":"the lab failed; see its log"}')

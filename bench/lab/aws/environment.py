@@ -1,200 +1,256 @@
-"""One execution environment: a process group around the real runtime client, frozen when idle."""
+"""The life of one execution environment: init, invocations with freezes between them, resets, the end."""
 
+import asyncio
 import contextlib
 import json
-import os
-import queue
-import threading
 import time
+import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from enum import Enum
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from bench.lab.aws.concurrency import State
 from bench.lab.aws.freezer import Freezer
-from bench.lab.aws.function import REGION, FunctionConfig
-from bench.lab.aws.runtime_api import Event, Result, RuntimeApi
-from bench.lab.process import Child
+from bench.lab.aws.function import FunctionConfig
+from bench.lab.aws.log import LogStream, end_lines, init_report_line, start_line
+from bench.lab.aws.runtime import Runtime, RuntimeExited
+from bench.lab.aws.runtime_api import Answer, InitError, Invocation, error_answer
+from bench.lab.aws.variables import runtime_variables
 
-# The parent-death signal follows the forking thread, so one thread that lives on does all the forking.
-_FORKER = ThreadPoolExecutor(1, thread_name_prefix="fork")
-_INHERITED = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+INIT_LIMIT_S = 10.0  # Lambda's, on demand
+PROVISIONED_INIT_LIMIT_S = 900.0
+_TIMEOUT, _EXIT = "timeout", "error\tError Type: Runtime.ExitError"
 
 
-class Phase(Enum):
-    """Where an environment is in its life."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What the environments of a service share."""
 
-    STARTING = "starting"
-    READY = "ready"  # frozen, waiting for an event
-    BUSY = "busy"
-    DRAINING = "draining"  # has answered, has not asked for the next event yet
-    DEAD = "dead"
+    endpoint_url: str
+    log_dir: Path
+    freezer: Freezer
+    # Inits share the machine's cores: too many at once, and each would run into its limit.
+    init_slots: asyncio.Semaphore
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one invocation."""
+
+    answer: Answer
+    log_tail: bytes  # at most 4 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """How an init went."""
+
+    duration_s: float
+    failure: Answer | None = None
+    status: str | None = None  # as in the log
 
 
 class Environment:
-    """Start with `start`; `invoke` runs one event at a time; `kill` ends it, from any thread."""
+    """First `initialise`; then `take` and `invoke` whenever its state is available; `kill` ends it.
+
+    A runtime that times out or exits resets the environment, which keeps its id and its place: the next
+    invocation initialises it again and pays for that with its own time.
+    """
 
     def __init__(
         self,
-        name: str,
-        function: FunctionConfig,
+        config: FunctionConfig,
+        host: Host,
         *,
         version: str,
         provisioned: bool,
-        work_dir: Path,
-        freezer: Freezer,
-        on_change: Callable[[], None],
+        on_rest: Callable[[], None],
     ) -> None:
-        """Prepare; nothing runs yet. `on_change` is called when it becomes ready or dies."""
-        self.id = name
-        self.function, self.version, self.provisioned = function, version, provisioned
-        self.phase = Phase.STARTING
-        self.freezes = 0
-        self.init_s: float | None = None
-        self.init_error: bytes | None = None
-        self._freezer, self._on_change = freezer, on_change
-        self._log = work_dir / f"{self.id}.log"
-        self._results: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._child: Child | None = None
-        self._api = RuntimeApi(self._next, self._thaw, self._result, self._fail_init)
-        self._began = time.monotonic()
+        """Prepare; nothing runs yet. `on_rest` is called each time that it becomes available."""
+        self.id = uuid.uuid4().hex
+        self.version, self.provisioned = version, provisioned
+        self.state = State.INITIALIZING
+        self.freezes = self.invocations = 0
+        self.init_s: float | None = None  # of the last init
+        self._config, self._host, self._on_rest = config, host, on_rest
+        self._day = time.strftime("%Y/%m/%d", time.gmtime())
+        self._log = LogStream(host.log_dir / f"{config.name}-{self.id}.log")
+        self._runtime: Runtime | None = None
+        self._peak_mb = 0
+        self._overdue: asyncio.TimerHandle | None = None
 
     @property
     def pid(self) -> int | None:
-        """Of the runtime; it leads the process group."""
-        return self._child.pid if self._child else None
+        """Of the runtime, which leads the process group; None while there is none."""
+        return self._runtime.pid if self._runtime else None
 
-    def start(self) -> None:
-        """Spawn the runtime and return; it becomes ready, or dies, on its own."""
-        self._began = time.monotonic()
-        self._child = _FORKER.submit(
-            Child,
-            [self.function.python, "-m", "awslambdaric", self.function.handler],
-            log=self._log,
-            env=self._variables(),
-            cwd=Path(self.function.code) if self.function.code else None,
-        ).result()
-        threading.Thread(target=self._reap, args=(self._child,), daemon=True).start()
+    @property
+    def peak_mb(self) -> int:
+        """Peak resident memory of its runtimes; 0 where the system does not tell."""
+        self._note_memory()
+        return self._peak_mb
 
-    def take(self) -> bool:
-        """Reserve it for an invocation, if it is ready."""
-        with self._lock:
-            if self.phase is not Phase.READY:
-                return False
-            self.phase = Phase.BUSY
-            return True
+    async def initialise(self) -> Init:
+        """Load the handler before there is an event; it stays closed to callers until `admit` or `take`."""
+        init = await self._initialise("init", PROVISIONED_INIT_LIMIT_S if self.provisioned else INIT_LIMIT_S)
+        if self.provisioned and not init.failure:
+            self._log.write(init_report_line(init.duration_s, "init"))
+        return init
 
-    def invoke(self, event: Event, timeout_s: float) -> Result | None:
-        """Run one event in an environment that was taken; None: it died or took too long, and is dead now."""
-        self._api.send(event)
-        try:
-            result = self._results.get(timeout=timeout_s)
-        except queue.Empty:
-            result = None
-        if result is None:
-            self.kill()
-        return result
+    def admit(self) -> None:
+        """Open it to callers."""
+        self._rest(State.FROZEN if self._runtime else State.RESET)
 
-    def log_size(self) -> int:
-        """Bytes that it has written so far."""
-        return self._log.stat().st_size
+    def take(self) -> None:
+        """Reserve it for a caller."""
+        self.state = State.BUSY
 
-    def log_since(self, offset: int) -> bytes:
-        """What it has written after `offset` bytes."""
-        with self._log.open("rb") as log:
-            log.seek(offset)
-            return log.read()
-
-    def used_mb(self) -> int:
-        """Peak resident memory of the runtime; 0 where the system does not tell."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            status = Path(f"/proc/{self.pid}/status").read_text()
-            return int(status.split("VmHWM:")[1].split()[0]) // 1024
-        return 0
+    async def invoke(self, invocation: Invocation) -> Result:
+        """Run one event, in an environment that was taken."""
+        first = self.invocations == 0 and not self.provisioned
+        since = 0 if first else self._log.position()  # a cold start's log begins with its init
+        cold_init_s = self.init_s if first and self._runtime else None
+        self.invocations += 1
+        timeout_s = self._config.timeout_s
+        request_id = invocation.request_id
+        init = Init(0.0) if self._runtime else await self._initialise("invoke", timeout_s, request_id)
+        self._log.write(start_line(request_id, self.version))
+        began = time.monotonic()
+        if init.failure:
+            answer, status = init.failure, init.status
+        else:
+            answer, status = await self._run(invocation, timeout_s - init.duration_s)
+        duration_s = init.duration_s + time.monotonic() - began
+        self._log.write(
+            end_lines(
+                request_id,
+                timeout_s if status is _TIMEOUT else duration_s,
+                memory_mb=self._config.memory_mb,
+                used_mb=self.peak_mb,
+                init_s=cold_init_s,
+                status=status,
+            )
+        )
+        tail = self._log.tail(since)
+        self._settle(ok=status is None, left_s=timeout_s - duration_s)
+        return Result(answer, tail)
 
     def kill(self) -> None:
-        """SIGKILL for the group, as Lambda ends environments: nothing in it gets to clean up."""
-        with self._lock:
-            was, self.phase = self.phase, Phase.DEAD
-        if self._child:
-            self._child.kill()
-        if was is not Phase.DEAD:
-            self._results.put(None)
-            self._api.close()
-            self._on_change()
+        """End it; its log stays."""
+        self.state = State.GONE
+        self._drop_runtime()
+        self._log.close()
 
-    def describe(self) -> dict[str, Any]:
-        """What the info endpoint tells of it."""
-        return {
-            "id": self.id,
-            "function": self.function.name,
-            "version": self.version,
-            "provisioned": self.provisioned,
-            "pid": self.pid,
-            "phase": self.phase.value,
-            "freezes": self.freezes,
-            "init_s": self.init_s,
-            "memory_mb": self.used_mb(),
-        }
+    async def _initialise(self, phase: str, limit_s: float, request_id: str = "") -> Init:
+        failure, status = None, None
+        prefix = f"RequestId: {request_id} Error: " if request_id else ""
+        async with self._host.init_slots:
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(limit_s):
+                    await self._start_runtime()
+            except TimeoutError:
+                message = f"{prefix}Task timed out after {limit_s:.2f} seconds"
+                failure, status = error_answer("Sandbox.Timedout", message), _TIMEOUT
+            except InitError as error:
+                failure = Answer(error.payload, is_error=True)
+                status = f"error\tError Type: {_error_type(error.payload)}"
+            except RuntimeExited as error:
+                failure, status = error_answer("Runtime.ExitError", f"{prefix}{error}"), _EXIT
+        init = Init(time.monotonic() - began, failure, status)
+        self.init_s = init.duration_s
+        self._note_memory()
+        if failure:
+            self._drop_runtime()
+            self._log.write(init_report_line(init.duration_s, phase, status))
+        return init
 
-    def _next(self) -> None:
-        """The runtime asks for an event: it is done with the last one, or with its init."""
-        with self._lock:
-            if self.phase is Phase.DEAD:
-                return
-            if self.init_s is None:
-                self.init_s = time.monotonic() - self._began
-            if self.pid:
-                self._freezer.freeze(self.pid)
-            self.freezes += 1
-            self.phase = Phase.READY
-        self._on_change()
+    async def _start_runtime(self) -> None:
+        config = self._config
+        runtime = self._runtime = await Runtime.start(
+            [str(config.python), "-m", "awslambdaric", config.handler],
+            lambda address: runtime_variables(
+                config,
+                version=self.version,
+                provisioned=self.provisioned,
+                log_stream=f"{self._day}/[{self.version}]{self.id}",
+                runtime_api=address,
+                endpoint_url=self._host.endpoint_url,
+            ),
+            log=self._log.path,
+            cwd=config.task_root(),
+            on_next=self._freeze,
+        )
+        runtime.exited.add_done_callback(lambda _: self._notice_exit(runtime))
+        await runtime.initialised()
 
-    def _result(self, result: Result) -> None:
-        with self._lock:
-            if self.phase is Phase.BUSY:
-                self.phase = Phase.DRAINING
-        self._results.put(result)
+    async def _run(self, invocation: Invocation, left_s: float) -> tuple[Answer, str | None]:
+        """Return the answer, and the status for the log if Lambda had to end the invocation."""
+        assert self._runtime is not None
+        request_id = invocation.request_id
+        try:
+            async with asyncio.timeout(left_s):
+                self._host.freezer.thaw(self._runtime.pid)
+                return await self._runtime.run(invocation, int((time.time() + left_s) * 1000)), None
+        except TimeoutError:
+            message = f"Task timed out after {self._config.timeout_s:.2f} seconds"
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            self._log.write(f"{now} {request_id} {message}\n\n")
+            answer = error_answer("Sandbox.Timedout", f"RequestId: {request_id} Error: {message}")
+            return answer, _TIMEOUT
+        except RuntimeExited as error:
+            message = f"RequestId: {request_id} Error: {error}"
+            self._log.write(f"{message}\nRuntime.ExitError\n")
+            return error_answer("Runtime.ExitError", message), _EXIT
 
-    def _thaw(self) -> None:
-        if self.pid:
-            self._freezer.thaw(self.pid)
+    def _settle(self, *, ok: bool, left_s: float) -> None:
+        """After an invocation: reset, or drain until the runtime asks for the next event."""
+        if self.state is State.GONE:
+            return
+        if not ok or self._runtime is None:
+            self._reset()
+        elif self._runtime.waiting:
+            self._rest(State.FROZEN)
+        else:
+            self.state = State.DRAINING
+            self._overdue = asyncio.get_running_loop().call_later(left_s, self._reset)
 
-    def _fail_init(self, body: bytes) -> None:
-        self.init_error = body
+    def _freeze(self) -> None:
+        """At the runtime's Next, not at its answer: only then has it finished."""
+        assert self._runtime is not None
+        self._host.freezer.freeze(self._runtime.pid)
+        self.freezes += 1
+        if self.state is State.DRAINING:
+            self._rest(State.FROZEN)
 
-    def _reap(self, child: Child) -> None:
-        """Notice that the runtime has gone, whoever ended it."""
-        child.wait()
-        self.kill()
+    def _notice_exit(self, runtime: Runtime) -> None:
+        # While it is initialising or busy somebody waits for the runtime and sees to it.
+        if self._runtime is runtime and self.state in (State.FROZEN, State.DRAINING):
+            self._reset()
 
-    def _variables(self) -> dict[str, str]:
-        """Environment variables as Lambda sets them; of the host's, only what a process needs to run."""
-        function = self.function
-        path = os.pathsep.join(p for p in (function.code, os.environ.get("PYTHONPATH")) if p)
-        return {
-            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-            **({"PYTHONPATH": path} if path else {}),
-            "TZ": ":UTC",
-            "PYTHONUNBUFFERED": "1",
-            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_LAMBDA_RUNTIME_API": self._api.address,
-            "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": self.version,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": self.id,
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "provisioned-concurrency" if self.provisioned else "on-demand",
-            "LAMBDA_TASK_ROOT": function.code or str(Path.cwd()),
-            "LAMBDA_RUNTIME_DIR": "/var/runtime",
-            **function.environment,
-        }
+    def _reset(self) -> None:
+        self._drop_runtime()
+        self._rest(State.RESET)
+
+    def _rest(self, state: State) -> None:
+        if self._overdue:
+            self._overdue.cancel()
+            self._overdue = None
+        self.state = state
+        self._on_rest()
+
+    def _drop_runtime(self) -> None:
+        runtime, self._runtime = self._runtime, None
+        if runtime:
+            runtime.kill()
+
+    def _note_memory(self) -> None:
+        if self._runtime:
+            self._peak_mb = max(self._peak_mb, self._runtime.peak_memory_mb() or 0)
 
 
-def error_body(kind: str, message: str) -> bytes:
-    """Body of an answer that Lambda itself makes up for a function that could not."""
-    return json.dumps({"errorType": kind, "errorMessage": message}).encode()
+def _error_type(payload: bytes) -> str:
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(json.loads(payload).get("errorType"))
+    return "Runtime.Unknown"

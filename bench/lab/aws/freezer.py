@@ -12,10 +12,10 @@ class Freezer(Protocol):
     name: str  # as recorded with results
 
     def freeze(self, group: int) -> None:
-        """Stop every process of the group."""
+        """Stop every process of the group; no error if it is gone."""
 
     def thaw(self, group: int) -> None:
-        """Let them go on."""
+        """Let them go on; no error if it is gone."""
 
 
 class SignalFreezer:
@@ -35,5 +35,5 @@ class SignalFreezer:
 
 
 def _signal(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it has died; whoever waits for it will notice
+    with contextlib.suppress(ProcessLookupError):  # it has died; whoever watches it will notice
         os.killpg(group, number)

@@ -1,16 +1,47 @@
-"""What a function is, and how its callers may name it."""
+"""What a function is, within Lambda's limits, and how its callers may name it."""
 
+import importlib.util
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
-REGION, ACCOUNT = "us-east-1", "123456789012"
+REGION, ACCOUNT = "us-east-1", "123456789012"  # moto's account
+LATEST, PUBLISHED = "$LATEST", "1"
+
+# Lambda refuses to have these overridden (developer guide, "Defined runtime environment variables").
+RESERVED_VARIABLES = frozenset(
+    {
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_MAX_CONCURRENCY",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HANDLER = re.compile(r"[\w/-]+(\.[\w/-]+)*\.\w+")
+_ALIAS = re.compile(r"(?!\d+$)[A-Za-z0-9_-]{1,128}")
+_VARIABLE = re.compile(r"[A-Za-z]\w+", re.ASCII)
 _REFERENCE = re.compile(
-    r"(?:(?:arn:aws[\w-]*:lambda:[\w-]+:)?\d{12}:function:|function:)?"
-    r"(?P<name>[A-Za-z0-9_-]{1,64})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
+    r"(?:(?:arn:aws[\w-]*:lambda:(?P<region>[\w-]+):)?(?:(?P<account>\d{12}):)?function:)?"
+    r"(?P<name>[A-Za-z0-9_-]{1,64})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
 )
 
 
@@ -18,20 +49,24 @@ class BadFunction(ValueError):
     """A function that AWS would not accept either; the message names the setting and its range."""
 
 
+class BadReference(ValueError):
+    """A function's name that is none; the message is Lambda's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionConfig:
-    """A function, its one published version `1`, and an alias on it. Ranges are Lambda's."""
+    """A function: `$LATEST`, one published version `1`, and aliases on that version. Ranges are Lambda's."""
 
     name: str
     handler: str  # module.function
+    code: Path | None = None  # directory, first on the path; None: where the handler's package is
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold secrets
     timeout_s: float = 3.0
-    memory_mb: int = 128
-    alias: str = "live"
-    provisioned_concurrency: int = 0  # environments kept initialised for the alias
-    reserved_concurrency: int | None = None
-    code: str | None = None  # directory that a bundle is unpacked in; None: this interpreter's own packages
-    python: str = sys.executable
+    memory_mb: int = 128  # reported, not enforced
+    reserved_concurrency: int | None = None  # None: bounded by the account's limit alone
+    provisioned_concurrency: int = 0  # environments of version 1 that are initialised before they are called
+    aliases: tuple[str, ...] = ("live",)
+    python: Path | None = None  # with awslambdaric installed; None: this interpreter
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -41,18 +76,38 @@ class FunctionConfig:
 
         """
         if not _NAME.fullmatch(self.name):
-            raise BadFunction(f"function name {self.name!r}: 1 to 64 letters, digits, - and _")
-        if not 0 < self.timeout_s <= 900:
-            raise BadFunction(f"{self.name}: timeout_s is {self.timeout_s}, not above 0 and up to 900")
-        if not 128 <= self.memory_mb <= 10240:
-            raise BadFunction(f"{self.name}: memory_mb is {self.memory_mb}, not 128 to 10240")
-        if self.provisioned_concurrency < 0 or (self.reserved_concurrency or 0) < 0:
-            raise BadFunction(f"{self.name}: a concurrency is negative")
-        if self.reserved_concurrency is not None and self.provisioned_concurrency > self.reserved_concurrency:
-            raise BadFunction(
-                f"{self.name}: provisioned_concurrency {self.provisioned_concurrency} exceeds "
-                f"reserved_concurrency {self.reserved_concurrency}"
-            )
+            raise BadFunction(f"function name {self.name!r}: use 1 to 64 letters, digits, - and _")
+        for problem in self._problems():
+            raise BadFunction(f"function {self.name}: {problem}")
+
+    def _problems(self) -> list[str]:
+        reserved, provisioned = self.reserved_concurrency, self.provisioned_concurrency
+        bad_aliases = [alias for alias in self.aliases if not _ALIAS.fullmatch(alias)]
+        bad_variables = [name for name in self.environment if not _VARIABLE.fullmatch(name)]
+        taken = sorted(RESERVED_VARIABLES & self.environment.keys())
+        checks = [
+            (not _HANDLER.fullmatch(self.handler), f"handler {self.handler!r}: use module.function"),
+            (not 0 < self.timeout_s <= 900, f"timeout_s is {self.timeout_s:g}: use more than 0, up to 900"),
+            (not 128 <= self.memory_mb <= 10240, f"memory_mb is {self.memory_mb}: use 128 to 10240"),
+            (provisioned < 0, f"provisioned_concurrency is {provisioned}: use 0 or more"),
+            (reserved is not None and reserved < 0, f"reserved_concurrency is {reserved}: use 0 or more"),
+            (
+                reserved is not None and 0 <= reserved < provisioned,
+                f"provisioned_concurrency {provisioned} exceeds reserved_concurrency {reserved}",
+            ),
+            (bool(bad_aliases), f"alias {', '.join(map(repr, bad_aliases))}: use letters, digits, - and _"),
+            (
+                provisioned > 0 and not self.aliases,
+                "provisioned_concurrency needs an alias to call it by: add aliases=('live',)",
+            ),
+            (bool(bad_variables), f"environment variable {', '.join(map(repr, bad_variables))}: not a name"),
+            (bool(taken), f"environment variable {', '.join(taken)} is set by Lambda: leave it out"),
+            (
+                self.code is not None and not self.code.is_dir(),
+                f"code directory {self.code} does not exist",
+            ),
+        ]
+        return [message for failed, message in checks if failed]
 
     @property
     def arn(self) -> str:
@@ -61,21 +116,67 @@ class FunctionConfig:
 
     def version_of(self, qualifier: str | None) -> str | None:
         """Version that a qualifier stands for; None if there is no such alias or version."""
-        return {None: "$LATEST", "$LATEST": "$LATEST", self.alias: "1", "1": "1"}.get(qualifier)
+        if qualifier in (None, LATEST):
+            return LATEST
+        return PUBLISHED if qualifier == PUBLISHED or qualifier in self.aliases else None
+
+    def task_root(self) -> Path:
+        """Directory that the handler is imported from.
+
+        Raises:
+            BadFunction: none is given, and the handler's package is not importable here.
+
+        """
+        if self.code is not None:
+            return self.code.resolve()
+        package = self.handler.replace("/", ".").split(".")[0]
+        spec = importlib.util.find_spec(package)
+        if spec is None:
+            raise BadFunction(
+                f"function {self.name}: package {package!r} of handler {self.handler!r} is not installed: "
+                "install it, or name its directory with code="
+            )
+        if spec.submodule_search_locations:
+            return Path(next(iter(spec.submodule_search_locations))).resolve().parent
+        return Path(spec.origin or ".").resolve().parent
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON types."""
-        return asdict(self) | {"environment": dict(self.environment)}
+        """JSON types, with the defaults of this interpreter filled in."""
+        return asdict(self) | {
+            "environment": dict(self.environment),
+            "aliases": list(self.aliases),
+            "code": str(self.task_root()),
+            "python": str(self.python or sys.executable),
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Inverse of `as_dict`."""
-        return cls(**data)
+        return cls(
+            **data
+            | {
+                "aliases": tuple(data["aliases"]),
+                "code": Path(data["code"]),
+                "python": Path(data["python"]),
+            }
+        )
 
 
-def parse_reference(reference: str, qualifier: str | None) -> tuple[str, str | None] | None:
-    """Name and qualifier from a name, a partial ARN or an ARN; None where AWS would not take it."""
+def parse_reference(reference: str, qualifier: str | None) -> tuple[str, str | None]:
+    """Name and qualifier from a name, a partial ARN or an ARN, each with or without a qualifier of its own.
+
+    Raises:
+        BadReference: Lambda would not take it.
+
+    """
     found = _REFERENCE.fullmatch(reference)
-    if found is None or (qualifier and found["qualifier"] and qualifier != found["qualifier"]):
-        return None
+    if found is None:
+        raise BadReference(
+            f"1 validation error detected: Value '{reference}' at 'functionName' failed to satisfy "
+            f"constraint: Member must satisfy regular expression pattern: {_REFERENCE.pattern}"
+        )
+    if qualifier and found["qualifier"] and qualifier != found["qualifier"]:
+        raise BadReference(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
     return found["name"], qualifier or found["qualifier"]

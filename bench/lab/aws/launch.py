@@ -4,27 +4,103 @@ import contextlib
 import json
 import os
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bench.lab.aws.function import FunctionConfig
-from bench.lab.process import Child
+from bench.lab.aws.function import BadFunction, FunctionConfig
+from bench.lab.aws.variables import python_version
+from bench.lab.process import Child, ChildFailed
 
-START_TIMEOUT_S = 300.0  # dozens of environments on two cores
+_BASE_S, _PER_ENVIRONMENT_S = 30.0, 15.0  # patience with provisioning: dozens of environments on two cores
 
 
 class AwsUnavailable(Exception):
-    """The stand-in did not start; the message says which function or port, and why."""
+    """The stand-in did not start, or does not answer; the message names the function or port, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentInfo:
+    """An execution environment as the service sees it."""
+
+    id: str
+    function: str
+    version: str
+    provisioned: bool
+    pid: int | None  # of the runtime, which leads its process group; None after a reset
+    state: str  # initializing, frozen, busy, draining or reset
+    freezes: int
+    invocations: int
+    init_s: float | None
+    peak_mb: int
 
 
 @dataclass(frozen=True, slots=True)
 class RunningAws:
-    """Where it listens, and how it freezes."""
+    """A running service: where it listens, how it freezes, and control over its environments."""
 
     url: str
     freeze: str
-    pid: int
+    _child: Child
+
+    @property
+    def pid(self) -> int:
+        """Of the service."""
+        return self._child.pid
+
+    def environments(self) -> list[EnvironmentInfo]:
+        """All environments there are; of each function the one used last is the last.
+
+        Raises:
+            AwsUnavailable: the service does not answer.
+
+        """
+        return [EnvironmentInfo(**entry) for entry in self._ask("environments")["environments"]]
+
+    def replace(self, environment_id: str) -> str | None:
+        """End an environment as Lambda does every few hours; return the id of its successor, if provisioned.
+
+        Raises:
+            AwsUnavailable: there is no such environment, or its successor could not be initialised.
+
+        """
+        answer: str | None = self._ask("replace", {"environment": environment_id})["environment"]
+        return answer
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Wait until every provisioned environment is initialised and frozen.
+
+        Raises:
+            AwsUnavailable: one of them could not be initialised, or it took longer than `timeout_s`.
+
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._ask("ready")["ready"]:
+            if time.monotonic() > deadline:
+                raise AwsUnavailable(f"provisioned environments are not ready after {timeout_s:g} s")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End the service and all environments."""
+        self._child.stop()
+
+    def _ask(self, what: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if content is None else json.dumps(content).encode()
+        try:
+            with urllib.request.urlopen(f"{self.url}/_lab/{what}", data) as answer:  # noqa: S310 (http)
+                body = answer.read()
+        except urllib.error.HTTPError as error:
+            body = error.read()
+            if error.code != 503:  # not ready yet
+                raise AwsUnavailable(json.loads(body)["error"]) from error
+        except OSError as error:
+            raise AwsUnavailable(f"the AWS service is gone: {error}\n{self._child.log_tail()}") from error
+        found: dict[str, Any] = json.loads(body)
+        return found
 
 
 @contextlib.contextmanager
@@ -35,25 +111,42 @@ def running_aws(
 
     Every provisioned environment is initialised and frozen when the block begins.
 
+    Args:
+        functions: their names differ.
+        work_dir: gets a directory `aws` with the logs.
+        port: to listen on; 0 takes any free one.
+
     Raises:
-        AwsUnavailable: a function's init failed, or the port is taken.
+        BadFunction: a name occurs twice, a handler's package is not installed, an interpreter is of no use.
+        AwsUnavailable: a provisioned environment could not be initialised, or the port is taken.
 
     """
+    names = [config.name for config in functions]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadFunction(f"function {name} is defined twice")
+    for config in functions:
+        python_version(config.python)
     folder = work_dir / "aws"
     folder.mkdir(mode=0o700)
-    config = folder / "config.json"
-    config.touch(mode=0o600)
-    config.write_text(json.dumps({"functions": [f.as_dict() for f in functions], "port": port}))
-    child = Child(
-        [sys.executable, "-m", "bench.lab.aws", str(config)],
-        log=folder / "service.log",
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        announces=True,
-        timeout_s=START_TIMEOUT_S,
-    )
+    config_file = folder / "config.json"
+    config_file.touch(mode=0o600)
+    config_file.write_text(json.dumps({"functions": [each.as_dict() for each in functions], "port": port}))
+    try:
+        child = Child(
+            [sys.executable, "-m", "bench.lab.aws", str(config_file)],
+            log=folder / "service.log",
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            announces=True,
+        )
+    except ChildFailed as failed:
+        raise AwsUnavailable(f"the AWS service did not start: {failed}") from failed
     try:
         if "error" in child.announcement:
             raise AwsUnavailable(child.announcement["error"])
-        yield RunningAws(child.announcement["url"], child.announcement["freeze"], child.pid)
+        aws = RunningAws(child.announcement["url"], child.announcement["freeze"], child)
+        provisioned = sum(config.provisioned_concurrency for config in functions)
+        aws.wait_ready(_BASE_S + _PER_ENVIRONMENT_S * provisioned)
+        yield aws
     finally:
         child.stop()
