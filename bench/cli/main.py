@@ -12,7 +12,7 @@ from bench.campaign.invoker import InvokeFailed
 from bench.campaign.journal import NoCampaign
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.strict import BadCampaign
-from bench.cli import campaign, catalogue, lab
+from bench.cli import campaign, catalogue, doctor, lab
 from bench.lab.aws import AwsUnavailable
 from bench.lab.mysql import ServerUnavailable
 from bench.lab.process import ChildFailed
@@ -46,7 +46,7 @@ def poolbench() -> None:
     """
 
 
-for command in (*campaign.COMMANDS, *catalogue.COMMANDS, *lab.COMMANDS):
+for command in (*campaign.COMMANDS, *catalogue.COMMANDS, *lab.COMMANDS, *doctor.COMMANDS):
     poolbench.add_command(command)
 
 

@@ -2,13 +2,12 @@
 
 import contextlib
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench.lab.aws import FunctionConfig, RunningAws, running_aws
+from bench.lab.leftovers import work_directory
 from bench.lab.mysql import Account, RunningServer, ServerOptions, create_accounts, running_server
 from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
 
@@ -93,7 +92,7 @@ def running_stack(
         Account(name=SAMPLER, password=passwords[SAMPLER], sees_everything=True),
     ]
     with contextlib.ExitStack() as parts:
-        work_dir = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="poolbench-lab-")))
+        work_dir = parts.enter_context(work_directory())
         say("starting a database server")
         running = parts.enter_context(running_server(server, work_dir=work_dir, options=options))
         found = running.server

@@ -1,0 +1,47 @@
+"""`poolbench doctor`: is everything there, and is anything left over?"""
+
+import platform
+import shutil
+
+import click
+from rich.console import Console
+
+from bench.lab import debs
+from bench.lab.leftovers import find_leftovers
+from bench.lab.mysql.docker import engine_runs
+from bench.lab.platform import IS_LINUX, fidelity_notes
+
+
+@click.command()
+@click.option("--clean", is_flag=True, help="Kill and remove what is left over.")
+@click.pass_context
+def doctor(context: click.Context, clean: bool) -> None:  # noqa: FBT001
+    """Say what this machine has for the lab, and find what a lab that was cut off left behind.
+
+    Exits with 1 if something is left over and --clean was not given.
+    """
+    console = Console()
+    console.print(f"Python {platform.python_version()} on {platform.platform()}")
+    servers = [name for name in ("mysqld", "mariadbd") if shutil.which(name)]
+    ways = [
+        *(["a Docker engine"] if engine_runs() else []),
+        *servers,
+        *(["apt, into a private directory"] if debs.is_available() else []),
+    ]
+    console.print(f"database server from: {', '.join(ways) or 'nowhere: name one with --server'}")
+    for note in fidelity_notes():
+        console.print(f"note: {note}")
+    leftovers = find_leftovers() if IS_LINUX else []
+    for leftover in leftovers:
+        console.print(f"left over: {leftover.folder}, {len(leftover.processes)} processes", soft_wrap=True)
+        if clean:
+            leftover.clean()
+            console.print("  removed")
+    if not leftovers:
+        console.print("nothing is left over")
+    elif not clean:
+        console.print("to remove it: poolbench doctor --clean")
+        context.exit(1)
+
+
+COMMANDS = (doctor,)

@@ -1,0 +1,49 @@
+"""A lab that nobody could end is found, and one that is in use is left alone."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.lab.leftovers import PREFIX, Leftover, find_leftovers, work_directory
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path
+
+
+def test_a_lab_in_use_is_no_leftover_and_goes_by_itself(temporary: Path) -> None:
+    with work_directory() as folder:
+        assert folder.parent == temporary
+        assert folder.stat().st_mode & 0o077 == 0
+        assert find_leftovers() == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_lab_whose_owner_died_is_found_with_its_processes_and_cleaned(temporary: Path) -> None:
+    folder = temporary / f"{PREFIX}x"
+    folder.mkdir()
+    (folder / "owner").write_text("999999999 12345")
+    process = subprocess.Popen(["sh", "-c", f"while :; do sleep 1; done # {folder}"])
+    try:
+        assert find_leftovers() == [Leftover(folder, (process.pid,))]
+        find_leftovers()[0].clean()
+        assert process.wait(5) == -9
+        assert find_leftovers() == []
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_another_process_with_the_owners_number_does_not_count_as_the_owner(temporary: Path) -> None:
+    folder = temporary / f"{PREFIX}x"
+    folder.mkdir()
+    (folder / "owner").write_text("1 0")
+    assert [leftover.folder for leftover in find_leftovers()] == [folder]
