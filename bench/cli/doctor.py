@@ -6,7 +6,6 @@ import shutil
 import click
 from rich.console import Console
 
-from bench.lab import debs
 from bench.lab.leftovers import find_leftovers
 from bench.lab.mysql.docker import engine_runs
 from bench.lab.platform import IS_LINUX, fidelity_notes
@@ -15,7 +14,7 @@ from bench.lab.platform import IS_LINUX, fidelity_notes
 @click.command()
 @click.option("--clean", is_flag=True, help="Kill and remove what is left over.")
 @click.pass_context
-def doctor(context: click.Context, clean: bool) -> None:  # noqa: FBT001
+def doctor(context: click.Context, clean: bool) -> None:
     """Say what this machine has for the lab, and find what a lab that was cut off left behind.
 
     Exits with 1 if something is left over and --clean was not given.
@@ -26,7 +25,7 @@ def doctor(context: click.Context, clean: bool) -> None:  # noqa: FBT001
     ways = [
         *(["a Docker engine"] if engine_runs() else []),
         *servers,
-        *(["apt, into a private directory"] if debs.is_available() else []),
+        *(["apt, into a private directory"] if shutil.which("apt-get") else []),
     ]
     console.print(f"database server from: {', '.join(ways) or 'nowhere: name one with --server'}")
     for note in fidelity_notes():

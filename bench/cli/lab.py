@@ -16,7 +16,7 @@ import click
 
 from bench.cli.target import make_functions
 from bench.lab.cache import cache_directory
-from bench.lab.mysql import ServerOptions
+from bench.lab.mysql import ServerOptions, install_mysql
 from bench.lab.proxy import ProxySettings
 from bench.lab.stack import Stack, running_stack
 
@@ -121,6 +121,13 @@ def execute(server: str | None, idle_client_timeout: float, lanes: int, command:
     with _stack(server, idle_client_timeout, lanes) as stack:
         code = _run(command, stack.environment())
     sys.exit(code)
+
+
+@lab.command(name="install-mysql")
+def install_mysql_command() -> None:
+    """Fetch a real MySQL from Debian's unstable suite into a private directory, for --server mysql-prefix."""
+    found = install_mysql()
+    click.echo(f"MySQL {found.version} is there: use it with --server mysql-prefix")
 
 
 def _run(command: tuple[str, ...], variables: dict[str, str]) -> int:
