@@ -1,19 +1,41 @@
-"""What behaviour tests share: one real server for the whole run."""
+"""What behaviour tests share: one real server of each kind for the whole run."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from bench.lab.mysql import RunningServer, running_server
+from bench.lab.mysql import RunningServer, ServerUnavailable, installed_mysql, running_server
+
+
+def _choices() -> list[str]:
+    """Servers to test on: POOLBENCH_SERVER alone, or the default one and real MySQL where it was fetched."""
+    if forced := os.environ.get("POOLBENCH_SERVER"):
+        return [forced]
+    try:
+        return ["default", installed_mysql().source]
+    except ServerUnavailable:
+        return ["default"]
+
+
+CHOICES = _choices()
+
+
+def pytest_report_header() -> str:
+    """Say which servers the behaviour tests run on."""
+    hint = "" if len(CHOICES) > 1 else " (`poolbench lab install-mysql` adds real MySQL)"
+    return f"servers: {', '.join(name.rpartition('@')[2] for name in CHOICES)}{hint}"
+
+
+@pytest.fixture(scope="session", params=CHOICES, ids=lambda name: name.rpartition("@")[2])
+def server_choice(request: pytest.FixtureRequest) -> str | None:
+    """What `running_server` is asked for; tests that depend on it run once for each kind of server."""
+    choice: str = request.param
+    return None if choice == "default" else choice
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The database server of POOLBENCH_SERVER, or the first that this machine has or can get.
-
-    It is shared: tests make schemas and users of their own, and do not restart it.
-    """
-    choice = os.environ.get("POOLBENCH_SERVER") or None
-    with running_server(choice, work_dir=tmp_path_factory.mktemp("server")) as running:
+def server(server_choice: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Run one database server for all: tests make schemas and users of their own and do not restart it."""
+    with running_server(server_choice, work_dir=tmp_path_factory.mktemp("server")) as running:
         yield running

@@ -146,7 +146,11 @@ class Apt:
 
         """
         self._apt("apt-get", "-q", "install", "-y", "--download-only", "--reinstall", *packages)
-        for archive in sorted((self._folder / "cache" / "archives").glob("*.deb")):
+        archives = sorted((self._folder / "cache" / "archives").glob("*.deb"))
+        if not archives:
+            why = "installed in a version that the archive lacks, or the archive is on file: URIs"
+            raise FetchFailed(f"apt downloads nothing for {' '.join(packages)}: {why}")
+        for archive in archives:
             _run("dpkg-deb", "--extract", str(archive), str(root))
 
     def _resolve(self, name: str) -> str:
@@ -192,7 +196,7 @@ def _run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         preexec_fn=parent_death_hook(),
     )
     if check and done.returncode:
-        raise FetchFailed(f"{command[0]} failed:\n{_tail(done.stderr or done.stdout)}")
+        raise FetchFailed(f"{command[0]} failed:\n{_tail(done.stdout + done.stderr)}")
     return done
 
 

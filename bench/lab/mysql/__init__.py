@@ -2,7 +2,7 @@
 
 from bench.lab.mysql.accounts import Account, create_accounts
 from bench.lab.mysql.find import running_server
-from bench.lab.mysql.prefix import install_mysql
+from bench.lab.mysql.prefix import install_mysql, installed_mysql
 from bench.lab.mysql.server import RunningServer, Server, ServerOptions, ServerUnavailable
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "ServerUnavailable",
     "create_accounts",
     "install_mysql",
+    "installed_mysql",
     "running_server",
 ]

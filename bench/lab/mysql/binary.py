@@ -10,10 +10,7 @@ from typing import Self
 
 from bench.lab.mysql.server import NotThere, ServerUnavailable, flavour_of
 
-# Where servers lie, and often not on a user's PATH.
-_SEARCH_PATH = os.pathsep.join(
-    [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/usr/libexec"]
-)
+SERVER_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/usr/libexec")  # often not on a user's PATH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +33,8 @@ class Binary:
             ServerUnavailable: it does not run.
 
         """
-        program = shutil.which(name, path=_SEARCH_PATH)
+        folders = os.pathsep.join([os.environ.get("PATH", os.defpath), *SERVER_FOLDERS])
+        program = shutil.which(name, path=folders)
         if program is None:
             raise NotThere("not installed")
         return cls._probe((program,), source=name)

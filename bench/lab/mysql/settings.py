@@ -17,14 +17,14 @@ _COMMON = (
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-flush-method=nosync",
 )
-_OF_FLAVOUR = {
-    "mariadb": ("--skip-innodb-doublewrite",),
-    # Without NULL, MySQL looks for a directory that only its package makes.
-    "mysql": ("--innodb-doublewrite=OFF", "--mysqlx=OFF", "--secure-file-priv=NULL"),
-}
 _LAYOUT = {
-    "mariadb": ("--innodb-log-file-size=8M",),
-    "mysql": ("--innodb-redo-log-capacity=16M",),
+    "mariadb": ("--innodb-log-file-size=8M", "--skip-innodb-doublewrite"),
+    "mysql": ("--innodb-redo-log-capacity=16M", "--innodb-doublewrite=OFF"),
+}
+_OF_FLAVOUR = {
+    "mariadb": (),
+    # Without NULL, MySQL looks for a directory that only its package makes.
+    "mysql": ("--mysqlx=OFF", "--secure-file-priv=NULL"),
 }
 
 
@@ -37,8 +37,8 @@ def running_settings(flavour: str, options: ServerOptions, certificate: Certific
     """Settings of any server of the lab's own, wherever it runs."""
     return [
         *_COMMON,
-        *_OF_FLAVOUR[flavour],
         *_LAYOUT[flavour],
+        *_OF_FLAVOUR[flavour],
         f"--max-connections={options.max_connections}",
         f"--wait-timeout={options.wait_timeout_s}",
         f"--interactive-timeout={options.wait_timeout_s}",
