@@ -22,7 +22,7 @@ async def serve(path: Path) -> None:
     try:
         await endpoint.start(config["port"])
     except OSError as error:
-        _announce({"error": f"port {config['port']}: {error.strerror}"})
+        _announce({"error": f"port {config['port']}: {os.strerror(error.errno or 0)}"})
         return
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

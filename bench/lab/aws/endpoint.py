@@ -13,6 +13,7 @@ from bench.lab.aws.freezer import Freezer
 from bench.lab.aws.function import FunctionConfig
 from bench.lab.aws.http_server import HttpServer, Request, Response
 from bench.lab.aws.moto_app import MotoApp
+from bench.lab.aws.warden import Warden
 from bench.lab.ports import LOOPBACK
 
 
@@ -23,6 +24,7 @@ class Endpoint:
         """Set up; nothing listens yet."""
         self._configs, self._log_dir, self._freezer = configs, log_dir, freezer
         self._server: HttpServer | None = None
+        self._warden = Warden()
         self._fleets: dict[str, Fleet] = {}
         self.url = ""
 
@@ -39,6 +41,7 @@ class Endpoint:
             endpoint_url=self.url,
             log_dir=self._log_dir,
             freezer=self._freezer,
+            warden=self._warden,
             init_slots=asyncio.Semaphore(os.cpu_count() or 1),
         )
         self._fleets.update({config.name: Fleet(config, host) for config in self._configs})
@@ -61,6 +64,7 @@ class Endpoint:
             fleet.close()
         if self._server:
             self._server.close()
+        self._warden.close()
 
     async def _route(self, request: Request) -> Response:
         try:

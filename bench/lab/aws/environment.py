@@ -17,6 +17,7 @@ from bench.lab.aws.log import LogStream, end_lines, init_report_line, start_line
 from bench.lab.aws.runtime import Runtime, RuntimeExited
 from bench.lab.aws.runtime_api import Answer, InitError, Invocation, error_answer
 from bench.lab.aws.variables import runtime_variables
+from bench.lab.aws.warden import Warden
 
 INIT_LIMIT_S = 10.0  # Lambda's, on demand
 PROVISIONED_INIT_LIMIT_S = 900.0
@@ -30,6 +31,7 @@ class Host:
     endpoint_url: str
     log_dir: Path
     freezer: Freezer
+    warden: Warden
     # Inits share the machine's cores: too many at once, and each would run into its limit.
     init_slots: asyncio.Semaphore
 
@@ -182,6 +184,7 @@ class Environment:
             cwd=config.task_root(),
             on_next=self._freeze,
         )
+        self._host.warden.guard(runtime.pid)
         runtime.exited.add_done_callback(lambda _: self._notice_exit(runtime))
         await runtime.initialised()
 
@@ -244,6 +247,7 @@ class Environment:
         runtime, self._runtime = self._runtime, None
         if runtime:
             runtime.kill()
+            self._host.warden.release(runtime.pid)
 
     def _note_memory(self) -> None:
         if self._runtime:

@@ -43,7 +43,7 @@ class Runtime:
         self._exited: asyncio.Future[int] = self._loop.create_future()
         self._descriptor = exit_descriptor(child.pid)
         if self._descriptor is not None:
-            self._loop.add_reader(self._descriptor, self._notice_exit)
+            self._loop.add_reader(self._descriptor, self.kill)
         else:
             self._loop.call_later(_POLL_S, self._poll)
 
@@ -111,9 +111,20 @@ class Runtime:
         return await self._unless_exited(self._api.deliver(invocation, deadline_ms))
 
     def kill(self) -> None:
-        """SIGKILL for the group, as Lambda ends environments: nothing in it gets to clean up."""
+        """SIGKILL for the group, as Lambda ends environments: nothing in it gets to clean up.
+
+        When the leader exits by itself, the rest of its group goes the same way.
+        """
+        if self._exited.done():
+            return  # and reaped: its number may belong to another group by now
+        if self._descriptor is not None:
+            self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
         self._child.kill()
-        self._notice_exit()
+        self._api.close()
+        code = self._child.exit_code()
+        assert code is not None
+        self._exited.set_result(code)
 
     async def _unless_exited(self, expected: asyncio.Future[_Result]) -> _Result:
         either: set[asyncio.Future[Any]] = {expected, self._exited}
@@ -126,16 +137,4 @@ class Runtime:
         if self._child.exit_code() is None:
             self._loop.call_later(_POLL_S, self._poll)
         else:
-            self._notice_exit()
-
-    def _notice_exit(self) -> None:
-        if self._exited.done():
-            return
-        if self._descriptor is not None:
-            self._loop.remove_reader(self._descriptor)
-            os.close(self._descriptor)
-        self._child.kill()  # what it may have left in its group
-        self._api.close()
-        code = self._child.exit_code()
-        assert code is not None
-        self._exited.set_result(code)
+            self.kill()

@@ -1,3 +1,3 @@
-"""A function whose import fails."""
+"""A function that cannot be imported."""
 
 raise RuntimeError("no such table: moons")

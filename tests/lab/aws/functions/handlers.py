@@ -2,49 +2,60 @@
 
 import os
 import subprocess
+import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
-ENVIRONMENT = uuid.uuid4().hex
-TICKS = {"count": 0}
-
-
-def _tick() -> None:
-    while True:
-        TICKS["count"] += 1
-        time.sleep(0.01)
+ENVIRONMENT = uuid.uuid4().hex  # new for each runtime
+CALLS: list[str] = []
+TICKS: list[float] = []
 
 
 def echo(event: Any, context: Any) -> dict[str, Any]:
-    print("hello from", context.function_name)
+    """Answer with the event and all that the function is told about itself."""
+    CALLS.append(context.aws_request_id)
+    print("hello from", context.function_name, "ö")
     return {
         "event": event,
-        "environment": ENVIRONMENT,
+        "runtime": ENVIRONMENT,
+        "call": len(CALLS),
         "pid": os.getpid(),
-        "type": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"],
         "version": context.function_version,
         "arn": context.invoked_function_arn,
-        "left_ms": context.get_remaining_time_in_millis(),
-        "secret": os.environ.get("SECRET"),
-        "leaked": os.environ.get("LEAKED"),
+        "memory": context.memory_limit_in_mb,
+        "log_stream": context.log_stream_name,
+        "remaining_ms": context.get_remaining_time_in_millis(),
+        "client": context.client_context.custom if context.client_context else None,
+        "variables": dict(os.environ),
+        "cwd": str(Path.cwd()),
     }
 
 
-def tick(event: Any, context: Any) -> int:
-    if event.get("start"):
-        threading.Thread(target=_tick, daemon=True).start()
-    return TICKS["count"]
+def tick(event: dict[str, Any], context: Any) -> int:
+    """Start a thread that ticks every 5 ms, stay for a while, say how often it has ticked so far."""
+
+    def run() -> None:
+        while True:
+            TICKS.append(time.monotonic())
+            time.sleep(0.005)
+
+    if not TICKS:
+        threading.Thread(target=run, daemon=True).start()
+    time.sleep(event.get("stay_s", 0))
+    return len(TICKS)
 
 
-def child(event: Any, context: Any) -> int:
-    """Leave a child behind that counts into a file."""
-    script = f"i=0; while :; do i=$((i+1)); echo $i > {event['file']}; sleep 0.01; done"
-    return subprocess.Popen(["sh", "-c", script]).pid
+def leave_child(event: dict[str, str], context: Any) -> int:
+    """Leave a process behind that counts in a file; its pid."""
+    script = "import sys, time; n = 0\nwhile True: n += 1; print(n, flush=True); time.sleep(0.005)"
+    with Path(event["file"]).open("wb") as sink:
+        return subprocess.Popen([sys.executable, "-S", "-c", script], stdout=sink).pid
 
 
-def sleep(event: Any, context: Any) -> str:
+def sleep(event: dict[str, float], context: Any) -> str:
     time.sleep(event["seconds"])
     return ENVIRONMENT
 
@@ -53,9 +64,30 @@ def fail(event: Any, context: Any) -> None:
     raise KeyError("the cupboard is bare")
 
 
-def leave(event: Any, context: Any) -> None:
-    os._exit(3)
+def leave(event: dict[str, int], context: Any) -> str:
+    """Exit with a status, or die of a signal where it is negative; without one, answer."""
+    print("last words")
+    if "status" not in event:
+        return ENVIRONMENT
+    if event["status"] < 0:
+        os.kill(os.getpid(), -event["status"])
+        time.sleep(10)
+    os._exit(event["status"])
 
 
-def big(event: Any, context: Any) -> str:
+def big(event: dict[str, int], context: Any) -> str:
     return "x" * event["bytes"]
+
+
+def chatter(event: dict[str, int], context: Any) -> None:
+    """Write many lines."""
+    for number in range(event["lines"]):
+        print(f"line {number:06d}")
+
+
+def append(event: dict[str, str], context: Any) -> None:
+    """Leave a trace of the call in a file, then do as told."""
+    with Path(event["file"]).open("a") as trace:
+        trace.write(context.aws_request_id + "\n")
+    if event.get("then") == "fail":
+        raise RuntimeError("as asked")
