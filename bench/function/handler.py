@@ -4,16 +4,14 @@ import functools
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Engine
-
+from bench.function.client import Client
 from bench.function.clocks import boottime_ns
 from bench.function.config import Config, address_of
-from bench.function.deadline import Deadline
 from bench.function.invocation import Answer, BadEvent, Invocation, encode_rows
 from bench.function.measure import Measurement, measure
-from bench.function.probe import Probe, count_commands
+from bench.function.probe import count_commands
 from bench.function.record import SCHEMA, Role, Row, State
-from bench.function.strategies import CONTROL, Setting, build_control, build_engine, get
+from bench.function.strategies import CONTROL, Setting, get
 from bench.function.workload import WORKLOADS
 from bench.store import Store, StoreError, open_store
 
@@ -23,13 +21,15 @@ count_commands()
 
 @dataclass(slots=True)
 class Cell:
-    """A cell's engine and its past in this environment; kept for as long as the environment lives."""
+    """A cell's client and its past in this environment; kept for as long as the environment lives."""
 
-    engine: Engine
-    probe: Probe
-    deadline: Deadline
+    client: Client
     requests: int = 0
     last_done_ns: int | None = None  # boottime
+
+    def gap_s(self, now_ns: int) -> float | None:
+        """Seconds since the last request was done, boottime."""
+        return None if self.last_done_ns is None else (now_ns - self.last_done_ns) / 1e9
 
 
 @dataclass(slots=True)
@@ -59,29 +59,27 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         cell = ENVIRONMENT.cells[invocation.cell] = _new_cell(invocation)
     workload = WORKLOADS[invocation.workload]
     rows = []
+    cell.client.begin(cell.gap_s(boottime_ns()))
     for request in range(invocation.requests):
-        previous_done_ns = cell.last_done_ns
-        measured = measure(cell.engine, cell.probe, workload, cell.deadline, invocation.deadline_s)
-        rows.append(_row(invocation, request, cell, measured, previous_done_ns))
+        measured = measure(cell.client, workload, invocation.deadline_s)
+        rows.append(_row(invocation, request, cell, measured))
         cell.last_done_ns = boottime_ns()
         cell.requests += 1
         ENVIRONMENT.requests += 1
+    cell.client.end()
     return _deliver(invocation, rows).as_dict()
 
 
 def _new_cell(invocation: Invocation) -> Cell:
     if invocation.strategy == CONTROL:
-        engine, port = build_control(), None
-    else:
-        address = address_of(invocation.endpoint)
-        setting = Setting(
-            url=CONFIG.url(address),
-            idle_client_timeout_s=invocation.idle_client_timeout_s,
-            label=invocation.label,
-            tls=CONFIG.tls,
-        )
-        engine, port = build_engine(get(invocation.strategy), setting), address.port
-    return Cell(engine, Probe(engine), Deadline(port))
+        return Cell(Client(None, None))
+    setting = Setting(
+        url=CONFIG.url(address_of(invocation.endpoint)),
+        idle_client_timeout_s=invocation.idle_client_timeout_s,
+        label=invocation.label,
+        tls=CONFIG.tls,
+    )
+    return Cell(Client(get(invocation.strategy), setting))
 
 
 def _state(request: int, cell: Cell) -> State:
@@ -92,10 +90,8 @@ def _state(request: int, cell: Cell) -> State:
     return State.STEADY if request else State.FIRST_AFTER_GAP
 
 
-def _row(
-    invocation: Invocation, request: int, cell: Cell, measured: Measurement, previous_done_ns: int | None
-) -> Row:
-    seen, failure = measured.seen, measured.failure
+def _row(invocation: Invocation, request: int, cell: Cell, measured: Measurement) -> Row:
+    seen, failure, phases = measured.seen, measured.failure, measured.phases
     started, done = measured.started, measured.done
     return Row(
         schema=SCHEMA,
@@ -119,14 +115,14 @@ def _row(
         done_wall_ns=done.wall_ns,
         done_monotonic_ns=done.monotonic_ns,
         done_boottime_ns=done.boottime_ns,
-        gap_s=None if previous_done_ns is None else (started.boottime_ns - previous_done_ns) / 1e9,
+        gap_s=cell.gap_s(started.boottime_ns),
         connection_idle_s=seen.connection_idle_s,
         latency_s=measured.latency_s,
-        checkout_s=measured.checkout_s,
+        checkout_s=phases.checkout_s,
         connect_s=seen.connect_s,
         ping_s=seen.ping_s,
-        execute_s=measured.execute_s,
-        reset_s=measured.reset_s,
+        execute_s=phases.execute_s,
+        reset_s=phases.reset_s,
         connects=seen.connects,
         pings=seen.pings,
         invalidations=seen.invalidations,
@@ -136,7 +132,7 @@ def _row(
         error_class=failure.error_class if failure else None,
         error_code=failure.code if failure else None,
         error_message=failure.message if failure else None,
-        error_phase=measured.failed_in,
+        error_phase=phases.failed_in,
         connection_invalidated=failure.invalidated if failure else None,
         connection_id=seen.connection_id,
     )

@@ -1,77 +1,106 @@
 """One request, measured: the code whose timing everything else is about."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
+from bench.function.client import Client
 from bench.function.clocks import Instant, now
-from bench.function.deadline import Deadline
 from bench.function.outcome import Failure, classify, describe
-from bench.function.probe import Observation, Probe
+from bench.function.probe import Observation
 from bench.function.record import Outcome
 from bench.function.workload import Workload
 
 
+@dataclass(slots=True)
+class Phases:
+    """Seconds spent in each phase, over all attempts; None for a phase that none reached."""
+
+    checkout_s: float | None = None
+    execute_s: float | None = None
+    reset_s: float | None = None
+    failed_in: str | None = field(default=None)  # of the last attempt
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What one request showed; durations in seconds, None for phases it did not reach."""
+    """What one request showed."""
 
     started: Instant
     done: Instant
     latency_s: float
-    checkout_s: float | None
-    execute_s: float | None
-    reset_s: float | None
+    phases: Phases
     outcome: Outcome
     failure: Failure | None
-    failed_in: str | None
     seen: Observation
 
 
-def measure(
-    engine: Engine, probe: Probe, workload: Workload, deadline: Deadline, deadline_s: float
-) -> Measurement:
-    """Check out a connection, run the workload, return the connection; never raises what the request raised.
+def measure(client: Client, workload: Workload, deadline_s: float) -> Measurement:
+    """Check out a connection, run the workload, return the connection; never raises what that raised.
 
     The phases are what the calling application waits for: checkout with its pings and connects, execute, and
     the return with the pool's ROLLBACK. A failing phase ends where its exception reached the application.
     """
-    error: Exception | None = None
-    phase = "checkout"
-    clock = time.perf_counter
-    with deadline.within(deadline_s):
-        probe.begin()
+    phases = Phases()
+    attempts_left = client.conduct.retries
+    with client.deadline.within(deadline_s):
+        client.probe.begin()
         started = now()
-        began = checked_out = executed = ended = clock()
-        try:
-            connection = engine.connect()
-            checked_out = clock()
-            phase = "execute"
-            try:
-                workload(connection)
-                phase = "reset"
-            finally:
-                executed = clock()
-                connection.close()
-        except Exception as raised:  # an error is a result here, of whatever class
-            error = raised
-        ended = clock()
+        began = time.perf_counter()
+        error = _attempt(client, workload, phases)
+        while attempts_left and _lost_its_connection(error):
+            attempts_left -= 1
+            error = _attempt(client, workload, phases)
+        ended = time.perf_counter()
         done = now()
-        seen = probe.end()
-    failure = describe(error) if error else None
-    reached_execute = checked_out > began
+        seen = client.probe.end()
     return Measurement(
         started=started,
         done=done,
         latency_s=ended - began,
-        checkout_s=(checked_out if reached_execute else ended) - began,
-        execute_s=executed - checked_out if reached_execute else None,
-        reset_s=ended - executed if reached_execute else None,
+        phases=phases,
         outcome=classify(
-            failed=error is not None, deadline_passed=deadline.passed, replacements=seen.replacements
+            failed=error is not None,
+            deadline_passed=client.deadline.passed,
+            replacements=seen.replacements,
         ),
-        failure=failure,
-        failed_in=phase if error else None,
+        failure=describe(error) if error else None,
         seen=seen,
     )
+
+
+def _attempt(client: Client, workload: Workload, phases: Phases) -> Exception | None:
+    """Send the request once; what it raised, if it did."""
+    clock = time.perf_counter
+    phases.failed_in = "checkout"
+    began = clock()
+    try:
+        connection = client.checkout()
+    except Exception as error:  # an error is a result here, of whatever class
+        phases.checkout_s = (phases.checkout_s or 0.0) + clock() - began
+        return error
+    checked_out = clock()
+    raised: Exception | None = None
+    phases.failed_in = "execute"
+    try:
+        workload(connection)
+    except Exception as error:
+        raised = error
+    executed = clock()
+    try:
+        client.give_back(connection)
+    except Exception as error:
+        if raised is None:
+            phases.failed_in, raised = "reset", error
+    ended = clock()
+    phases.checkout_s = (phases.checkout_s or 0.0) + checked_out - began
+    phases.execute_s = (phases.execute_s or 0.0) + executed - checked_out
+    phases.reset_s = (phases.reset_s or 0.0) + ended - executed
+    if raised is None:
+        phases.failed_in = None
+    return raised
+
+
+def _lost_its_connection(error: Exception | None) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated

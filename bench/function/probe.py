@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pymysql.connections
-from sqlalchemy import Engine, event
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Engine, NullPool, event
 
 from bench.function.clocks import boottime_ns
 
-_HELD = "poolbench.held_a_connection"
 _commands = 0  # sent by PyMySQL in this process
 _PyMySQL: Any = pymysql.connections.Connection  # its stubs leave the private method out
 _execute_command = _PyMySQL._execute_command
@@ -40,7 +38,7 @@ class Observation:
     ping_s: float | None = None
     connection_idle_s: float | None = None
     connects: int = 0
-    replacements: int = 0  # of the connects, those on a pool slot that had held a connection before
+    replacements: int = 0  # of the connects, those in place of a connection that the pool had held before
     pings: int = 0
     invalidations: int = 0
     recycles: int = 0
@@ -54,6 +52,8 @@ class Probe:
     def __init__(self, engine: Engine) -> None:
         """Attach to `engine`, after whatever its strategy attached."""
         self._is_pymysql = engine.dialect.driver == "pymysql"
+        self._keeps_connections = not isinstance(engine.pool, NullPool)
+        self._open = self._most_open = 0
         self._commands_before = 0
         self._connect_began: float | None = None
         self._checked_out = False
@@ -108,14 +108,14 @@ class Probe:
     def _on_connect_begin(self, *_: Any) -> None:
         self._connect_began = time.perf_counter()
 
-    def _on_connected(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+    def _on_connected(self, *_: Any) -> None:
         # Registered last, so the driver's and SQLAlchemy's session setup is part of the time.
         self._add_connect_time()
         self._seen.connects += 1
-        info = record.record_info
-        assert info is not None  # of a pooled entry, that is; only a detached one has none
-        self._seen.replacements += _HELD in info
-        info[_HELD] = True
+        # Not by pool slots: StaticPool and a disposed pool make new ones.
+        self._seen.replacements += self._keeps_connections and self._open < self._most_open
+        self._open += 1
+        self._most_open = max(self._most_open, self._open)
 
     def _on_checkout(self, connection: Any, *_: Any) -> None:
         self._offered(connection)
@@ -133,5 +133,6 @@ class Probe:
     def _on_close(self, connection: Any, *_: Any) -> None:
         invalidated = self._seen.invalidations
         self._offered(connection)
+        self._open -= 1
         # Before the checkout and of no invalidation: the pool found it too old. After it: NullPool's way.
         self._seen.recycles += not self._checked_out and not invalidated

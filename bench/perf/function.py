@@ -15,9 +15,8 @@ from pathlib import Path
 from sqlalchemy import URL, Engine
 
 from bench.function import probe
-from bench.function.deadline import Deadline
+from bench.function.client import Client
 from bench.function.measure import measure
-from bench.function.probe import Probe
 from bench.function.strategies import REFERENCE, Setting, build_engine, get
 from bench.function.workload import point_select, seed
 from bench.lab.mysql import Account, create_accounts, running_server
@@ -38,9 +37,8 @@ def instrument_overhead() -> Iterator[Figure]:
         create_accounts(server, "perf", [Account(name="perf", password=password)])
         url = URL.create("mysql+pymysql", "perf", password, server.host, server.port, "perf")
         setting = Setting(url=url, idle_client_timeout_s=1e6, label="perf")
-        bare, instrumented = (build_engine(get(REFERENCE), setting) for _ in range(2))
+        bare, instrumented = build_engine(get(REFERENCE), setting), Client(get(REFERENCE), setting)
         seed(bare)
-        observer, deadline = Probe(instrumented), Deadline(server.port)
         times: dict[str, list[float]] = {"bare": [], "instrumented": []}
         gc.disable()
         for pair in range(PAIRS):
@@ -51,11 +49,11 @@ def instrument_overhead() -> Iterator[Figure]:
                 if kind == "bare":
                     _bare_request(bare)
                 else:
-                    measure(instrumented, observer, point_select, deadline, 5.0)
+                    measure(instrumented, point_select, 5.0)
                 times[kind].append(time.perf_counter() - began)
         gc.enable()
         bare.dispose()
-        instrumented.dispose()
+        instrumented.engine.dispose()
     ratio = statistics.median(times["instrumented"]) / statistics.median(times["bare"])
     yield Figure("instrument_overhead", ratio, "<= 1.05")
 

@@ -2,11 +2,10 @@
 
 import pytest
 
-from bench.function.deadline import Deadline
+from bench.function.client import Client
 from bench.function.measure import measure
-from bench.function.probe import Probe
 from bench.function.record import Outcome
-from bench.function.strategies import STRATEGIES, UnknownStrategy, build_control, get
+from bench.function.strategies import STRATEGIES, UnknownStrategy, get
 from bench.function.workload import point_select
 
 
@@ -22,8 +21,7 @@ def test_a_misspelt_strategy_gets_the_nearest_one() -> None:
 
 
 def test_the_control_does_the_same_work_and_touches_no_server() -> None:
-    engine = build_control()
-    measured = measure(engine, Probe(engine), point_select, Deadline(None), 5.0)
+    measured = measure(Client(None, None), point_select, 5.0)
     assert measured.outcome is Outcome.OK
     assert measured.seen.wire_commands is None
     assert measured.seen.connection_id is None

@@ -1,0 +1,56 @@
+"""One application: an engine of a strategy, and how that strategy says to use it."""
+
+from sqlalchemy import Connection, Engine
+
+from bench.function.deadline import Deadline
+from bench.function.probe import Probe
+from bench.function.strategies import Conduct, Setting, Strategy, build_control, build_engine
+
+
+class Client:
+    """Checks connections out and gives them back; `begin` and `end` frame each invocation."""
+
+    def __init__(self, strategy: Strategy | None, setting: Setting | None) -> None:
+        """Make the engine, of the control where there is no strategy; opens no connection."""
+        self._strategy, self._setting = strategy, setting
+        self.conduct = strategy.conduct if strategy else Conduct()
+        self.deadline = Deadline(setting.url.port if setting else None)
+        self._held: Connection | None = None
+        self._build()
+
+    def _build(self) -> None:
+        if self._strategy and self._setting:
+            self.engine: Engine = build_engine(self._strategy, self._setting)
+        else:
+            self.engine = build_control()
+        self.probe = Probe(self.engine)
+
+    def begin(self, gap_s: float | None) -> None:
+        """An invocation begins, `gap_s` after the last one's end (None: it is the first)."""
+        limit = self.conduct.dispose_after_gap
+        if limit is None or gap_s is None or self._setting is None:
+            return
+        if gap_s > limit * self._setting.idle_client_timeout_s:
+            self.engine.dispose()
+
+    def end(self) -> None:
+        """An invocation ends."""
+        if self.conduct.dispose_each_invocation:
+            self.engine.dispose()
+        if self.conduct.engine_each_invocation:
+            self._build()
+
+    def checkout(self) -> Connection:
+        """Get a connection, the held one where the strategy holds one."""
+        if not self.conduct.holds_connection:
+            return self.engine.connect()
+        if self._held is None:
+            self._held = self.engine.connect()
+        return self._held
+
+    def give_back(self, connection: Connection) -> None:
+        """End the request's transaction and, unless it is held, return the connection."""
+        if connection is self._held:
+            connection.rollback()
+        else:
+            connection.close()

@@ -1,0 +1,25 @@
+"""Pool strategies: what an application can do about a connection that dies while nobody looks."""
+
+from bench.function.strategies.registry import STRATEGIES, UnknownStrategy, get
+from bench.function.strategies.strategy import (
+    CONTROL,
+    REFERENCE,
+    Conduct,
+    Setting,
+    Strategy,
+    build_control,
+    build_engine,
+)
+
+__all__ = [
+    "CONTROL",
+    "REFERENCE",
+    "STRATEGIES",
+    "Conduct",
+    "Setting",
+    "Strategy",
+    "UnknownStrategy",
+    "build_control",
+    "build_engine",
+    "get",
+]

@@ -1,0 +1,182 @@
+"""The pool strategies under test: one entry each. Add one here and every campaign can name it.
+
+Library defaults and tuned variants are entries of their own.
+"""
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import NullPool, StaticPool
+
+from bench.function.strategies.listeners import keep_alive, ping_when_idle, recycle_when_idle
+from bench.function.strategies.strategy import Conduct, Strategy
+
+
+class UnknownStrategy(ValueError):
+    """No strategy of that name; the message has the nearest one."""
+
+
+def _with(**arguments: Any) -> Mapping[str, Any]:
+    return MappingProxyType(arguments)
+
+
+_GAP = "first request after a gap beyond the proxy's idle client timeout"
+
+_ENTRIES = (
+    Strategy(
+        name="queuepool",
+        purpose="SQLAlchemy's defaults: a QueuePool that keeps its connection for ever",
+        price="none: a warm connection and no check",
+        fails=_GAP,
+    ),
+    Strategy(
+        name="nullpool",
+        purpose="no pool: connect for each checkout, close at its end",
+        price="a TCP, (TLS) and authentication handshake and the driver's session setup, every time",
+        fails="nowhere in the gap; under load it meets the proxy's connection rate limits first",
+        engine=_with(poolclass=NullPool),
+    ),
+    Strategy(
+        name="recycle",
+        purpose="pool_recycle at 0.7 of the idle client timeout: replace a connection before the proxy does",
+        price="a reconnect whenever the connection is older than that, idle or not",
+        fails="nowhere, as long as somebody keeps the number below the proxy's setting",
+        recycle=0.7,
+    ),
+    Strategy(
+        name="recycle_late",
+        purpose="pool_recycle at 3 times the idle client timeout: the number out of step",
+        price="a reconnect whenever the connection is older than that",
+        fails="gaps longer than the timeout that end before the connection's age reaches recycle",
+        recycle=3.0,
+    ),
+    Strategy(
+        name="pre_ping",
+        purpose="pool_pre_ping: COM_PING before each checkout, reconnect if it fails",
+        price="one round trip for each checkout; after the timeout also the failed ping",
+        fails="never on a closed connection; hangs on a silent one, as the driver has no read timeout",
+        engine=_with(pool_pre_ping=True),
+    ),
+    Strategy(
+        name="recycle_pre_ping",
+        purpose="both: recycle at 0.7 of the timeout for the known limit, ping for the unknown ones",
+        price="one round trip for each checkout, and the reconnects of recycle",
+        fails="hangs only on a connection younger than recycle that went silent",
+        engine=_with(pool_pre_ping=True),
+        recycle=0.7,
+    ),
+    Strategy(
+        name="lifo",
+        purpose="pool_use_lifo: reuse the connection returned last, let the others age at the server",
+        price="none",
+        fails=_GAP + "; of several stale connections it replaces only those that are used again",
+        engine=_with(pool_use_lifo=True),
+    ),
+    Strategy(
+        name="static",
+        purpose="StaticPool: one connection, as a module-level variable would hold it",
+        price="none; no limit and no lock between threads",
+        fails=_GAP,
+        engine=_with(poolclass=StaticPool),
+    ),
+    Strategy(
+        name="aws_sample",
+        purpose="the AWS sample's pool_size=1, max_overflow=0, pool_recycle=3600 (twice the timeout), "
+        "pre-ping, LIFO",
+        price="one round trip for each checkout; after the timeout also the failed ping, as recycle is late",
+        fails="never on a closed connection; hangs on a silent one; a second thread waits",
+        engine=_with(pool_size=1, max_overflow=0, pool_pre_ping=True, pool_use_lifo=True),
+        recycle=2.0,
+    ),
+    Strategy(
+        name="pre_ping_read_timeout",
+        purpose="pre-ping with a read timeout of 2 s in the driver, so that the ping cannot hang",
+        price="one round trip for each checkout; statements longer than 2 s fail",
+        fails="never on a closed connection; on a silent one it answers after the read timeout",
+        engine=_with(pool_pre_ping=True),
+        driver=_with(read_timeout=2),
+    ),
+    Strategy(
+        name="idle_ping",
+        purpose="ping at checkout only a connection that was idle for half the timeout",
+        price="nothing while requests come often; else as pre-ping",
+        fails="as pre-ping, and on connections that died while they were busy",
+        listeners=(ping_when_idle(0.5),),
+    ),
+    Strategy(
+        name="idle_recycle",
+        purpose="replace at checkout a connection that was idle, not merely alive, for 0.7 of the timeout",
+        price="a reconnect after such a gap only; none for a busy connection, however old",
+        fails="nowhere in the gap, as long as the number stays below the proxy's; at the proxy's 24 h limit",
+        listeners=(recycle_when_idle(0.7),),
+    ),
+    Strategy(
+        name="retry_once",
+        purpose="the default pool, and a request that lost its connection is sent again",
+        price="nothing while all is well; after the timeout the lost attempt and a reconnect",
+        fails="nowhere in the gap; never for statements that must not run twice",
+        conduct=Conduct(retries=1),
+    ),
+    Strategy(
+        name="dispose_on_thaw",
+        purpose="the handler disposes of the pool when it sees that 0.7 of the timeout has passed",
+        price="a reconnect after such a gap only",
+        fails="nowhere in the gap, as long as the number stays below the proxy's",
+        conduct=Conduct(dispose_after_gap=0.7),
+    ),
+    Strategy(
+        name="dispose_per_invocation",
+        purpose="the handler disposes of the pool before it returns: nothing idle is ever held",
+        price="a handshake for each invocation; its further requests reuse the connection",
+        fails="nowhere in the gap",
+        conduct=Conduct(dispose_each_invocation=True),
+    ),
+    Strategy(
+        name="engine_per_invocation",
+        purpose="a new engine for each invocation, as code without module state does",
+        price="a handshake and SQLAlchemy's five questions to a new server, for each invocation",
+        fails="nowhere in the gap; the old engines' connections stay until they are collected",
+        conduct=Conduct(engine_each_invocation=True),
+    ),
+    Strategy(
+        name="autocommit",
+        purpose="AUTOCOMMIT without the ROLLBACK on return (skip_autocommit_rollback)",
+        price="less than the default: one round trip for a query instead of two; no transactions",
+        fails=_GAP,
+        engine=_with(isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True),
+    ),
+    Strategy(
+        name="keepalive",
+        purpose="TCP keepalive probes at a quarter of the timeout",
+        price="none that a request sees",
+        fails=_GAP + ": a frozen process sends no probes, and the proxy counts requests, not packets",
+        listeners=(keep_alive,),
+    ),
+    Strategy(
+        name="held",
+        purpose="the anti-pattern: one connection checked out for good, pre-ping and recycle notwithstanding",
+        price="none",
+        fails=_GAP + ": ping and recycle act at checkout, and there is none",
+        engine=_with(pool_pre_ping=True),
+        recycle=0.7,
+        conduct=Conduct(holds_connection=True),
+    ),
+)
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+
+
+def get(name: str) -> Strategy:
+    """Look up a strategy.
+
+    Raises:
+        UnknownStrategy: there is none of that name.
+
+    """
+    try:
+        return STRATEGIES[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, STRATEGIES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STRATEGIES)}"
+        raise UnknownStrategy(f"unknown strategy {name!r}: {hint}") from None
