@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.analysis.report import write_report
-from bench.analysis.tables import terminal_table
 from bench.campaign.invoker import InvokeFailed
 from bench.campaign.journal import Journal, NoCampaign
 from bench.campaign.plan import CampaignFile
@@ -174,7 +173,7 @@ def _describe(console: Console, synced: Synced) -> None:
 
 def _report(console: Console, directories: list[Path], out: Path) -> None:
     written = write_report(directories, out)
-    console.print(terminal_table(written))
+    console.print(written.text, markup=False, highlight=False, soft_wrap=True)
     console.print(f"report: {os.path.relpath(written.page)}", soft_wrap=True)
 
 

@@ -1,0 +1,172 @@
+"""Warnings: what in the data asks for care when reading it, with advice."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis.comparison import compare
+from bench.analysis.load import Dataset
+from bench.analysis.render import number
+from bench.analysis.requests import Kind
+from bench.analysis.settings import Setting, twin_of
+from bench.function.strategies import REFERENCE
+
+GAP_TOLERANCE = 0.05
+CLOCK_TOLERANCE_S = 0.05  # well above what reading three clocks one after the other takes
+
+
+class Caution(Enum):
+    """A kind of warning; the value is its advice."""
+
+    LEFT_OUT = "The figures do not contain it. Sync again; if that does not help, the store is damaged."
+    INCOMPLETE = "Go on with `poolbench campaign FILE --resume`: finished cells are not run again."
+    GAP_OFF = (
+        "Read the charts by the gap that was observed. If it is often off, use fewer lanes or longer gaps."
+    )
+    GAP_UNSEEN = "These requests never got far enough to measure their gap; the charts leave them out by gap."
+    ENVIRONMENT_REPLACED = (
+        "The new environment had no pool to lose, so its first request is not an after-gap one."
+    )
+    SAMPLER_MISSED = "Connection counts have holes; peaks may be missing from them."
+    PAIR_DIFFERS = (
+        "The same strategy twice should not differ: do not trust differences smaller than this one."
+    )
+    CLOCKS_DISAGREE = (
+        "Gaps and connection ages rest on clocks that drift or were set; do not trust them."
+    )
+    FREEZE_BY_SIGNAL = (
+        "SIGSTOP stops the process but not its kernel, which goes on acknowledging packets. A check that "
+        "makes a round trip sees the same as on Lambda; one that only looks at its socket may see more."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding."""
+
+    caution: Caution
+    what: str
+
+
+def cautions(dataset: Dataset, settings: Sequence[Setting]) -> tuple[Finding, ...]:
+    """Everything there is to say, worst first."""
+    counted = dataset.rows[dataset.rows["counted"]]
+    return (
+        *_left_out(dataset),
+        *_incomplete(dataset),
+        *_pairs(settings),
+        *_environments(counted),
+        *_gaps(counted),
+        *_clocks(counted),
+        *_sampling(dataset),
+        *_freeze(dataset),
+    )
+
+
+def _left_out(dataset: Dataset) -> Iterator[Finding]:
+    for problem in dataset.problems:
+        times = f" ({problem.count})" if problem.count > 1 else ""
+        listed = f": {'; '.join(problem.examples)}" if problem.examples else ""
+        yield Finding(Caution.LEFT_OUT, f"{problem.where} {problem.what}{times}{listed}")
+
+
+def _incomplete(dataset: Dataset) -> Iterator[Finding]:
+    for header in dataset.headers:
+        rows = dataset.rows
+        of_campaign = rows[(rows["campaign"] == header.campaign) & rows["counted"]]
+        done = set(of_campaign["cell"].unique())
+        planned = [cell["id"] for cell in header.content["cells"]]
+        missing = [cell for cell in planned if cell not in done]
+        if missing:
+            listed = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
+            yield Finding(
+                Caution.INCOMPLETE,
+                f"{header.campaign}: {len(missing)} of {len(planned)} cells are not finished: {listed}",
+            )
+
+
+def _pairs(settings: Sequence[Setting]) -> Iterator[Finding]:
+    for setting in settings:
+        found = next((one for one in compare(setting) if one.label == twin_of(REFERENCE)), None)
+        if found is not None and found.differs:
+            ratio = found.ratio
+            yield Finding(
+                Caution.PAIR_DIFFERS,
+                f"{setting.name}: {found.label} took {number(ratio.value)} times as long as {REFERENCE} "
+                f"[{number(ratio.low)} to {number(ratio.high)}]",
+            )
+
+
+def _environments(rows: pd.DataFrame) -> Iterator[Finding]:
+    environments = rows.groupby(["campaign", "cell"], observed=True)["environment"].nunique()
+    replaced = environments[environments > 1]
+    if len(replaced):
+        cells = ", ".join(str(index[1]) for index in replaced.index[:10])
+        yield Finding(
+            Caution.ENVIRONMENT_REPLACED,
+            f"{len(replaced)} of {len(environments)} cells ran in more than one environment: {cells}",
+        )
+
+
+def _gaps(rows: pd.DataFrame) -> Iterator[Finding]:
+    first = rows[(rows["kind"] == Kind.FIRST_AFTER_GAP) & (rows["gap_asked_s"] > 0)]
+    off = (first["gap_s"] / first["gap_asked_s"] - 1).abs() > GAP_TOLERANCE
+    other_side = (first["gap_seen"] > 1) != (first["gap_ratio"] > 1)
+    crossed = int((other_side & first["gap_seen"].notna()).sum())
+    if off.any() or crossed:
+        yield Finding(
+            Caution.GAP_OFF,
+            f"{int(off.sum())} of {len(first)} gaps differ by more than {GAP_TOLERANCE:.0%} from the one "
+            f"asked for; {crossed} fell on the other side of the timeout",
+        )
+    unseen = int(first["gap_seen"].isna().sum())
+    if unseen:
+        yield Finding(Caution.GAP_UNSEEN, f"{unseen} of {len(first)} first-after-gap requests")
+
+
+def _clocks(rows: pd.DataFrame) -> Iterator[Finding]:
+    read = rows[rows["started_monotonic_ns"] > 0]  # 0: the function was killed before it could tell
+    spans = {
+        clock: (read[f"done_{clock}_ns"] - read[f"started_{clock}_ns"]) / 1e9
+        for clock in ("wall", "monotonic", "boottime")
+    }
+    apart = np.maximum(
+        (spans["wall"] - spans["boottime"]).abs(), (spans["monotonic"] - spans["boottime"]).abs()
+    )
+    in_request = int((apart > CLOCK_TOLERANCE_S).sum())
+    by_wall = (read["started_wall_ns"] - read.groupby("cell", observed=True)["done_wall_ns"].shift()) / 1e9
+    in_gap = int(((by_wall - read["gap_s"]).abs() > CLOCK_TOLERANCE_S).sum())
+    if in_request or in_gap:
+        yield Finding(
+            Caution.CLOCKS_DISAGREE,
+            f"wall, monotonic and boottime clocks differ by more than {1e3 * CLOCK_TOLERANCE_S:g} ms "
+            f"within {in_request} requests, and wall and boottime in {in_gap} gaps, of {len(read)}",
+        )
+
+
+def _sampling(dataset: Dataset) -> Iterator[Finding]:
+    for header in dataset.headers:
+        tallies = [session.get("sampling") or {} for session in header.content["sessions"]]
+        total = {
+            key: sum(tally.get(key, 0) for tally in tallies)
+            for key in ("samples", "missed", "late", "failed_slices")
+        }
+        if total["missed"] or total["late"] or total["failed_slices"]:
+            yield Finding(
+                Caution.SAMPLER_MISSED,
+                f"{header.campaign}: {total['missed']} ticks missed, {total['late']} late, "
+                f"{total['failed_slices']} slices failed; {total['samples']} values were taken",
+            )
+
+
+def _freeze(dataset: Dataset) -> Iterator[Finding]:
+    of = [
+        header.campaign for header in dataset.headers if header.content["target"].get("freeze") == "SIGSTOP"
+    ]
+    if of:
+        yield Finding(
+            Caution.FREEZE_BY_SIGNAL, f"environments were frozen by SIGSTOP alone in {', '.join(of)}"
+        )

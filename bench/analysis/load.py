@@ -1,0 +1,237 @@
+"""From synced campaign directories to one checked table of rows and one of connection counts."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bench.analysis.provenance import BadHeader, Header, differences, read_header
+from bench.analysis.requests import derive
+from bench.analysis.schema import COLUMNS, TEXT_COLUMNS, NotRows, conform, upgrade, violations
+
+_CONNECTIONS = pa.schema(
+    {
+        "wall_ns": pa.int64(),
+        "source": pa.string(),
+        "metric": pa.string(),
+        "group": pa.string(),
+        "value": pa.float64(),
+    }
+)
+_SMALL = (
+    *("schema", "attempt", "sequence", "request", "round", "environment_ordinal", "engine_ordinal"),
+    *("connects", "pings", "invalidations", "recycles", "replicate"),
+)
+_LISTED = 20  # offending rows named for each reason; all are counted
+
+
+class CannotLoad(Exception):
+    """The directories cannot be analysed together, or not at all; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is missing or was left out."""
+
+    where: str
+    what: str
+    count: int = 1
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One or several campaigns.
+
+    Attributes:
+        headers: provenance, one for each campaign.
+        rows: all valid rows, with the columns of `schema.COLUMNS`, of `requests.derive`, and of `differing`.
+        connections: the samplers' series, with the campaign's id.
+        problems: what is missing or was left out of the above.
+        differing: settings in which the campaigns differ; columns of `rows`.
+
+    """
+
+    headers: tuple[Header, ...]
+    rows: pd.DataFrame
+    connections: pd.DataFrame
+    problems: tuple[Problem, ...]
+    differing: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Found:
+    """One directory's content, while it is being read."""
+
+    directory: Path
+    header: Header
+    fingerprint: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def note(self, name: str, what: str, count: int = 1, examples: Sequence[str] = ()) -> None:
+        self.problems.append(Problem(f"{self.header.campaign}: {name}", what, count, tuple(examples)))
+
+
+def load(directories: Sequence[Path], *, mixed: bool = False) -> Dataset:
+    """Read synced campaigns.
+
+    Args:
+        directories: each with header.json, rows.parquet and connections.parquet. One that cannot be read is
+            left out and becomes a problem, as does everything else that is missing.
+        mixed: merge campaigns even where their settings differ; each such setting becomes a column.
+
+    Raises:
+        CannotLoad: nothing can be read; two directories hold the same campaign with different content; or
+            settings differ and `mixed` was not asked for.
+
+    """
+    problems: list[Problem] = []
+    found: dict[str, _Found] = {}
+    for directory in directories:
+        try:
+            header = read_header(directory)
+        except BadHeader as error:
+            problems.append(Problem(str(directory), str(error)))
+            continue
+        one = _Found(directory, header, _fingerprint(directory))
+        known = found.setdefault(header.campaign, one)
+        if known.fingerprint != one.fingerprint:
+            raise CannotLoad(
+                f"{known.directory} and {directory} both hold campaign {header.campaign}, with different "
+                "content: leave the older one out"
+            )
+    if not found:
+        raise CannotLoad("; ".join(problem.what for problem in problems) or "no directory given")
+    campaigns = list(found.values())
+    differ = differences([one.header for one in campaigns])
+    if differ and not mixed:
+        listed = "; ".join(f"{name}: {' / '.join(map(str, values))}" for name, values in differ.items())
+        raise CannotLoad(
+            f"the campaigns differ in settings ({listed}): report them one by one, or ask for a mixed report"
+        )
+    tables = []
+    for index, one in enumerate(campaigns):
+        table = _read_rows(one)
+        settings = {name: values[index] for name, values in differ.items()}
+        settings["timeout_s"] = one.header.timeout_s
+        for name, value in settings.items():
+            table = table.append_column(name, pa.array([value] * len(table)))
+        tables.append(table)
+    rows = derive(_to_pandas(tables))
+    planned = [cell["label"] for one in campaigns for cell in one.header.content["cells"]]
+    labels = dict.fromkeys([*planned, *rows["label"].cat.categories])
+    rows["label"] = rows["label"].cat.set_categories(list(labels))
+    connections = pd.concat([_read_connections(one) for one in campaigns], ignore_index=True)
+    problems += [problem for one in campaigns for problem in one.problems]
+    return Dataset(tuple(one.header for one in campaigns), rows, connections, tuple(problems), tuple(differ))
+
+
+def _fingerprint(directory: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("header.json", "rows.parquet"):
+        path = directory / name
+        if path.exists():
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _read_rows(found: _Found) -> pa.Table:
+    """Valid rows; everything else becomes a problem."""
+    path = found.directory / "rows.parquet"
+    parts = [pa.table({name: pa.array([], column.type) for name, column in COLUMNS.items()})]
+    reasons: dict[str, tuple[int, list[str]]] = {}
+    try:
+        with pq.ParquetFile(path, read_dictionary=list(TEXT_COLUMNS)) as file:
+            batches = map(pa.Table.from_batches, ([batch] for batch in file.iter_batches(1 << 17)))
+            parts += [_narrow(_valid(conform(upgrade(batch)), reasons)) for batch in batches]
+    except FileNotFoundError:
+        found.note(path.name, "is missing: nothing was synced yet")
+    except NotRows as error:
+        found.note(path.name, f"is left out: {error}")
+        del parts[1:]
+    except (pa.ArrowException, OSError) as error:
+        found.note(path.name, f"is corrupt and left out ({_first_line(error)}): sync the campaign again")
+        del parts[1:]
+    for reason, (count, examples) in reasons.items():
+        found.note(path.name, f"rows left out because {reason}", count, examples)
+    _note_unsynced(found)
+    parts[0] = _narrow(conform(parts[0]))
+    return pa.concat_tables(parts).unify_dictionaries()
+
+
+def _valid(table: pa.Table, reasons: dict[str, tuple[int, list[str]]]) -> pa.Table:
+    bad = None
+    for reason, mask in violations(table):
+        offending = table.filter(mask)
+        count, examples = reasons.get(reason, (0, []))
+        room = _LISTED - len(examples)
+        cells, sequences, requests = (offending[name] for name in ("cell", "sequence", "request"))
+        named = zip(cells[:room].to_pylist(), sequences[:room], requests[:room], strict=True)
+        examples += [f"{cell} invocation {sequence} request {request}" for cell, sequence, request in named]
+        reasons[reason] = (count + len(offending), examples)
+        bad = mask if bad is None else pc.or_(bad, mask)
+    return table if bad is None else table.filter(pc.invert(bad))
+
+
+def _narrow(table: pa.Table) -> pa.Table:
+    """Counters in 4 bytes: a million rows must fit beside everything else."""
+    for name in _SMALL:
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, table[name].cast(pa.int32()))
+    return table
+
+
+def _note_unsynced(found: _Found) -> None:
+    """Lines of the store that were not rows even before Parquet; sync keeps them beside it."""
+    path = found.directory / "invalid.jsonl"
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if lines:
+        examples = [_described(line) for line in lines[:_LISTED]]
+        found.note(path.name, "lines of the store that are not rows", len(lines), examples)
+
+
+def _described(line: str) -> str:
+    try:
+        entry = json.loads(line)
+        return f"{entry['object']}: {'; '.join(entry['problems'])}"
+    except (ValueError, KeyError, TypeError):
+        return line[:200]
+
+
+def _to_pandas(tables: Sequence[pa.Table]) -> pd.DataFrame:
+    merged = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+    del tables
+    frame: pd.DataFrame = merged.to_pandas(split_blocks=True, self_destruct=True)
+    return frame
+
+
+def _read_connections(found: _Found) -> pd.DataFrame:
+    path = found.directory / "connections.parquet"
+    table = _CONNECTIONS.empty_table()
+    try:
+        table = pq.read_table(path).select(_CONNECTIONS.names).cast(_CONNECTIONS)
+    except FileNotFoundError:
+        found.note(path.name, "is missing: connections over time cannot be shown")
+    except KeyError as error:
+        found.note(path.name, f"is left out: {error}")
+    except (pa.ArrowException, OSError) as error:
+        found.note(path.name, f"is corrupt and left out ({_first_line(error)}): sync the campaign again")
+    for name in ("source", "metric", "group"):
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, table[name].dictionary_encode())
+    frame: pd.DataFrame = table.to_pandas()
+    frame["campaign"] = found.header.campaign
+    return frame
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,70 @@
+"""A setting: one combination of everything but strategy and gap. Strategies are compared within one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.analysis.load import Dataset
+from bench.function.strategies import CONTROL, REFERENCE
+
+FACTORS = ("endpoint", "workload", "driver", "failure")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The counted rows of one setting.
+
+    Attributes:
+        facts: what distinguishes it: the factors, and every setting in which merged campaigns differ.
+        timeout_s: the proxy's idle client timeout.
+        rows: see `load.Dataset`; rows of abandoned attempts are left out.
+        connections: the samplers' series of the campaigns concerned.
+
+    """
+
+    facts: Mapping[str, Any]
+    timeout_s: float
+    rows: pd.DataFrame
+    connections: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """The facts, for a title."""
+        return ", ".join(f"{name} {value}" for name, value in self.facts.items())
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Strategies in the order of the campaign, then the A/A twin, then the control."""
+        present = set(self.rows["label"].unique())
+        return tuple(label for label in self.rows["label"].cat.categories if label in present)
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """The labels without twin and control."""
+        return tuple(label for label in self.labels if label not in (CONTROL, twin_of(REFERENCE)))
+
+
+def twin_of(strategy: str) -> str:
+    """Label of the second half of an A/A pair."""
+    return f"{strategy}-twin"
+
+
+def split(dataset: Dataset) -> tuple[Setting, ...]:
+    """Every setting that the dataset has counted rows of, in the order of its rows."""
+    names = [*FACTORS, *dataset.differing]
+    counted = dataset.rows[dataset.rows["counted"]]
+    settings = []
+    for values, rows in counted.groupby(names, observed=True, sort=False, dropna=False):
+        assert isinstance(values, tuple)  # of the group's keys, as they are several
+        of_campaigns = dataset.connections["campaign"].isin(rows["campaign"].unique())
+        settings.append(
+            Setting(
+                dict(zip(names, values, strict=True)),
+                float(rows["timeout_s"].iloc[0]),
+                rows,
+                dataset.connections[of_campaigns],
+            )
+        )
+    return tuple(settings)

@@ -1,0 +1,141 @@
+"""How every chart looks: told apart by hue, by marker and by line, on white or on black."""
+
+import functools
+import io
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+INK, MUTED, GRID, SHADE = "#1c1c20", "#6e6e76", "#dcdce2", "#f1eef4"
+WIDTH_IN = 8.6
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    SHADE: "--shade",
+}  # of the page, for its dark mode
+_RC: Any = MappingProxyType(
+    {
+        "font.family": "DejaVu Sans",  # comes with matplotlib, so pictures are the same everywhere
+        "font.size": 8.5,
+        "axes.titlesize": 9,
+        "axes.titlelocation": "left",
+        "axes.titleweight": "bold",
+        "axes.labelsize": 8.5,
+        "figure.labelsize": 8.5,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "text.color": INK,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.frameon": False,
+        "legend.fontsize": 8,
+        "lines.linewidth": 1.4,
+        "figure.dpi": 100,
+        "savefig.dpi": 160,
+        "svg.fonttype": "none",  # text stays text: it can be searched, read aloud and recoloured
+        "svg.hashsalt": "poolbench",  # the same chart is the same bytes
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one strategy is drawn, wherever it appears."""
+
+    color: str
+    marker: str
+    line: Any  # matplotlib's linestyle
+    hollow: bool = False
+
+
+# Okabe and Ito's palette, whose hues keep apart under every common colour blindness.
+_BLUE, _SKY, _GREEN, _ORANGE, _RED, _PINK = "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7"
+_LOOKS: Mapping[str, Look] = MappingProxyType(
+    {
+        "queuepool": Look(_RED, "o", "-"),
+        "queuepool-twin": Look(_RED, "o", (0, (1, 1)), hollow=True),
+        "nullpool": Look(_BLUE, "^", (0, (5, 1.5))),
+        "recycle": Look(_GREEN, "D", (0, (3, 1, 1, 1))),
+        "recycle_late": Look(_ORANGE, "s", (0, (4, 1, 1, 1, 1, 1))),
+        "pre_ping": Look(_PINK, "v", (0, (1, 1))),
+        "recycle_pre_ping": Look(_SKY, "P", (0, (2, 2))),
+        "no_database": Look(MUTED, "X", (0, (1, 3))),
+    }
+)
+_SPARE = [
+    Look(color, marker, line, hollow=True)
+    for color, marker, line in zip(
+        (_BLUE, _GREEN, _PINK, _ORANGE, _SKY, _RED), "<>ph8d", ("-", "--", "-.", ":", "--", "-."), strict=True
+    )
+]
+
+
+def look_of(label: str) -> Look:
+    """Look of a strategy; one that is not built in gets the same look in every chart, from its name."""
+    return _LOOKS.get(label) or _SPARE[sum(label.encode()) % len(_SPARE)]
+
+
+def styled(function: Callable[P, R]) -> Callable[P, R]:
+    """Draw under this module's settings, whatever those of the process are."""
+
+    @functools.wraps(function)
+    def within(*args: P.args, **kwargs: P.kwargs) -> R:
+        with mpl.rc_context(dict(_RC)):
+            return function(*args, **kwargs)
+
+    return within
+
+
+def panels(count: int, *, columns: int, height_in: float, **shared: Any) -> tuple[Figure, list[Axes]]:
+    """Make a grid of `count` equal panels, each `height_in` high."""
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(WIDTH_IN, height_in * rows + 0.5), layout="constrained")
+    axes = figure.subplots(rows, min(columns, count), squeeze=False, **shared).flatten().tolist()
+    for spare in axes[count:]:
+        spare.set_axis_off()
+    # A shared axis keeps its labels on the last row only; above a hole in it they would be missing.
+    for above in axes[max(0, count - columns) : count]:
+        above.tick_params(labelbottom=True)
+    return figure, axes[:count]
+
+
+@styled
+def write_png(figure: Figure, path: Path) -> None:
+    """Write a picture on white."""
+    figure.savefig(path, facecolor="white", metadata={"Software": None})
+
+
+@styled
+def to_svg(figure: Figure) -> str:
+    """Render the bare element, without background, for a page that defines the colour variables."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for color, variable in _VARIABLES.items():
+        svg = svg.replace(color, f"var({variable})")
+    svg = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', svg, count=1)
+    return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
