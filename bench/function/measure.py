@@ -44,17 +44,18 @@ def measure(client: Client, workload: Workload, deadline_s: float) -> Measuremen
     """
     phases = Phases()
     attempts_left = client.conduct.retries
-    with client.deadline.within(deadline_s):
-        client.probe.begin()
-        started = now()
-        began = time.perf_counter()
+    client.deadline.start(deadline_s)
+    client.probe.begin()
+    started = now()
+    began = time.perf_counter()
+    error = _attempt(client, workload, phases)
+    while attempts_left and _lost_its_connection(error):
+        attempts_left -= 1
         error = _attempt(client, workload, phases)
-        while attempts_left and _lost_its_connection(error):
-            attempts_left -= 1
-            error = _attempt(client, workload, phases)
-        ended = time.perf_counter()
-        done = now()
-        seen = client.probe.end()
+    ended = time.perf_counter()
+    done = now()
+    client.deadline.stop()
+    seen = client.probe.end()
     return Measurement(
         started=started,
         done=done,
