@@ -7,12 +7,13 @@ from types import FrameType
 import click
 
 import bench
+from bench.analysis.load import CannotLoad
 from bench.campaign.header import Different
 from bench.campaign.invoker import InvokeFailed
 from bench.campaign.journal import NoCampaign
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.strict import BadCampaign
-from bench.cli import campaign, catalogue, doctor, lab
+from bench.cli import campaign, catalogue, doctor, lab, readme
 from bench.lab.aws import AwsUnavailable
 from bench.lab.mysql import ServerUnavailable
 from bench.lab.process import ChildFailed
@@ -25,6 +26,7 @@ WRONG_INPUT = (BadCampaign, SettingError)
 EXPECTED = (
     AwsUnavailable,
     CampaignStopped,
+    CannotLoad,
     ChildFailed,
     Different,
     InvokeFailed,
@@ -46,7 +48,7 @@ def poolbench() -> None:
     """
 
 
-for command in (*campaign.COMMANDS, *catalogue.COMMANDS, *lab.COMMANDS, *doctor.COMMANDS):
+for command in (*campaign.COMMANDS, *catalogue.COMMANDS, *lab.COMMANDS, *doctor.COMMANDS, *readme.COMMANDS):
     poolbench.add_command(command)
 
 
