@@ -15,6 +15,7 @@ from bench.lab.aws.http_server import Request, Response
 from bench.lab.ports import LOOPBACK
 
 _THREADS = 8
+_SPELLED = "moto.preserved_header_names"
 
 
 class MotoApp:
@@ -64,10 +65,14 @@ class MotoApp:
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
         }
+        spelled: dict[str, str] = {}  # WSGI cannot tell - from _, and moto asks for the difference
         for name, value in request.headers:
             key = name.upper().replace("-", "_")
             key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
             environ[key] = f"{environ[key]},{value}" if key in environ else value
+            if "_" in name:
+                spelled[key] = name
+        environ[_SPELLED] = spelled
         environ["CONTENT_LENGTH"] = str(len(request.body))  # h11 has joined the chunks
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         return environ

@@ -22,14 +22,12 @@ def only(caller: Caller) -> EnvironmentInfo:
     return environment
 
 
-def state_of_a_member(pid: int) -> str | None:
-    return process_state(pid)
-
-
 def test_a_provisioned_environment_is_initialised_and_frozen_before_its_first_event(start: Start) -> None:
     caller = start(function("echo", provisioned_concurrency=2))
     before = caller.aws.environments()
-    assert [(e.provisioned, e.state, e.freezes, e.invocations) for e in before] == [(True, "frozen", 1, 0)] * 2
+    assert [(e.provisioned, e.state, e.freezes, e.invocations) for e in before] == [
+        (True, "frozen", 1, 0)
+    ] * 2
     assert [process_state(e.pid or 0) for e in before] == ["T", "T"]
     reply = caller.invoke("echo:live")
     assert reply.payload["pid"] in [e.pid for e in before]
@@ -60,14 +58,14 @@ def test_a_background_thread_stands_still_between_invocations(start: Start) -> N
 
 
 def test_children_of_the_handler_freeze_and_thaw_with_it(start: Start, tmp_path: Path) -> None:
-    caller = start(function("leave-child", provisioned_concurrency=1), function("sleep", timeout_s=10))
+    caller = start(function("leave-child", provisioned_concurrency=1))
     counted = tmp_path / "count"
     child = caller.invoke("leave-child:live", {"file": str(counted)}).payload
     poll(lambda: process_state(child) == "T")
     size = counted.stat().st_size
     time.sleep(0.2)
     assert counted.stat().st_size == size
-    caller.invoke("leave-child:live", {"file": str(tmp_path / "other")})
+    caller.invoke("leave-child:live", {"file": str(tmp_path / "other"), "stay_s": 0.3})
     poll(lambda: counted.stat().st_size > size)
     poll(lambda: process_state(child) == "T")
 
@@ -136,12 +134,9 @@ def test_64_concurrent_calls_get_64_environments_and_their_own_answers(start: St
     assert len(caller.aws.environments()) <= 64
 
 
-def test_a_timeout_kills_the_group_and_the_next_call_initialises_again(start: Start, tmp_path: Path) -> None:
-    caller = start(
-        function("sleep", timeout_s=0.3, provisioned_concurrency=1),
-        function("leave-child", provisioned_concurrency=1),
-    )
-    before = next(e for e in caller.aws.environments() if e.function == "sleep")
+def test_a_timeout_kills_the_runtime_and_the_next_call_initialises_again(start: Start) -> None:
+    caller = start(function("sleep", timeout_s=0.3, provisioned_concurrency=1))
+    before = only(caller)
     reply = caller.invoke("sleep:live", {"seconds": 30})
     assert reply.error == "Unhandled"
     request_id = reply.log.split()[2]
@@ -153,10 +148,10 @@ def test_a_timeout_kills_the_group_and_the_next_call_initialises_again(start: St
     assert "\tDuration: 300.00 ms\tBilled Duration: 300 ms" in reply.log
     assert reply.log.endswith("Status: timeout\t\n")
     assert process_state(before.pid or 0) is None
-    reset = next(e for e in caller.aws.environments() if e.function == "sleep")
+    reset = only(caller)
     assert (reset.id, reset.state, reset.pid) == (before.id, "reset", None)
     again = caller.invoke("sleep:live", {"seconds": 0})
-    after = next(e for e in caller.aws.environments() if e.function == "sleep")
+    after = only(caller)
     assert again.error is None
     assert after.id == before.id
     assert after.pid not in (None, before.pid)
@@ -223,10 +218,8 @@ def test_an_import_that_fails_is_the_answer_and_is_tried_again(start: Start, tmp
     assert caller.invoke("broken").payload["errorType"] == "RuntimeError"
 
 
-def test_an_init_within_an_invocation_may_not_outlast_the_function(start: Start, tmp_path: Path) -> None:
-    caller = start(
-        function("slow", "slow.handler", timeout_s=0.5, environment={"IMPORT_S": "1"}),
-    )
+def test_an_init_within_an_invocation_may_not_outlast_the_function(start: Start) -> None:
+    caller = start(function("slow", "slow.handler", timeout_s=0.5, environment={"IMPORT_S": "1"}))
     assert caller.invoke("slow").payload == "up"  # the init phase has ten seconds of its own
     os.kill(only(caller).pid or 0, signal.SIGKILL)
     poll(lambda: only(caller).state == "reset")
@@ -279,24 +272,24 @@ def test_a_taken_port_is_named(start: Start, tmp_path: Path) -> None:
     port = int(caller.aws.url.rpartition(":")[2])
     other = tmp_path / "other"
     other.mkdir()
-    with pytest.raises(AwsUnavailable, match=f"port {port}: Address already in use"):
-        with running_aws([function("echo")], work_dir=other, port=port):
-            pass
+    taken = pytest.raises(AwsUnavailable, match=f"port {port}: Address already in use")
+    with taken, running_aws([function("echo")], work_dir=other, port=port):
+        pass
 
 
 def test_an_interpreter_without_the_runtime_client_is_refused(tmp_path: Path) -> None:
     shadow = tmp_path / "python"
     shadow.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'awslambdaric'\" >&2\nexit 1\n")
     shadow.chmod(0o755)
-    with pytest.raises(BadFunction, match="No module named 'awslambdaric': install awslambdaric there"):
-        with running_aws([function("echo", python=shadow)], work_dir=tmp_path):
-            pass
+    refused = pytest.raises(BadFunction, match="No module named 'awslambdaric': install awslambdaric there")
+    with refused, running_aws([function("echo", python=shadow)], work_dir=tmp_path):
+        pass
 
 
 def test_a_name_that_occurs_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadFunction, match="function echo is defined twice"):
-        with running_aws([function("echo"), function("echo")], work_dir=tmp_path):
-            pass
+    refused = pytest.raises(BadFunction, match="function echo is defined twice")
+    with refused, running_aws([function("echo"), function("echo")], work_dir=tmp_path):
+        pass
 
 
 def test_secrets_are_on_no_command_line_and_in_no_file(start: Start, tmp_path: Path) -> None:

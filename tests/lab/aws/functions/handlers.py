@@ -17,7 +17,7 @@ TICKS: list[float] = []
 def echo(event: Any, context: Any) -> dict[str, Any]:
     """Answer with the event and all that the function is told about itself."""
     CALLS.append(context.aws_request_id)
-    print("hello from", context.function_name, "ö")
+    print("hello from", context.function_name, "ö")  # noqa: T201 (its log)
     return {
         "event": event,
         "runtime": ENVIRONMENT,
@@ -48,11 +48,13 @@ def tick(event: dict[str, Any], context: Any) -> int:
     return len(TICKS)
 
 
-def leave_child(event: dict[str, str], context: Any) -> int:
-    """Leave a process behind that counts in a file; its pid."""
+def leave_child(event: dict[str, Any], context: Any) -> int:
+    """Leave a process behind that counts in a file, and stay for a while; its pid."""
     script = "import sys, time; n = 0\nwhile True: n += 1; print(n, flush=True); time.sleep(0.005)"
     with Path(event["file"]).open("wb") as sink:
-        return subprocess.Popen([sys.executable, "-S", "-c", script], stdout=sink).pid
+        child = subprocess.Popen([sys.executable, "-S", "-c", script], stdout=sink)
+    time.sleep(event.get("stay_s", 0))
+    return child.pid
 
 
 def sleep(event: dict[str, float], context: Any) -> str:
@@ -66,7 +68,7 @@ def fail(event: Any, context: Any) -> None:
 
 def leave(event: dict[str, int], context: Any) -> str:
     """Exit with a status, or die of a signal where it is negative; without one, answer."""
-    print("last words")
+    print("last words")  # noqa: T201
     if "status" not in event:
         return ENVIRONMENT
     if event["status"] < 0:
@@ -82,7 +84,7 @@ def big(event: dict[str, int], context: Any) -> str:
 def chatter(event: dict[str, int], context: Any) -> None:
     """Write many lines."""
     for number in range(event["lines"]):
-        print(f"line {number:06d}")
+        print(f"line {number:06d}")  # noqa: T201
 
 
 def append(event: dict[str, str], context: Any) -> None:
