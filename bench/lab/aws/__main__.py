@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.lab.aws.endpoint import Endpoint
 from bench.lab.aws.freezer import SignalFreezer
 from bench.lab.aws.function import FunctionConfig
+from bench.lab.aws.variables import python_version
 
 
 async def serve(path: Path) -> None:
@@ -17,6 +18,8 @@ async def serve(path: Path) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()  # its secrets are no longer needed there
     functions = [FunctionConfig.from_dict(entry) for entry in config["functions"]]
+    for function in functions:
+        python_version(function.interpreter)  # asked now, remembered: it starts a process
     freezer = SignalFreezer()
     endpoint = Endpoint(functions, path.parent, freezer)
     try:

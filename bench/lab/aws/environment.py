@@ -160,6 +160,9 @@ class Environment:
                 status = f"error\tError Type: {_error_type(error.payload)}"
             except RuntimeExited as error:
                 failure, status = error_answer("Runtime.ExitError", f"{prefix}{error}"), _EXIT
+            except OSError as error:
+                failure = error_answer("Runtime.InvalidEntrypoint", f"{prefix}fork/exec: {error}")
+                status = "error\tError Type: Runtime.InvalidEntrypoint"
         init = Init(time.monotonic() - began, failure, status)
         self.init_s = init.duration_s
         self._note_memory()
@@ -171,7 +174,7 @@ class Environment:
     async def _start_runtime(self) -> None:
         config = self._config
         runtime = self._runtime = await Runtime.start(
-            [str(config.python), "-m", "awslambdaric", config.handler],
+            [str(config.interpreter), "-m", "awslambdaric", config.handler],
             lambda address: runtime_variables(
                 config,
                 version=self.version,

@@ -110,6 +110,11 @@ class FunctionConfig:
         return [message for failed, message in checks if failed]
 
     @property
+    def interpreter(self) -> Path:
+        """That runs it."""
+        return self.python or Path(sys.executable)
+
+    @property
     def arn(self) -> str:
         """Unqualified ARN."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
@@ -146,7 +151,7 @@ class FunctionConfig:
             "environment": dict(self.environment),
             "aliases": list(self.aliases),
             "code": str(self.task_root()),
-            "python": str(self.python or sys.executable),
+            "python": str(self.interpreter),
         }
 
     @classmethod

@@ -50,6 +50,11 @@ class InvokeApi:
             body = json.dumps(refused.body).encode()
             return _answer(refused.status, request_id, body, {"x-amzn-ErrorType": refused.kind})
 
+    async def finish_events(self) -> None:
+        """Wait until all asynchronous invocations that were accepted are done with, repetitions included."""
+        while self._events:
+            await asyncio.wait(self._events)
+
     async def _invoke(self, request: Request, request_id: str) -> Response:
         name, tail = request.target.partition("?")[0].removeprefix(PREFIX).rpartition("/")[::2]
         if request.method != "POST" or tail != "invocations":

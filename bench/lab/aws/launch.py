@@ -126,7 +126,7 @@ def running_aws(
         if names.count(name) > 1:
             raise BadFunction(f"function {name} is defined twice")
     for config in functions:
-        python_version(config.python)
+        python_version(config.interpreter)
     folder = work_dir / "aws"
     folder.mkdir(mode=0o700)
     config_file = folder / "config.json"

@@ -36,7 +36,7 @@ def runtime_variables(
         "AWS_SESSION_TOKEN": "lab",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{python_version(config.python)}",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{python_version(config.interpreter)}",
         "AWS_LAMBDA_FUNCTION_NAME": config.name,
         "AWS_LAMBDA_FUNCTION_VERSION": version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mb),
@@ -52,14 +52,14 @@ def runtime_variables(
 
 
 @functools.cache
-def python_version(python: Path | None) -> str:
+def python_version(python: Path) -> str:
     """Major and minor version of an interpreter that has the runtime client.
 
     Raises:
         BadFunction: it is no interpreter, or has no `awslambdaric`.
 
     """
-    if python is None or python == Path(sys.executable):
+    if python == Path(sys.executable):
         return f"{sys.version_info.major}.{sys.version_info.minor}"
     script = "import awslambdaric, sys; print('%d.%d' % sys.version_info[:2])"
     try:

@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -216,6 +217,19 @@ def test_an_import_that_fails_is_the_answer_and_is_tried_again(start: Start, tmp
     assert caller.invoke("nameless").payload["errorType"] == "Runtime.HandlerNotFound"
     assert caller.invoke("flaky").payload == "up"  # the second init, within the invocation
     assert caller.invoke("broken").payload["errorType"] == "RuntimeError"
+
+
+def test_an_interpreter_that_goes_away_is_the_answer_and_frees_its_place(
+    start: Start, tmp_path: Path
+) -> None:
+    interpreter = tmp_path / "python"
+    interpreter.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    interpreter.chmod(0o755)
+    caller = start(function("echo", python=interpreter, reserved_concurrency=1))
+    interpreter.chmod(0o644)
+    assert caller.invoke("echo").payload["errorType"] == "Runtime.InvalidEntrypoint"
+    interpreter.chmod(0o755)
+    assert caller.invoke("echo").payload["call"] == 1
 
 
 def test_an_init_within_an_invocation_may_not_outlast_the_function(start: Start) -> None:

@@ -87,9 +87,10 @@ def chatter(event: dict[str, int], context: Any) -> None:
         print(f"line {number:06d}")  # noqa: T201
 
 
-def append(event: dict[str, str], context: Any) -> None:
+def append(event: dict[str, Any], context: Any) -> None:
     """Leave a trace of the call in a file, then do as told."""
     with Path(event["file"]).open("a") as trace:
         trace.write(context.aws_request_id + "\n")
+    time.sleep(event.get("stay_s", 0))
     if event.get("then") == "fail":
         raise RuntimeError("as asked")
