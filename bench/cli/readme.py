@@ -37,9 +37,8 @@ def readme(context: click.Context, directory: Path, readme: Path, check: bool) -
 
 def _block(directory: Path, base: Path) -> str:
     report = write_report([directory], directory)
-    parts = []
-    for rows in report.tables.values():
-        parts.append(render.as_markdown(render.render(render.MAIN, rows, brief=True)))
+    tables = report.tables.values()
+    parts = [render.as_markdown(render.render(render.MAIN, rows, brief=True)) for rows in tables]
     (cliff,) = [picture for picture in report.figures if picture.stem.endswith("cliff")]
     place = Path(os.path.relpath(cliff, base)).as_posix()
     parts.append(f"![Lost requests against the idle gap, by strategy]({place})")

@@ -131,8 +131,10 @@ class Probe:
         self._seen.invalidations += 1
 
     def _on_close(self, connection: Any, *_: Any) -> None:
-        invalidated = self._seen.invalidations
-        self._offered(connection)
         self._open -= 1
-        # Before the checkout and of no invalidation: the pool found it too old. After it: NullPool's way.
-        self._seen.recycles += not self._checked_out and not invalidated
+        if self._checked_out:  # NullPool closing what it has just taken back, or an invalidation
+            self._returned_ns.pop(id(connection), None)
+            return
+        self._offered(connection)
+        # Before the checkout and of no invalidation: the pool found it too old.
+        self._seen.recycles += not self._seen.invalidations

@@ -181,10 +181,12 @@ def test_idle_ping_replaces_a_killed_connection_that_was_idle(
     assert (survived.seen.pings, survived.seen.connects) == (1, 1)
 
 
-def test_nullpool_never_holds_a_connection_to_kill(connect: Connect) -> None:
+def test_nullpool_never_holds_a_connection(connect: Connect) -> None:
     client = connect("nullpool")
-    ids = {client.request().seen.connection_id for _ in range(3)}
-    assert len(ids) == 3
+    seen = [client.request().seen for _ in range(3)]
+    assert len({each.connection_id for each in seen}) == 3
+    assert {each.connection_idle_s for each in seen} == {None}
+    assert {(each.recycles, each.replacements) for each in seen} == {(0, 0)}
 
 
 def test_recycle_replaces_a_connection_older_than_its_share_of_the_timeout(connect: Connect) -> None:
