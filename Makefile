@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: campaign test test-fast perf format lock clean
+.PHONY: campaign test test-fast perf bench results format lock clean
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
@@ -21,6 +21,15 @@ test-fast: $(VENV)/ready
 
 perf: $(VENV)/ready
 	@$(BIN)/python -m bench.perf
+
+bench: $(VENV)/ready
+	$(BIN)/poolbench lab exec -- $(BIN)/pytest bench/micro
+
+# Measures anew what README and the notebooks show: for a quiet machine.
+results: $(VENV)/ready
+	rm -rf results/quick build/store
+	$(BIN)/poolbench campaign quick --store build/store --out results/quick
+	$(BIN)/poolbench readme results/quick
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .

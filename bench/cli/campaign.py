@@ -174,6 +174,7 @@ def _describe(console: Console, synced: Synced) -> None:
 def _report(console: Console, directories: list[Path], out: Path) -> None:
     written = write_report(directories, out)
     # Not wrapped: a table that is wider than the terminal is easier to scroll than to puzzle together.
+    console.print("latencies in ms; gaps in idle client timeouts; commands are round trips on the wire")
     console.print(written.text, soft_wrap=True, highlight=False, markup=False)
     console.print(f"report: {os.path.relpath(written.page)}", soft_wrap=True)
 

@@ -7,6 +7,7 @@ import click
 
 from bench.analysis import render
 from bench.analysis.report import write_report
+from bench.function.strategies import STRATEGIES
 
 BEGIN, END = "<!-- poolbench:begin -->", "<!-- poolbench:end -->"
 
@@ -37,8 +38,13 @@ def readme(context: click.Context, directory: Path, readme: Path, check: bool) -
 
 def _block(directory: Path, base: Path) -> str:
     report = write_report([directory], directory)
-    tables = report.tables.values()
-    parts = [render.as_markdown(render.render(render.MAIN, rows, brief=True)) for rows in tables]
+    parts = [
+        "Latencies in ms, gaps in idle client timeouts; commands are round trips on the wire. The A/A twin and the "
+        "control are in the report."
+    ]
+    for table in report.tables.values():
+        rows = [row for row in table if row.label in STRATEGIES]
+        parts.append(render.as_markdown(render.render(render.MAIN, rows, brief=True)))
     (cliff,) = [picture for picture in report.figures if picture.stem.endswith("cliff")]
     place = Path(os.path.relpath(cliff, base)).as_posix()
     parts.append(f"![Lost requests against the idle gap, by strategy]({place})")
