@@ -4,7 +4,19 @@ It stands in for RDS Proxy and is not it: what AWS does not document is a choice
 """
 
 from bench.lab.proxy.backend import Backend
-from bench.lab.proxy.launch import RunningProxy, running_proxy
+from bench.lab.proxy.config import Port
+from bench.lab.proxy.faults import DESCRIPTIONS, Failure
+from bench.lab.proxy.launch import ControlFailed, RunningProxy, running_proxy
 from bench.lab.proxy.settings import ProxySettings, SettingError
 
-__all__ = ["Backend", "ProxySettings", "RunningProxy", "SettingError", "running_proxy"]
+__all__ = [
+    "DESCRIPTIONS",
+    "Backend",
+    "ControlFailed",
+    "Failure",
+    "Port",
+    "ProxySettings",
+    "RunningProxy",
+    "SettingError",
+    "running_proxy",
+]

@@ -6,6 +6,7 @@ import itertools
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Protocol, cast
 
 import pymysql
@@ -15,6 +16,7 @@ from pymysql.cursors import Cursor
 from bench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, packet
 from bench.lab.proxy.reply import Reply
 from bench.lab.proxy.session import SessionState, replay
+from bench.lab.proxy.valve import Valve
 
 CONNECT_TIMEOUT_S = 10  # MySQL's connect_timeout
 
@@ -74,7 +76,8 @@ class BackendConnection(asyncio.Protocol):
         state: what the session has set; equal to the borrower's while it is lent.
         borrower: whom it is lent to.
         last_borrower: the id of whom it was lent to last, 0 for nobody yet.
-        used_at: loop time of the last answer.
+        used_at: when it last answered a borrower, monotonic clock.
+        own_answer_at: when it last answered a command of the proxy's own.
 
     """
 
@@ -93,20 +96,28 @@ class BackendConnection(asyncio.Protocol):
         self.state = state
         self.borrower: Borrower | None = None
         self.last_borrower = 0
-        self.used_at = 0.0
+        self.used_at = monotonic()
+        self.own_answer_at = self.used_at
         self._initial = state
         self._init_query = init_query
         self._on_lost = on_lost
         self._reply = Reply()
         self._transport: asyncio.Transport
+        self.valve: Valve
         self._waiting: asyncio.Future[bytes] | None = None  # for the answer to a command of the proxy's own
         self._answer = b""
+
+    @property
+    def heard_at(self) -> float:
+        """When it last answered anything."""
+        return max(self.used_at, self.own_answer_at)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio's protocol."""
         self._transport = cast(asyncio.Transport, transport)
+        self.valve = Valve(self._transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         """Part of asyncio's protocol."""
         if self._waiting and not self._waiting.done():
             self._waiting.set_exception(DatabaseUnavailable("the database closed the connection"))
@@ -139,13 +150,6 @@ class BackendConnection(asyncio.Protocol):
         """Part of asyncio's protocol."""
         if self.borrower:
             self.borrower.backend_is_slow(slow=False)
-
-    def read(self, *, on: bool) -> None:
-        """Go on, or stop, reading what the database sends."""
-        if on:
-            self._transport.resume_reading()
-        else:
-            self._transport.pause_reading()
 
     def send(self, command: int, data: bytes) -> None:
         """Begin a command: `data` is (the start of) its packets."""
@@ -181,6 +185,7 @@ class BackendConnection(asyncio.Protocol):
             raise DatabaseRefused(
                 self._reply.error, answer[8:13].decode(), answer[13:].decode(errors="replace")
             )
+        self.own_answer_at = monotonic()
         if self._reply.status >= 0:
             self.state = self.state.with_autocommit(bool(self._reply.status & AUTOCOMMIT))
 

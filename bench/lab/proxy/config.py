@@ -1,58 +1,106 @@
 """What a proxy is started with."""
 
+import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 from bench.lab.proxy.backend import Backend
+from bench.lab.proxy.certificates import Certificates
+from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.settings import ProxySettings
+
+LOOPBACK = "127.0.0.1"
+MAIN = "main"
 
 
 class ConfigError(ValueError):
-    """The configuration cannot be used; the message says why."""
+    """The configuration cannot be used; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port to listen on, 0 for any free one, and the failure that rules there."""
+
+    port: int = 0
+    failure: Failure = Failure.IDLE_CLOSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The database, the users that the proxy knows, its settings, and where it listens."""
+    """The database, the users that the proxy knows, its settings, and where it listens.
+
+    Away from loopback, TLS is required of every client: passwords and data would be there for all to read.
+    """
 
     backend: Backend
     accounts: Mapping[str, str] = field(repr=False)
     settings: ProxySettings
-    host: str = "127.0.0.1"
-    port: int = 0  # 0: a free one
+    tls: Certificates | None = None
+    host: str = LOOPBACK
+    listeners: Mapping[str, Port] = field(default_factory=lambda: {MAIN: Port()})
+
+    def __post_init__(self) -> None:
+        try:
+            is_loopback = ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            raise ConfigError(f"host: {self.host!r} is no IP address") from None
+        if self.settings.require_tls and self.tls is None:
+            raise ConfigError("RequireTLS: there is no certificate; give tls")
+        if not (is_loopback or self.settings.require_tls):
+            raise ConfigError(f"host: {self.host} is not loopback; set RequireTLS")
+        if not self.listeners:
+            raise ConfigError("listeners: there is none")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Inverse of `dump`.
+        """Read what `dump` wrote, or what somebody wrote by hand.
 
         Raises:
-            ConfigError: it is not JSON, or a part is missing or unknown.
+            ConfigError: it is not JSON, or a part is missing, unknown or wrong.
             SettingError: a setting is wrong.
 
         """
         try:
             data = json.loads(text)
-            unknown = set(data) - {"backend", "accounts", "settings", "listen"}
+            unknown = set(data) - {"backend", "accounts", "settings", "tls", "host", "listeners"}
             if unknown:
-                raise ConfigError(f"unknown in the configuration: {', '.join(sorted(unknown))}")
+                raise ConfigError(f"unknown: {', '.join(sorted(unknown))}")
+            optional: dict[str, Any] = {}
+            if data.get("tls"):
+                optional["tls"] = Certificates(**{name: Path(path) for name, path in data["tls"].items()})
+            if "host" in data:
+                optional["host"] = data["host"]
+            if "listeners" in data:
+                optional["listeners"] = {
+                    name: Port(entry.get("port", 0), Failure(entry.get("failure", Failure.IDLE_CLOSE)))
+                    for name, entry in data["listeners"].items()
+                }
             return cls(
                 backend=Backend(**data["backend"]),
                 accounts=dict(data["accounts"]),
                 settings=ProxySettings().changed(data.get("settings", {})),
-                **data.get("listen", {}),
+                **optional,
             )
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise ConfigError(f"the configuration lacks something or has too much: {error!r}") from None
+        except KeyError as missing:
+            raise ConfigError(f"{missing} is missing") from None
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"not JSON: {error}") from None
+        except (AttributeError, TypeError) as error:
+            raise ConfigError(f"of another form than described: {error}") from None
 
     def dump(self) -> str:
         """Return JSON, with the passwords."""
+        tls = {name: str(path) for name, path in asdict(self.tls).items()} if self.tls else None
         return json.dumps(
             {
                 "backend": asdict(self.backend),
                 "accounts": dict(self.accounts),
                 "settings": self.settings.as_dict(),
-                "listen": {"host": self.host, "port": self.port},
+                "tls": tls,
+                "host": self.host,
+                "listeners": {name: asdict(port) for name, port in self.listeners.items()},
             }
         )

@@ -1,11 +1,13 @@
 """What all connections of one proxy share."""
 
 import itertools
+import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench.lab.proxy.events import EventLog
 from bench.lab.proxy.facts import Facts
 from bench.lab.proxy.metrics import Metrics
 from bench.lab.proxy.pool import Pool
@@ -26,9 +28,10 @@ class Context:
     settings: ProxySettings
     facts: Facts
     accounts: Mapping[str, str] = field(repr=False)
-    auth_method: bytes
+    tls: ssl.SSLContext | None
     pool: Pool
     metrics: Metrics = field(default_factory=Metrics)
+    events: EventLog = field(default_factory=EventLog)
     clients: "dict[int, ClientConnection]" = field(default_factory=dict)
     past_clients: "deque[dict[str, object]]" = field(default_factory=lambda: deque(maxlen=PAST_CLIENTS))
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(FIRST_CONNECTION_ID))

@@ -25,7 +25,7 @@ class Facts:
     collations: Mapping[int, str]
 
     def names(self, collation: int) -> str:
-        """Return the arguments of `SET NAMES` for a collation; for one that the server lacks, its default's."""
+        """Return what follows `SET NAMES` for a collation; for one that the server lacks, its default's."""
         return self.collations.get(collation) or self.collations[self.charset]
 
 

@@ -10,7 +10,7 @@ from bench.lab.proxy.protocol import Malformed, read_bytes, read_integer, read_t
 
 # Not offered: COMPRESS (packets must stay readable), LOCAL_FILES (LOAD DATA LOCAL would ask the client for
 # files), DEPRECATE_EOF, SESSION_TRACK and QUERY_ATTRIBUTES (every client then gets the same framing).
-# LONG_PASSWORD stays on: without it, MariaDB's connectors take the next field for capabilities of their own.
+# LONG_PASSWORD stays on: without it, MariaDB's connectors take a later field for more capabilities.
 OFFERED = (
     CLIENT.CAPABILITIES
     | CLIENT.FOUND_ROWS

@@ -2,8 +2,8 @@
 
 import contextlib
 import json
-import os
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,74 +12,131 @@ from typing import Any
 
 from bench.lab.process import Child
 from bench.lab.proxy.backend import Backend
-from bench.lab.proxy.config import Config
+from bench.lab.proxy.certificates import make_certificates, write_secret
+from bench.lab.proxy.config import LOOPBACK, MAIN, Config, Port
+from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.settings import ProxySettings
 
 TIMEOUT_S = 10
 
 
-@dataclass(frozen=True, slots=True)
+class ControlFailed(RuntimeError):
+    """The control API did not do what it was asked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunningProxy:
-    """A proxy that accepts clients at host and port."""
+    """A proxy that accepts clients.
+
+    Attributes:
+        host: where it listens.
+        ports: by listener.
+        control_url: of the control API; `/metrics` below it is for samplers.
+        pid: of its process.
+        authority: PEM file of the authority that its certificate is to be checked against.
+
+    """
 
     host: str
-    port: int
+    ports: Mapping[str, int]
     control_url: str
     pid: int
-    _child: Child
+    authority: Path
+    child: Child
+
+    @property
+    def port(self) -> int:
+        """The first listener's port."""
+        return next(iter(self.ports.values()))
 
     def metrics(self) -> dict[str, Any]:
-        """Counters and gauges under CloudWatch's names; a number, or numbers by group."""
-        metrics: dict[str, Any] = self._call("GET", "/metrics")
-        return metrics
+        """Counters and gauges under CloudWatch's names; each a number, or numbers by group."""
+        return dict(self._call("GET", "metrics"))
+
+    def series(self) -> dict[str, Any]:
+        """`names` of metrics, and `samples`: nanoseconds since the epoch, then a value for each name."""
+        return dict(self._call("GET", "series"))
 
     def clients(self) -> list[dict[str, Any]]:
         """Client connections, open and recently closed, with the commands that each has sent."""
-        clients: list[dict[str, Any]] = self._call("GET", "/clients")
-        return clients
+        return list(self._call("GET", "clients"))
+
+    def events(self, since: int = 0) -> dict[str, Any]:
+        """`events` from number `since` on, and the number of the `next` one."""
+        return dict(self._call("GET", f"events/{since}"))
 
     def change(self, **settings: Any) -> None:
         """Change settings, under their AWS names.
 
         Raises:
-            urllib.error.HTTPError: a setting is wrong.
+            ControlFailed: there is no such setting, or it is out of range.
 
         """
-        self._call("PUT", "/settings", settings)
+        self._call("PUT", "settings", settings)
+
+    def fail(self, failure: Failure, listener: str | None = None) -> None:
+        """Let the clients of a listener (the first one) die in another way from now on.
+
+        Raises:
+            ControlFailed: there is no such listener.
+
+        """
+        self._call("PUT", f"listeners/{listener or next(iter(self.ports))}", {"failure": failure})
 
     def stop(self) -> None:
         """End it, and with it every connection."""
-        self._child.stop()
+        self.child.stop()
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.control_url + path, data, method=method)  # noqa: S310 (ours)
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            return json.load(answer)
+        request = urllib.request.Request(f"{self.control_url}/{path}", data, method=method)  # noqa: S310 (ours)
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise ControlFailed(json.load(error)["error"]) from None
 
 
 @contextlib.contextmanager
 def running_proxy(
-    settings: ProxySettings, *, backend: Backend, accounts: Mapping[str, str], work_dir: Path
+    settings: ProxySettings,
+    *,
+    backend: Backend,
+    accounts: Mapping[str, str],
+    work_dir: Path,
+    listeners: Mapping[str, Port] | None = None,
 ) -> Iterator[RunningProxy]:
-    """Run a proxy on free loopback ports; its log and (briefly) its configuration lie in `work_dir`.
+    """Run a proxy on loopback; its log, its certificates and (briefly) its configuration lie in `work_dir`.
+
+    Args:
+        settings: as of RDS Proxy.
+        backend: the database, with a user who may see its settings.
+        accounts: user to password; who may come in, and with what the proxy goes on to the database.
+        work_dir: made if it is not there.
+        listeners: ports by name, and how clients die on each; default: one, of the name `main`.
 
     Raises:
         ChildFailed: it did not start; the message ends with its own words.
 
     """
-    config = Config(backend=backend, accounts=accounts, settings=settings)
     work_dir.mkdir(parents=True, exist_ok=True)
+    tls = make_certificates(work_dir, LOOPBACK)
+    config = Config(
+        backend=backend,
+        accounts=accounts,
+        settings=settings,
+        tls=tls,
+        listeners=listeners or {MAIN: Port()},
+    )
     path = work_dir / "proxy.json"
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(config.dump())
+    write_secret(path, config.dump().encode())
     try:
         child = Child(
-            [sys.executable, "-m", "bench.lab.proxy", str(path)], log=work_dir / "proxy.log", announces=True
+            [sys.executable, "-m", "bench.lab.proxy", path], log=work_dir / "proxy.log", announces=True
         )
     finally:
         path.unlink()
-    running = RunningProxy(**child.announcement, _child=child)
+    running = RunningProxy(**child.announcement, authority=tls.authority, child=child)
     try:
         yield running
     finally:

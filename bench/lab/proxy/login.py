@@ -1,14 +1,17 @@
 """Who a client is: the greeting and the authentication."""
 
-from collections.abc import Mapping
+import ssl
+from dataclasses import replace
 from typing import Protocol
 
 from pymysql.constants import ER
 
-from bench.lab.proxy.auth import authenticate, new_nonce
+from bench.lab.proxy.auth import CACHING_SHA2, FAST_AUTH_SUCCESS, METHODS, authenticate, new_nonce
 from bench.lab.proxy.context import Context
-from bench.lab.proxy.handshake import Greeting, Login
-from bench.lab.proxy.protocol import AUTOCOMMIT
+from bench.lab.proxy.handshake import Greeting, Login, wants_tls
+from bench.lab.proxy.protocol import AUTOCOMMIT, error_payload
+
+TLS_REQUIRED = (3159, "HY000", "This RDS Proxy requires TLS connections")  # RDS Proxy's own words
 
 
 class Refused(Exception):
@@ -17,6 +20,10 @@ class Refused(Exception):
     def __init__(self, code: int, sqlstate: str, message: str) -> None:
         super().__init__(message)
         self.code, self.sqlstate = code, sqlstate
+
+    def payload(self) -> bytes:
+        """Return the ERR packet's."""
+        return error_payload(self.code, self.sqlstate, str(self))
 
 
 class Line(Protocol):
@@ -30,9 +37,12 @@ class Line(Protocol):
     def send_payload(self, payload: bytes) -> None:
         """Send a packet."""
 
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from here on."""
+
 
 async def log_in(line: Line, context: Context) -> Login:
-    """Greet a client and have it authenticate.
+    """Greet a client and have it authenticate; all but the OK packet.
 
     Raises:
         Refused: it is not who it says.
@@ -45,19 +55,25 @@ async def log_in(line: Line, context: Context) -> Login:
         version=context.facts.version,
         connection_id=line.id,
         nonce=nonce,
-        plugin=context.auth_method,
+        plugin=METHODS[context.settings.client_password_auth_type],
         status=AUTOCOMMIT if context.facts.autocommit else 0,
-        tls=False,
+        tls=context.tls is not None,
         charset=context.facts.charset,
     )
     line.send_payload(greeting.encode())
-    login = Login.parse_response(await line.read_packet())
+    payload = await line.read_packet()
+    if context.tls and wants_tls(payload):
+        line.start_tls(context.tls)
+        payload = await line.read_packet()
+    elif context.settings.require_tls:
+        raise Refused(*TLS_REQUIRED)
+    login = Login.parse_response(payload)
     await _check(line, context, nonce, login)
     return login
 
 
 async def change_user(line: Line, context: Context, payload: bytes, capabilities: int) -> Login:
-    """Authenticate a client anew, by COM_CHANGE_USER. What it sends is of an older nonce, so it is asked again.
+    """Authenticate a client anew, by COM_CHANGE_USER; all but the OK packet.
 
     Raises:
         Refused: it is not who it says.
@@ -66,25 +82,27 @@ async def change_user(line: Line, context: Context, payload: bytes, capabilities
 
     """
     login = Login.parse_change_user(payload, capabilities)
-    await _check(line, context, new_nonce(), login, known_nonce=False)
+    # Its proof is made with the greeting's nonce, which is not kept: it has to make another.
+    await _check(line, context, new_nonce(), replace(login, plugin=b""))
     return login
 
 
-async def _check(
-    line: Line, context: Context, nonce: bytes, login: Login, *, known_nonce: bool = True
-) -> None:
-    plugin = login.plugin if known_nonce else b""
-    accounts: Mapping[str, str] = context.accounts
-    exchange = authenticate(context.auth_method, nonce, accounts.get(login.user), plugin, login.auth_response)
+async def _check(line: Line, context: Context, nonce: bytes, login: Login) -> None:
+    method = METHODS[context.settings.client_password_auth_type]
+    password = context.accounts.get(login.user)
+    exchange = authenticate(method, nonce, password, login.plugin, login.auth_response)
+    answered = login.auth_response
     try:
         payload = next(exchange)
         while True:
             line.send_payload(payload)
-            payload = exchange.send(await line.read_packet())
+            answered = await line.read_packet()
+            payload = exchange.send(answered)
     except StopIteration as end:
-        if end.value:
-            return
-    used = "YES" if login.auth_response else "NO"
-    raise Refused(
-        ER.ACCESS_DENIED_ERROR, "28000", f"Access denied for user '{login.user}' (using password: {used})"
-    )
+        genuine = bool(end.value)
+    if not genuine:
+        used = "YES" if answered.rstrip(b"\x00") else "NO"
+        text = f"Access denied for user '{login.user}' (using password: {used})"
+        raise Refused(ER.ACCESS_DENIED_ERROR, "28000", text)
+    if method == CACHING_SHA2:
+        line.send_payload(FAST_AUTH_SUCCESS)

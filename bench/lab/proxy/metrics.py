@@ -1,10 +1,13 @@
 """Counters of the proxy under the names that CloudWatch gives those of RDS Proxy."""
 
 from collections import Counter
+from collections.abc import Mapping
+
+Value = float | Mapping[str, float]  # of a metric, or of each of its groups
 
 
 class Latency:
-    """Sum and number of durations."""
+    """Number and sum of durations, of which CloudWatch shows the average over a minute, in microseconds."""
 
     __slots__ = ("count", "total_s")
 
@@ -17,28 +20,14 @@ class Latency:
         self.count += 1
         self.total_s += seconds
 
-    def average_us(self) -> float:
-        """Microseconds, CloudWatch's unit for these; 0 before there is one."""
-        return self.total_s / self.count * 1e6 if self.count else 0.0
+    def summary(self) -> Mapping[str, float]:
+        """Return the average since the start, and what the average over any other time is made of."""
+        sum_us = self.total_s * 1e6
+        return {"average": sum_us / self.count if self.count else 0.0, "sum": sum_us, "count": self.count}
 
 
 class Metrics:
-    """What has happened since the start. What is now (gauges) is asked of those who know, in `server`."""
-
-    __slots__ = (
-        "borrow_latency",
-        "clients_closed",
-        "clients_received",
-        "clients_set_up",
-        "database_latency",
-        "database_requests",
-        "database_set_up",
-        "database_set_up_failed",
-        "failed_auth",
-        "pins",
-        "queries",
-        "response_latency",
-    )
+    """What has happened since the start; what is now (gauges) is asked of those who know, in `server`."""
 
     def __init__(self) -> None:
         self.clients_received = 0
@@ -49,13 +38,14 @@ class Metrics:
         self.database_set_up = 0
         self.database_set_up_failed = 0
         self.queries = 0
+        self.queries_tls = 0
         self.pins: Counter[str] = Counter()  # by reason
         self.borrow_latency = Latency()
-        self.response_latency = Latency()  # command in to answer out
-        self.database_latency = Latency()  # of that, the database
+        self.response_latency = Latency()  # from command to answer
+        self.database_latency = Latency()  # of that, the database's part
 
-    def as_dict(self) -> dict[str, float | dict[str, int]]:
-        """Each name with its value, or with its values by group."""
+    def as_dict(self) -> dict[str, Value]:
+        """Return each name with its value, or with its values by group."""
         return {
             "ClientConnectionsReceived": self.clients_received,
             "ClientConnectionsSetupSucceeded": self.clients_set_up,
@@ -65,9 +55,10 @@ class Metrics:
             "DatabaseConnectionsSetupSucceeded": self.database_set_up,
             "DatabaseConnectionsSetupFailed": self.database_set_up_failed,
             "QueryRequests": self.queries,
-            "DatabaseConnectionsBorrowLatency": self.borrow_latency.average_us(),
-            "QueryResponseLatency": self.response_latency.average_us(),
-            "QueryDatabaseResponseLatency": self.database_latency.average_us(),
-            # CloudWatch does not have the reasons.
-            "Pins": dict(self.pins),
+            "QueryRequestsTLS": self.queries_tls,
+            "QueryRequestsNoTLS": self.queries - self.queries_tls,
+            "DatabaseConnectionsBorrowLatency": self.borrow_latency.summary(),
+            "QueryResponseLatency": self.response_latency.summary(),
+            "QueryDatabaseResponseLatency": self.database_latency.summary(),
+            "SessionPins": dict(self.pins),  # which CloudWatch does not have
         }

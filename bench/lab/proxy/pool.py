@@ -3,7 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from operator import attrgetter
 from typing import Any
+
+from pymysql.constants import COMMAND
 
 from bench.lab.proxy.backend import (
     BackendConnection,
@@ -17,6 +20,7 @@ from bench.lab.proxy.session import SessionState, replay
 RETRY_S = 0.1  # between attempts to reach a database that is away
 
 Open = Callable[[Identity], Awaitable[BackendConnection]]
+_used_at = attrgetter("used_at")
 
 
 class BorrowTimeout(Exception):
@@ -39,6 +43,7 @@ class Pool:
         capacity: how many connections there may be.
         connections: all that are open.
         lent: how many of them are borrowed, those that are being cleaned included.
+        exhausted: pretend that there is none to be had.
 
     """
 
@@ -46,6 +51,7 @@ class Pool:
         self.capacity = capacity
         self.connections: set[BackendConnection] = set()
         self.lent = 0
+        self.exhausted = False
         self._open_connection = open_connection
         self._opening = 0
         self._free: dict[Identity, dict[BackendConnection, None]] = {}
@@ -55,13 +61,13 @@ class Pool:
     def take(
         self, borrower: Borrower, identity: Identity, state: SessionState, preferred: BackendConnection | None
     ) -> BackendConnection | None:
-        """Lend a free connection in the very state that is wanted, at once; None if there is none, or a queue.
+        """Lend a free connection in the very state that is wanted; None if there is none, or a queue.
 
         `preferred` is the one that the borrower had last. Unless somebody else has used it since, what was
         left there (LAST_INSERT_ID(), SHOW WARNINGS) is still found.
         """
         free = self._free.get(identity)
-        if not free or self._queue:
+        if not free or self._queue or self.exhausted:
             return None
         if preferred is not None and preferred in free and preferred.last_borrower == borrower.id:
             connection = preferred
@@ -135,11 +141,15 @@ class Pool:
 
     def _find(self, identity: Identity, state: SessionState) -> BackendConnection | None:
         """Return the free connection that takes least to bring into `state`."""
+        if self.exhausted:
+            return None
         usable = [each for each in reversed(self._free.get(identity, {})) if replay(each.state, state)]
         return next((each for each in usable if each.state == state), usable[0] if usable else None)
 
     def _reserve(self) -> bool:
         """Make room for one more connection, at the cost of a free one that nobody here can use."""
+        if self.exhausted:
+            return False
         if len(self.connections) + self._opening >= self.capacity:
             victim = next((each for free in self._free.values() for each in free), None)
             if victim is None:
@@ -180,6 +190,7 @@ class Pool:
         if connection.borrower is not None:
             connection.last_borrower = connection.borrower.id
             connection.borrower = None
+        connection.valve.open()
         self.lent -= 1
         self._set_free(connection)
 
@@ -195,6 +206,40 @@ class Pool:
             connection.close()
         else:
             self.give_back(connection)
+
+    def exhaust(self, *, on: bool) -> None:
+        """Lend nothing, or go on lending."""
+        self.exhausted = on
+        self._wake()
+
+    def trim(self, keep: int, used_before: float) -> None:
+        """Close free connections last used before that time, the oldest first, down to `keep`."""
+        free = sorted((each for group in self._free.values() for each in group), key=_used_at)
+        for connection in free[: max(0, len(free) - keep)]:
+            if connection.used_at < used_before:
+                connection.close()
+                self.forget(connection)
+
+    def keep_alive(self, heard_before: float) -> None:
+        """Ping free connections silent since before that time, as RDS Proxy does against wait_timeout."""
+        for connection in [each for group in self._free.values() for each in group]:
+            if connection.heard_at < heard_before:
+                del self._free[connection.identity][connection]
+                self.lent += 1
+                self._in_background(self._ping(connection))
+
+    async def _ping(self, connection: BackendConnection) -> None:
+        try:
+            await connection.run(bytes([COMMAND.COM_PING]))
+        except (DatabaseRefused, DatabaseUnavailable):
+            connection.close()
+        else:
+            self.give_back(connection)
+
+    def close_all(self) -> None:
+        """Close every connection, lent or not."""
+        for connection in list(self.connections):
+            connection.close()
 
     def forget(self, connection: BackendConnection) -> None:
         """Note that a connection is gone; a second time it changes nothing."""

@@ -46,9 +46,14 @@ def ok(sequence: int, status: int) -> bytes:
     return packet(sequence, ok_payload(status))
 
 
+def error_payload(code: int, sqlstate: str, message: str) -> bytes:
+    """ERR, with the server's own codes and SQLSTATEs."""
+    return b"\xff" + code.to_bytes(2, "little") + f"#{sqlstate}{message}".encode()
+
+
 def error(sequence: int, code: int, sqlstate: str, message: str) -> bytes:
     """ERR packet."""
-    return packet(sequence, b"\xff" + code.to_bytes(2, "little") + f"#{sqlstate}{message}".encode())
+    return packet(sequence, error_payload(code, sqlstate, message))
 
 
 def auth_switch(plugin: bytes, nonce: bytes) -> bytes:

@@ -1,56 +1,86 @@
-"""The proxy as a whole: listens, opens database connections, knows its gauges."""
+"""The proxy as a whole: listeners, the pool behind them, housekeeping, gauges."""
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from time import monotonic
+from typing import Any
 
-from bench.lab.proxy.auth import NATIVE
 from bench.lab.proxy.backend import (
-    Backend,
     BackendConnection,
     DatabaseRefused,
     DatabaseUnavailable,
     Identity,
     log_in,
 )
-from bench.lab.proxy.client import ClientConnection
+from bench.lab.proxy.config import Config
 from bench.lab.proxy.context import Context
+from bench.lab.proxy.events import Kind
 from bench.lab.proxy.facts import Facts
+from bench.lab.proxy.faults import Failure
+from bench.lab.proxy.lexer import statements_of
+from bench.lab.proxy.listener import Listener
+from bench.lab.proxy.metrics import Value
 from bench.lab.proxy.pool import Pool
+from bench.lab.proxy.series import INTERVAL_S, Series
 from bench.lab.proxy.session import SessionState
 from bench.lab.proxy.settings import ProxySettings
-from bench.lab.proxy.statements import statements_of
 
-BACKLOG = 1024
 OTHER_PROGRAMS = "other"
 MAX_PROGRAMS = 256  # program names that are counted one by one
+PING_AFTER_S = 60  # a free database connection is pinged after so much silence
+HOUSEKEEPING_S = 0.1
 
 
 class Proxy:
-    """One proxy in front of one database."""
+    """One proxy in front of one database.
 
-    def __init__(
-        self, backend: Backend, facts: Facts, accounts: Mapping[str, str], settings: ProxySettings
-    ) -> None:
-        self._backend = backend
+    Attributes:
+        context: what its connections share.
+        listeners: by name.
+        series: its metrics over time.
+
+    """
+
+    def __init__(self, config: Config, facts: Facts) -> None:
+        self._backend = config.backend
+        self._facts = facts
         self.context = Context(
-            settings=settings,
+            settings=config.settings,
             facts=facts,
-            accounts=accounts,
-            auth_method=NATIVE,
-            pool=Pool(facts.max_connections * settings.max_connections_percent // 100 or 1, self._open),
+            accounts=config.accounts,
+            tls=config.tls.server_context() if config.tls else None,
+            pool=Pool(_capacity(facts, config.settings), self._open),
         )
+        self.listeners = {
+            name: Listener(name, config.host, listener.port, listener.failure, self.context)
+            for name, listener in config.listeners.items()
+        }
+        self.series = Series(self.metrics)
         self._programs: dict[str, int] = {}
-        self._listener: asyncio.Server | None = None
 
-    async def listen(self, host: str, port: int) -> tuple[str, int]:
-        """Accept clients; returns where."""
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            lambda: ClientConnection(self.context), host, port, backlog=BACKLOG
-        )
-        bound = self._listener.sockets[0].getsockname()
-        return str(bound[0]), int(bound[1])
+    async def open(self) -> None:
+        """Open the listeners.
+
+        Raises:
+            OSError: a port is taken, or not to be had.
+
+        """
+        for listener in self.listeners.values():
+            await listener.open()
+            await self.fail(listener.name, listener.failure)
+
+    async def keep_house(self) -> None:
+        """Close and ping free database connections, and sample the series, for ever."""
+        sample_at = monotonic()
+        while True:
+            now, settings = monotonic(), self.context.settings
+            keep = self._facts.max_connections * settings.idle_percent // 100
+            self.context.pool.trim(keep, now - settings.database_idle_after)
+            self.context.pool.keep_alive(now - PING_AFTER_S)
+            if now >= sample_at:
+                self.series.sample()
+                sample_at += INTERVAL_S
+            await asyncio.sleep(HOUSEKEEPING_S)
 
     async def _open(self, identity: Identity) -> BackendConnection:
         """Open a database connection.
@@ -61,42 +91,50 @@ class Proxy:
 
         """
         loop, context = asyncio.get_running_loop(), self.context
+        context.metrics.database_requests += 1
         try:
-            raw, thread_id = await loop.run_in_executor(
-                None, log_in, self._backend, identity, context.accounts[identity.user]
-            )
+            if Failure.SERVER_RESTART in {listener.failure for listener in self.listeners.values()}:
+                raise DatabaseUnavailable("as the failure has it")
+            password = context.accounts[identity.user]
+            raw, thread_id = await loop.run_in_executor(None, log_in, self._backend, identity, password)
             connection = await self._adopt(raw, identity)
         except (DatabaseRefused, DatabaseUnavailable):
             context.metrics.database_set_up_failed += 1
             raise
         connection.thread_id = thread_id
         context.metrics.database_set_up += 1
+        context.events.add(monotonic(), Kind.OPEN_DATABASE, database=thread_id)
         return connection
 
     async def _adopt(self, raw: socket.socket, identity: Identity) -> BackendConnection:
         context = self.context
         state = SessionState(None, context.facts.autocommit)
+        init_query = statements_of(context.settings.init_query)
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: BackendConnection(
-                identity, state, statements_of(context.settings.init_query), context.pool.forget
-            ),
-            sock=raw,
+            lambda: BackendConnection(identity, state, init_query, self._lost), sock=raw
         )
         await connection.initialise()
         return connection
 
-    def metrics(self) -> dict[str, float | dict[str, int]]:
+    def _lost(self, connection: BackendConnection) -> None:
+        self.context.events.add(monotonic(), Kind.CLOSE_DATABASE, database=connection.thread_id)
+        self.context.pool.forget(connection)
+
+    def metrics(self) -> dict[str, Value]:
         """Counters and gauges, under CloudWatch's names."""
         context = self.context
         programs = dict.fromkeys(self._programs, 0)
-        sessions = [client.commands for client in context.clients.values() if client.commands]
         for client in context.clients.values():
             known = client.program in programs or len(programs) < MAX_PROGRAMS
             name = client.program if known else OTHER_PROGRAMS
             programs[name] = programs.get(name, 0) + 1
         self._programs = programs  # a program that has left stays, with 0
+        sessions = [client.commands for client in context.clients.values() if client.commands]
+        encrypted = sum(client.speaks_tls for client in context.clients.values())
         return context.metrics.as_dict() | {
             "ClientConnections": programs,
+            "ClientConnectionsTLS": encrypted,
+            "ClientConnectionsNoTLS": len(context.clients) - encrypted,
             "DatabaseConnections": len(context.pool.connections),
             "DatabaseConnectionsCurrentlyBorrowed": context.pool.lent,
             "DatabaseConnectionsCurrentlyInTransaction": sum(each.in_transaction for each in sessions),
@@ -104,15 +142,32 @@ class Proxy:
             "MaxDatabaseConnectionsAllowed": context.pool.capacity,
         }
 
-    def clients(self) -> list[dict[str, object]]:
-        """Client connections of now and of a while ago, with the commands that each has sent."""
-        return [
-            *self.context.past_clients,
-            *(client.describe() for client in self.context.clients.values()),
-        ]
+    def clients(self) -> list[dict[str, Any]]:
+        """Client connections, open and recently closed, with the commands that each has sent."""
+        open_now = (client.describe() for client in self.context.clients.values())
+        return [*self.context.past_clients, *open_now]
 
-    async def change(self, settings: ProxySettings) -> None:
-        """Go on with other settings."""
+    def change(self, settings: ProxySettings) -> None:
+        """Go on with other settings; InitQuery holds for database connections that are opened from now on."""
         self.context.settings = settings
+        self.context.pool.capacity = _capacity(self._facts, settings)
         for client in list(self.context.clients.values()):
-            client.restart_idle_timer()
+            client.settings_changed()
+
+    async def fail(self, listener: str, failure: Failure) -> None:
+        """Let a listener's clients die in another way.
+
+        Raises:
+            KeyError: there is no such listener.
+
+        """
+        await self.listeners[listener].fail(failure)
+        self.context.events.add(monotonic(), Kind.FAILURE, detail=f"{listener}: {failure}")
+        failures = {each.failure for each in self.listeners.values()}
+        self.context.pool.exhaust(on=Failure.BORROW_EXHAUSTION in failures)
+        if failure is Failure.SERVER_RESTART:
+            self.context.pool.close_all()
+
+
+def _capacity(facts: Facts, settings: ProxySettings) -> int:
+    return max(1, facts.max_connections * settings.max_connections_percent // 100)

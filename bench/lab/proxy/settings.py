@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+from bench.lab.proxy.auth import METHODS
+
 EXCLUDE_VARIABLE_SETS = "EXCLUDE_VARIABLE_SETS"
 
 
@@ -35,6 +37,9 @@ class ProxySettings:
     init_query: str = field(default="", metadata={"name": "InitQuery"})
     session_pinning_filters: tuple[str, ...] = field(default=(), metadata={"name": "SessionPinningFilters"})
     require_tls: bool = field(default=False, metadata={"name": "RequireTLS"})
+    client_password_auth_type: str = field(
+        default="MYSQL_CACHING_SHA2_PASSWORD", metadata={"name": "ClientPasswordAuthType"}
+    )
 
     # RDS Proxy ends a client connection after 24 hours, whatever it does, and calls a database connection
     # idle after 5 minutes; neither can be set there.
@@ -54,6 +59,10 @@ class ProxySettings:
                 raise SettingError(
                     f"SessionPinningFilters: {pinning_filter!r} is none; there is only {EXCLUDE_VARIABLE_SETS}"
                 )
+        if self.client_password_auth_type not in METHODS:
+            raise SettingError(
+                f"ClientPasswordAuthType: {self.client_password_auth_type!r} is none of {', '.join(METHODS)}"
+            )
         if self.idle_percent > self.max_connections_percent:
             raise SettingError(
                 f"MaxIdleConnectionsPercent: {self.idle_percent} is more than MaxConnectionsPercent, "

@@ -9,23 +9,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.lab.proxy.session import ACCESS_MODE, ISOLATION_LEVEL, TRACKED, Variables
+from bench.lab.proxy.kill import Kill
+from bench.lab.proxy.lexer import split, unquoted
+from bench.lab.proxy.session import ACCESS_MODE, ISOLATION_LEVEL, TRACKED, SessionState, Variables
 
 # Statements without any of these words are not looked at further, which is nearly all of them.
 _SUSPICIOUS = re.compile(
     rb"(?i)@|\b(?:set|use|drop|lock|flush|get_lock|prepare|execute|deallocate|temporary|handler|xa|kill"
     rb"|last_insert_id|found_rows|row_count)\b"
-)
-# Linear in the text's length, whatever it is: what does not end, ends with the text.
-_TOKEN = re.compile(
-    rb"""
-      (?P<space> \s+ | --(?=[\s]|\Z)[^\n]* | \#[^\n]* | /\*(?![!M]).*?(?:\*/|\Z) | /\*M?!\d* | \*/ )
-    | (?P<string> '(?:[^'\\]|\\.|'')*(?:'|\Z) | "(?:[^"\\]|\\.|"")*(?:"|\Z) )
-    | (?P<quoted> `(?:[^`]|``)*(?:`|\Z) )
-    | (?P<word> @{1,2}[\w$.\x80-\xff]* | [\w$\x80-\xff]+ )
-    | (?P<sign> := | . )
-    """,
-    re.VERBOSE | re.DOTALL,
 )
 _LITERAL = re.compile(r"-?[\w.]+|'.*'|\".*\"", re.DOTALL)
 UNTRACKED_VARIABLE, USER_VARIABLE = "untracked variable", "user variable"
@@ -52,6 +43,7 @@ class Effect:
         variables: tracked ones that were set, in order.
         schema: the new default schema; None if it stays.
         dropped: schemas that are no more.
+        kill: the connection that is to be killed.
         statements: how many there were.
 
     """
@@ -60,7 +52,29 @@ class Effect:
     variables: Variables = ()
     schema: str | None = None
     dropped: tuple[str, ...] = ()
+    kill: Kill | None = None
     statements: int = 1
+
+    def then(self, other: "Effect") -> "Effect":
+        """Return the effect of both, one after the other."""
+        return Effect(
+            pin=self.pin or other.pin,
+            variables=self.variables + other.variables,
+            schema=self.schema if other.schema is None else other.schema,
+            dropped=tuple(name for name in self.dropped if name != other.schema) + other.dropped,
+            kill=self.kill or other.kill,
+            statements=self.statements + other.statements,
+        )
+
+    def applied_to(self, state: SessionState) -> SessionState:
+        """Return the state of a session after these statements."""
+        if self.variables:
+            state = state.with_variables(self.variables)
+        if self.schema is not None:
+            state = state.with_schema(self.schema)
+        if state.schema in self.dropped:
+            state = state.with_schema(None)
+        return state
 
 
 NO_EFFECT = Effect()
@@ -71,46 +85,8 @@ def effect_of(text: bytes) -> Effect:
     """Read the statements in the text of one COM_QUERY."""
     if not _SUSPICIOUS.search(text):
         return NO_EFFECT
-    pin: str | None = None
-    variables: Variables = ()
-    schema: str | None = None
-    dropped: tuple[str, ...] = ()
-    count = 0
-    for tokens in split(text):
-        count += 1
-        effect = _effect_of_one(tokens)
-        pin = pin or effect.pin
-        variables += effect.variables
-        schema = effect.schema or schema
-        dropped += effect.dropped
-    return Effect(pin, variables, schema, dropped, count)
-
-
-def split(text: bytes) -> Iterator[list[str]]:
-    """Tokens of each statement, without space and comments; what `/*! */` holds is taken as it is run."""
-    tokens: list[str] = []
-    for match in _TOKEN.finditer(text):
-        if match.lastgroup == "space":
-            continue
-        word = match[0].decode("latin-1")
-        if word != ";":
-            tokens.append(word)
-        elif tokens:
-            yield tokens
-            tokens = []
-    if tokens:
-        yield tokens
-
-
-def statements_of(text: str) -> list[bytes]:
-    """Cut a text at its semicolons."""
-    raw, statements, start = text.encode(), list[bytes](), 0
-    ends = [match.start() for match in _TOKEN.finditer(raw) if match[0] == b";"]
-    for end in [*ends, len(raw)]:
-        if statement := raw[start:end].strip():
-            statements.append(statement)
-        start = end + 1
-    return statements
+    effects = [_effect_of_one(words) for words in split(text)]
+    return functools.reduce(Effect.then, effects[1:], effects[0]) if effects else NO_EFFECT
 
 
 def _effect_of_one(tokens: list[str]) -> Effect:
@@ -122,6 +98,8 @@ def _effect_of_one(tokens: list[str]) -> Effect:
         return _effect_of_set(tokens, words)
     if verb == "USE" and len(tokens) > 1:
         return Effect(schema=unquoted(tokens[1]))
+    if verb == "KILL" and words[-1].isdecimal():
+        return Effect(kill=Kill(int(words[-1]), query_only="QUERY" in words))
     if verb == "DROP" and len(tokens) > 2 and words[1] in {"DATABASE", "SCHEMA"}:
         return Effect(dropped=(unquoted(tokens[-1]),))
     return Effect(pin=_PINNING_VERBS.get(verb) or _pin_of(words))
@@ -144,9 +122,7 @@ def _pin_of(words: list[str]) -> str | None:
 
 
 def _effect_of_set(tokens: list[str], words: list[str]) -> Effect:
-    if (
-        words[1:2] == ["STATEMENT"] and "FOR" in words
-    ):  # MariaDB: variables for the one statement that follows
+    if words[1:2] == ["STATEMENT"] and "FOR" in words:  # MariaDB: for the one statement that follows
         return _effect_of_one(tokens[words.index("FOR") + 1 :] or tokens[:1])
     if words[1:2] in (["PASSWORD"], ["DEFAULT"]):
         return NO_EFFECT
@@ -209,16 +185,11 @@ def _name_and_value(tokens: list[str]) -> tuple[str, str | None]:
         return "names", " ".join(tokens[1:])
     if words[0] == "CHARSET" or words[:2] == ["CHARACTER", "SET"]:
         return "character set", " ".join(tokens[1 if words[0] == "CHARSET" else 2 :])
+    sign = tokens[2:3] == ["-"]
     value = "".join(tokens[2:])
-    is_literal = words[1:2] in (["="], [":="]) and _LITERAL.fullmatch(value) and len(tokens) <= 4
+    is_literal = words[1:2] in (["="], [":="]) and len(tokens) == 3 + sign and _LITERAL.fullmatch(value)
     return unquoted(tokens[0]).lower(), value if is_literal else None
 
 
 def _is_user_variable(word: str) -> bool:
     return word.startswith("@") and not word.startswith("@@")
-
-
-def unquoted(word: str) -> str:
-    """Return an identifier without its backticks."""
-    name = word.strip("`").replace("``", "`") if word.startswith("`") else word
-    return name.encode("latin-1").decode("utf-8", "replace")

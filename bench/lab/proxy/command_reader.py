@@ -1,0 +1,87 @@
+"""Cuts what a client sends into commands. Pure.
+
+A client may send several commands at once, and a command of many megabytes; the latter is handed out as it
+comes, without ever being held whole.
+"""
+
+from bench.lab.proxy.protocol import HEADER_SIZE, MAX_PAYLOAD, Malformed, payload_length
+
+TEXT_LIMIT = 16 * 1024  # a command up to this length is handed out whole, a longer one in parts
+
+
+class CommandReader:
+    """Bytes in, commands out.
+
+    Attributes:
+        length: payload length of the command last begun; MAX_PAYLOAD if it is that or more.
+
+    """
+
+    __slots__ = ("_continued", "_inbox", "_rest", "length")
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._inbox = b""
+        self._rest = 0  # bytes of the current packet that are not taken yet
+        self._continued = False  # and another packet of the same command follows
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether parts of the command last begun are yet to be taken."""
+        return bool(self._rest) or self._continued
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes have come and are not taken yet."""
+        return len(self._inbox)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the client."""
+        self._inbox += data
+
+    def begin(self) -> bytes:
+        """Take the next command, header and payload, or the first part of a long one; empty if none is there.
+
+        The command before it must be finished.
+
+        Raises:
+            Malformed: it has no payload, or is not the first packet of an exchange.
+
+        """
+        inbox = self._inbox
+        size = len(inbox)
+        if size <= HEADER_SIZE:
+            if size == HEADER_SIZE and inbox[:3] == b"\x00\x00\x00":
+                raise Malformed("an empty command")
+            return b""
+        length = inbox[0] | inbox[1] << 8 | inbox[2] << 16
+        if inbox[3] or not length:
+            raise Malformed(f"a command with sequence number {inbox[3]} and {length} bytes")
+        end = HEADER_SIZE + length
+        if size < end and length <= TEXT_LIMIT:
+            return b""
+        self.length = length
+        self._continued = length == MAX_PAYLOAD
+        if size == end:
+            self._inbox = b""
+            return inbox
+        self._inbox = inbox[end:]
+        self._rest = max(0, end - size)
+        return inbox[:end]
+
+    def more(self) -> bytes:
+        """Take what has come of the command that was begun; empty if nothing has."""
+        parts = []
+        while self._rest or self._continued:
+            if not self._rest:
+                if len(self._inbox) < HEADER_SIZE:
+                    break
+                length = payload_length(self._inbox)
+                self._rest = HEADER_SIZE + length
+                self._continued = length == MAX_PAYLOAD
+            part, self._inbox = self._inbox[: self._rest], self._inbox[self._rest :]
+            if not part:
+                break
+            self._rest -= len(part)
+            parts.append(part)
+        return b"".join(parts)

@@ -1,0 +1,67 @@
+"""Ways in which a connection through the proxy dies, by name."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Failure(StrEnum):
+    """What a listener does to its clients; one at a time."""
+
+    IDLE_CLOSE = "idle_close"
+    IDLE_CLOSE_NOTIFY = "idle_close_notify"
+    IDLE_ERROR = "idle_error"
+    IDLE_RESET = "idle_reset"
+    BLACK_HOLE = "black_hole"
+    SERVER_RESTART = "server_restart"
+    REFUSED_CONNECTS = "refused_connects"
+    BORROW_EXHAUSTION = "borrow_exhaustion"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a failure looks like, and what it stands for."""
+
+    does: str
+    stands_for: str
+
+
+DESCRIPTIONS = MappingProxyType(
+    {
+        Failure.IDLE_CLOSE: Description(
+            "FIN after IdleClientTimeout, without a word before it",
+            "RDS Proxy's idle client timeout, as far as it is known",
+        ),
+        Failure.IDLE_CLOSE_NOTIFY: Description(
+            "TLS close_notify, then FIN, after IdleClientTimeout; without TLS just FIN",
+            "the idle client timeout of a proxy that shuts TLS down in order",
+        ),
+        Failure.IDLE_ERROR: Description(
+            "ERR 4031, then FIN, after IdleClientTimeout",
+            "wait_timeout of MySQL from 8.0.24 on",
+        ),
+        Failure.IDLE_RESET: Description(
+            "RST after IdleClientTimeout", "wait_timeout of MariaDB, and firewalls"
+        ),
+        Failure.BLACK_HOLE: Description(
+            "after IdleClientTimeout the connection stays, and nothing is answered any more",
+            "NAT gateways, load balancers and Nitro v6 interfaces, which forget a flow after 350 s",
+        ),
+        Failure.SERVER_RESTART: Description(
+            "all database connections end, and none can be opened until the failure is switched off",
+            "a restart or failover of the database",
+        ),
+        Failure.REFUSED_CONNECTS: Description(
+            "new connections are refused, open ones go on", "a proxy endpoint that is being replaced"
+        ),
+        Failure.BORROW_EXHAUSTION: Description(
+            "no database connection can be borrowed: 9501 after ConnectionBorrowTimeout",
+            "a pool that is full of long transactions or pinned sessions",
+        ),
+        Failure.PAUSE: Description(
+            "nothing is read from clients or the database until the failure is switched off",
+            "a stall of the network or of the proxy",
+        ),
+    }
+)
