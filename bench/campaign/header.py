@@ -1,11 +1,13 @@
 """Provenance: what a campaign was run with, written before anything is measured."""
 
 import datetime
+import json
 import os
 import platform
 import secrets
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import bench
 from bench.campaign.plan import CampaignFile
 
 SCHEMA = 1
+CHECKED = ("versions", "server", "target")  # must be the same when a campaign is resumed
 
 Header = dict[str, Any]
 
@@ -40,7 +43,7 @@ def make_header(
         described: the sampler function's answer to `describe`: server and versions.
 
     """
-    return {
+    header: Header = {
         "schema": SCHEMA,
         "campaign": campaign_id,
         "name": file.campaign.name,
@@ -56,6 +59,8 @@ def make_header(
         "machine": _machine(),
         "cells": [asdict(cell) | {"label": cell.label} for cell in file.campaign.cells()],
     }
+    same: Header = json.loads(json.dumps(header))  # as it will be read again: no tuples
+    return same
 
 
 def check_same(old: Header, new: Header) -> None:
@@ -73,17 +78,25 @@ def check_same(old: Header, new: Header) -> None:
             f"campaign {old['campaign']} was begun with another campaign file: it had {gone}, now {come}; "
             "start a new campaign, or put the file back"
         )
+    then, now = (_flat({key: header[key] for key in CHECKED}) for header in (old, new))
     differ = [
-        f"{key}.{name}: {old[key].get(name)!r} then, {new[key].get(name)!r} now"
-        for key in ("versions", "server", "target")
-        for name in sorted({*old[key], *new[key]})
-        if old[key].get(name) != new[key].get(name)
+        f"{name}: {then.get(name)!r} then, {now.get(name)!r} now"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
     ]
     if differ:
         raise Different(
             f"campaign {old['campaign']} was begun under other conditions ({'; '.join(differ)}); "
             "start a new campaign"
         )
+
+
+def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Leaves of nested tables, by their dotted names."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {path + key: value}
+    return leaves
 
 
 def _git() -> dict[str, Any]:

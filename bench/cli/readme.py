@@ -38,10 +38,7 @@ def readme(context: click.Context, directory: Path, readme: Path, check: bool) -
 
 def _block(directory: Path, base: Path) -> str:
     report = write_report([directory], directory)
-    parts = [
-        "Latencies in ms, gaps in idle client timeouts; commands are round trips on the wire. The A/A twin and the "
-        "control are in the report."
-    ]
+    parts = ["Latencies in ms, gaps in idle client timeouts; commands are round trips on the wire."]
     for table in report.tables.values():
         rows = [row for row in table if row.label in STRATEGIES]
         parts.append(render.as_markdown(render.render(render.MAIN, rows, brief=True)))

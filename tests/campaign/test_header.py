@@ -1,6 +1,7 @@
 """A campaign goes on only under the conditions that it was begun with."""
 
 import copy
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ DESCRIBED = {
     "versions": {"python": "3.13.1", "sqlalchemy": "2.1.9"},
     "server": {"flavour": "mysql", "version": "8.4.0", "variables": {"wait_timeout": "28800"}},
 }
-TARGET = {"kind": "lab", "freeze": "SIGSTOP"}
+TARGET = {"kind": "lab", "freeze": "SIGSTOP", "proxy": {"InitQuery": "", "SessionPinningFilters": ()}}
 
 
 def header() -> dict[str, Any]:
@@ -24,7 +25,12 @@ def header() -> dict[str, Any]:
 def test_a_header_tells_what_the_campaign_ran_with() -> None:
     made = header()
     assert made["versions"]["sqlalchemy"] == "2.1.9"
-    assert made["target"] == {"kind": "lab", "freeze": "SIGSTOP", "idle_client_timeout_s": 1.0}
+    assert made["target"] == {
+        "kind": "lab",
+        "freeze": "SIGSTOP",
+        "proxy": {"InitQuery": "", "SessionPinningFilters": []},
+        "idle_client_timeout_s": 1.0,
+    }
     assert made["file_text"] == CampaignFile.load("smoke").text
     assert len(made["cells"]) == 18
     assert made["machine"]["cores"] >= 1
@@ -32,8 +38,10 @@ def test_a_header_tells_what_the_campaign_ran_with() -> None:
 
 
 def test_the_same_conditions_are_the_same_on_another_day() -> None:
-    later = header() | {"created_wall_ns": 1, "git": {"commit": "other", "dirty": True}}
+    stored = json.loads(json.dumps(header()))
+    later = stored | {"created_wall_ns": 1, "git": {"commit": "other", "dirty": True}}
     check_same(header(), later)
+    check_same(later, header())
 
 
 @pytest.mark.parametrize(
@@ -42,6 +50,10 @@ def test_the_same_conditions_are_the_same_on_another_day() -> None:
         (lambda h: h["server"].update(version="8.4.1"), "server.version: '8.4.0' then, '8.4.1' now"),
         (lambda h: h["versions"].update(sqlalchemy="2.0.58"), "versions.sqlalchemy: '2.1.9' then"),
         (lambda h: h["target"].update(freeze="none"), "target.freeze: 'SIGSTOP' then, 'none' now"),
+        (
+            lambda h: h["target"]["proxy"].update(InitQuery="SET x = 1"),
+            "target.proxy.InitQuery: '' then, 'SET x = 1' now",
+        ),
         (lambda h: h["target"].update(new=1), "target.new: None then, 1 now"),
     ],
 )

@@ -32,6 +32,9 @@ def test_a_lab_whose_owner_died_is_found_with_its_processes_and_cleaned(temporar
     (folder / "owner").write_text("999999999 12345")
     process = subprocess.Popen(["sh", "-c", f"while :; do sleep 1; done # {folder}"])
     try:
+        command_line = Path(f"/proc/{process.pid}/cmdline")
+        while str(folder) not in command_line.read_text():  # between fork and exec it is still ours
+            pass
         assert find_leftovers() == [Leftover(folder, (process.pid,))]
         find_leftovers()[0].clean()
         assert process.wait(5) == -9
