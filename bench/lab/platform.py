@@ -1,15 +1,21 @@
 """What only Linux offers, in one place, and what is lost elsewhere."""
 
 import ctypes
+import fcntl
 import functools
 import os
 import signal
+import socket
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 IS_LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_CLONE_NEWNET = 0x40000000  # <linux/sched.h>
+_IFREQ = "16sH14x"  # netdevice(7)
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # <linux/sockios.h>, <linux/if.h>
 
 
 def fidelity_notes() -> list[str]:
@@ -57,3 +63,34 @@ def peak_memory_mb(pid: int) -> int | None:
         return None
     _, found, rest = status.partition("VmHWM:")
     return -(-int(rest.split()[0]) // 1024) if found else None
+
+
+def enter_private_network() -> None:
+    """Move this process, before it has threads, to a network of its own that has loopback and nothing else.
+
+    Raises:
+        OSError: not Linux, or not root.
+
+    """
+    if not IS_LINUX:
+        raise OSError("only Linux has private networks")
+    if _libc().unshare(_CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), f"private network: {os.strerror(ctypes.get_errno())}")
+    request = struct.pack(_IFREQ, b"lo", _interface_flags("lo") | _IFF_UP)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
+
+
+def in_private_network() -> bool:
+    """Whether this process's network has loopback and nothing else."""
+    if not IS_LINUX:
+        return False
+    up = {name for _, name in socket.if_nameindex() if _interface_flags(name) & _IFF_UP}
+    return up == {"lo"}
+
+
+def _interface_flags(name: str) -> int:
+    request = struct.pack(_IFREQ, name.encode(), 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        flags: int = struct.unpack(_IFREQ, fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request))[1]
+    return flags

@@ -33,6 +33,7 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        gid: int | None = None,
         announces: bool = False,
         timeout_s: float = 30.0,
     ) -> None:
@@ -53,6 +54,7 @@ class Child:
                 env=None if env is None else dict(env),
                 cwd=cwd,
                 start_new_session=True,
+                group=gid,
                 preexec_fn=parent_death_hook(),  # noqa: PLW1509 (it only calls prctl)
             )
         self.pid = self._process.pid

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from bench.lab.aws.endpoint import Endpoint
-from bench.lab.aws.freezer import SignalFreezer
+from bench.lab.aws.freezer import Freeze, make_freezer
 from bench.lab.aws.function import FunctionConfig
 from bench.lab.aws.variables import python_version
+from bench.lab.nftables import NftablesUnavailable
 
 
 async def serve(path: Path) -> None:
@@ -20,7 +21,11 @@ async def serve(path: Path) -> None:
     functions = [FunctionConfig.from_dict(entry) for entry in config["functions"]]
     for function in functions:
         python_version(function.interpreter)  # asked now, remembered: it starts a process
-    freezer = SignalFreezer()
+    try:
+        freezer = make_freezer(Freeze(config["freeze"]))
+    except NftablesUnavailable as error:
+        _announce({"error": str(error)})
+        return
     endpoint = Endpoint(functions, path.parent, freezer)
     try:
         await endpoint.start(config["port"])
@@ -28,9 +33,8 @@ async def serve(path: Path) -> None:
         _announce({"error": f"port {config['port']}: {os.strerror(error.errno or 0)}"})
         return
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    _announce({"url": endpoint.url, "freeze": freezer.name})
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    _announce({"url": endpoint.url})
     provisioning = asyncio.create_task(endpoint.provision())
     try:
         await stop.wait()

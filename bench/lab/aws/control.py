@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.lab.aws.environment import Environment
 from bench.lab.aws.fleet import Fleet, ProvisioningFailed
+from bench.lab.aws.freezer import Freeze
 from bench.lab.aws.http_server import Request, Response
 
 PREFIX = "/_lab/"
@@ -14,7 +15,7 @@ PREFIX = "/_lab/"
 class Control:
     """`GET /_lab/ready`, `GET /_lab/environments`, `POST /_lab/replace`."""
 
-    def __init__(self, fleets: Mapping[str, Fleet], freeze: str) -> None:
+    def __init__(self, fleets: Mapping[str, Fleet], freeze: Freeze) -> None:
         """`freeze` says how environments are frozen."""
         self._fleets, self._freeze = fleets, freeze
         self.ready = False

@@ -46,7 +46,7 @@ class Endpoint:
         )
         self._fleets.update({config.name: Fleet(config, host) for config in self._configs})
         self._lambda = invoke_api.InvokeApi(self._fleets)
-        self._control = control.Control(self._fleets, self._freezer.name)
+        self._control = control.Control(self._fleets, self._freezer.kind)
         self._moto = MotoApp(self._server.port)
 
     async def provision(self) -> None:

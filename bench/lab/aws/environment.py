@@ -78,6 +78,7 @@ class Environment:
         self._config, self._host, self._on_rest = config, host, on_rest
         self._day = time.strftime("%Y/%m/%d", time.gmtime())
         self._log = LogStream(host.log_dir / f"{config.name}-{self.id}.log")
+        self._gid = host.freezer.admit()
         self._runtime: Runtime | None = None
         self._peak_mb = 0
         self._overdue: asyncio.TimerHandle | None = None
@@ -185,6 +186,7 @@ class Environment:
             ),
             log=self._log.path,
             cwd=config.task_root(),
+            gid=self._gid,
             on_next=self._freeze,
         )
         self._host.warden.guard(runtime.pid)
@@ -197,7 +199,7 @@ class Environment:
         request_id = invocation.request_id
         try:
             async with asyncio.timeout(left_s):
-                self._host.freezer.thaw(self._runtime.pid)
+                self._host.freezer.thaw(self._runtime.pid, self._gid)
                 return await self._runtime.run(invocation, int((time.time() + left_s) * 1000)), None
         except TimeoutError:
             message = f"Task timed out after {self._config.timeout_s:.2f} seconds"
@@ -225,7 +227,7 @@ class Environment:
     def _freeze(self) -> None:
         """At the runtime's Next, not at its answer: only then has it finished."""
         assert self._runtime is not None
-        self._host.freezer.freeze(self._runtime.pid)
+        self._host.freezer.freeze(self._runtime.pid, self._gid)
         self.freezes += 1
         if self.state is State.DRAINING:
             self._rest(State.FROZEN)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.lab.aws.freezer import Freeze
 from bench.lab.aws.function import BadFunction, FunctionConfig
 from bench.lab.aws.variables import python_version
+from bench.lab.nftables import NftablesUnavailable, library_path
 from bench.lab.process import Child, ChildFailed
 
 _BASE_S, _PER_ENVIRONMENT_S = 30.0, 15.0  # patience with provisioning: dozens of environments on two cores
@@ -44,7 +46,7 @@ class RunningAws:
     """A running service: where it listens, how it freezes, and control over its environments."""
 
     url: str
-    freeze: str
+    freeze: Freeze
     _child: Child
 
     @property
@@ -105,7 +107,11 @@ class RunningAws:
 
 @contextlib.contextmanager
 def running_aws(
-    functions: Sequence[FunctionConfig], *, work_dir: Path, port: int = 0
+    functions: Sequence[FunctionConfig],
+    *,
+    work_dir: Path,
+    port: int = 0,
+    freeze: Freeze = Freeze.SIGNAL,
 ) -> Iterator[RunningAws]:
     """Lambda with these functions, S3, Secrets Manager and Step Functions, for as long as the block runs.
 
@@ -115,10 +121,12 @@ def running_aws(
         functions: their names differ.
         work_dir: gets a directory `aws` with the logs.
         port: to listen on; 0 takes any free one.
+        freeze: how environments are frozen; `DROP` needs root and a private network.
 
     Raises:
         BadFunction: a name occurs twice, a handler's package is not installed, an interpreter is of no use.
-        AwsUnavailable: a provisioned environment could not be initialised, or the port is taken.
+        AwsUnavailable: a provisioned environment could not be initialised, the port is taken, or this
+            machine cannot freeze like that.
 
     """
     names = [config.name for config in functions]
@@ -131,12 +139,13 @@ def running_aws(
     folder.mkdir(mode=0o700)
     config_file = folder / "config.json"
     config_file.touch(mode=0o600)
-    config_file.write_text(json.dumps({"functions": [each.as_dict() for each in functions], "port": port}))
+    described = [config.as_dict() for config in functions]
+    config_file.write_text(json.dumps({"functions": described, "port": port, "freeze": freeze}))
     try:
         child = Child(
             [sys.executable, "-m", "bench.lab.aws", str(config_file)],
             log=folder / "service.log",
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **_libraries(freeze)},
             announces=True,
         )
     except ChildFailed as failed:
@@ -144,9 +153,21 @@ def running_aws(
     try:
         if "error" in child.announcement:
             raise AwsUnavailable(child.announcement["error"])
-        aws = RunningAws(child.announcement["url"], child.announcement["freeze"], child)
+        aws = RunningAws(child.announcement["url"], freeze, child)
         provisioned = sum(config.provisioned_concurrency for config in functions)
         aws.wait_ready(_BASE_S + _PER_ENVIRONMENT_S * provisioned)
         yield aws
     finally:
         child.stop()
+
+
+def _libraries(freeze: Freeze) -> dict[str, str]:
+    """Variables with which the service finds what a way of freezing needs."""
+    if freeze is Freeze.SIGNAL:
+        return {}
+    try:
+        folder = library_path()
+    except NftablesUnavailable as error:
+        raise AwsUnavailable(str(error)) from error
+    known = os.environ.get("LD_LIBRARY_PATH")
+    return {"LD_LIBRARY_PATH": os.pathsep.join(str(p) for p in (folder, known) if p)} if folder else {}

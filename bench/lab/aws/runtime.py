@@ -55,6 +55,7 @@ class Runtime:
         *,
         log: Path,
         cwd: Path,
+        gid: int | None,
         on_next: Callable[[], None],
     ) -> Self:
         """Start `argv` with the variables that go with an address of the Runtime API.
@@ -66,7 +67,7 @@ class Runtime:
         api = RuntimeApi(on_next)
         address = await api.start()
         try:
-            child = Child(argv, log=log, env=variables(address), cwd=cwd)
+            child = Child(argv, log=log, env=variables(address), cwd=cwd, gid=gid)
         except OSError:
             api.close()
             raise
