@@ -57,7 +57,9 @@ def make_header(
         "server": described["server"],
         "target": {"idle_client_timeout_s": file.campaign.idle_client_timeout_s, **target},
         "machine": _machine(),
-        "cells": [asdict(cell) | {"label": cell.label} for cell in file.campaign.cells()],
+        "cells": [
+            asdict(cell) | {"label": cell.label, "endpoint": "proxy"} for cell in file.campaign.cells()
+        ],
     }
     same: Header = json.loads(json.dumps(header))  # as it will be read again: no tuples
     return same

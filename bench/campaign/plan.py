@@ -11,6 +11,8 @@ from bench.campaign.strict import BadCampaign, build, unknown
 from bench.function.strategies import CONTROL, REFERENCE, UnknownStrategy, get
 from bench.function.workload import WORKLOADS
 
+USUAL = "idle_close"  # what RDS Proxy does after its idle client timeout; the only one there is on AWS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
@@ -19,6 +21,7 @@ class Factors:
     strategies: tuple[str, ...]
     gaps: tuple[float, ...] = ()  # multiples of the idle client timeout
     gaps_s: tuple[float, ...] = ()  # and absolute, in seconds
+    failures: tuple[str, ...] = (USUAL,)  # what ends a connection that is idle for too long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,25 +107,38 @@ class Campaign:
         return relative + [(seconds, f"{seconds:g}s") for seconds in self.factors.gaps_s]
 
     def cells(self) -> tuple["Cell", ...]:
-        """Expand to cells: strategies x gaps x replicates, with the A/A twin and the control added."""
-        contenders = [(name, False) for name in self.factors.strategies]
-        contenders += [(REFERENCE, False)] if REFERENCE not in self.factors.strategies else []
-        contenders += [(REFERENCE, True), (CONTROL, False)]
+        """Expand to cells: strategies x failures x gaps x replicates.
+
+        The A/A twin and the control are added with the first of the failures.
+        """
+        names = [*self.factors.strategies]
+        names += [REFERENCE] if REFERENCE not in names else []
+        contenders = [(name, False, failure) for name in names for failure in self.factors.failures]
+        contenders += [
+            (REFERENCE, True, self.factors.failures[0]),
+            (CONTROL, False, self.factors.failures[0]),
+        ]
         return tuple(
             Cell(
-                id=f"{strategy}{'-twin' if twin else ''}-{label}-{replicate}",
+                id=_cell_id(strategy, twin, failure, label, replicate),
                 strategy=strategy,
                 twin=twin,
                 control=strategy == CONTROL,
+                failure=failure,
                 gap_s=gap_s,
                 gap_ratio=gap_s / self.idle_client_timeout_s,
                 replicate=replicate,
                 workload=self.request.workload,
             )
-            for strategy, twin in contenders
+            for strategy, twin, failure in contenders
             for gap_s, label in self._gaps()
             for replicate in range(self.repetition.replicates)
         )
+
+
+def _cell_id(strategy: str, twin: bool, failure: str, gap: str, replicate: int) -> str:
+    parts = [strategy, *(["twin"] if twin else []), *([failure] if failure != USUAL else []), gap]
+    return "-".join([*parts, str(replicate)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +153,13 @@ class Cell:
     gap_ratio: float  # gap / idle client timeout
     replicate: int
     workload: str
+    failure: str  # what ends the connection during the gap
     driver: str = "pymysql"
-    failure: str = "idle_close"  # what ends the connection during the gap
-    endpoint: str = "proxy"
+
+    @property
+    def endpoint(self) -> str:
+        """Which of the proxy's endpoints connections go to; each failure has its own."""
+        return "proxy" if self.failure == USUAL else f"proxy_{self.failure}"
 
     @property
     def label(self) -> str:

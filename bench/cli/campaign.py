@@ -11,13 +11,12 @@ from rich.table import Table
 from bench.analysis.report import write_report
 from bench.campaign.invoker import InvokeFailed
 from bench.campaign.journal import Journal, NoCampaign
-from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.schedule import WINDOW_S, Lane, expected_s, plan_lanes
 from bench.campaign.session import NEWEST, open_journal, run_session
 from bench.campaign.sync import Synced, sync
 from bench.cli.progress import duration, shown
-from bench.cli.target import lanes_of, make_functions, target_of, variables_set
+from bench.cli.target import lanes_of, load, make_functions, target_of, variables_set
 from bench.lab.mysql import ServerOptions
 from bench.lab.platform import fidelity_notes
 from bench.lab.proxy import ProxySettings
@@ -36,7 +35,7 @@ def plan(file: str) -> None:
 
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
-    loaded = CampaignFile.load(file).campaign
+    loaded = load(file).campaign
     cells = loaded.cells()
     lanes = plan_lanes(loaded, cells)
     repetition = loaded.repetition
@@ -87,7 +86,7 @@ def campaign(file: str, store_url: str, out: Path | None, resume: str | None, se
     Ctrl-C stops it cleanly; --resume goes on with the cells that are not finished.
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
-    loaded = CampaignFile.load(file)
+    loaded = load(file)
     store = open_store(store_url)
     journal = open_journal(loaded, store, resume)
     console = Console()

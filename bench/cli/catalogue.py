@@ -6,6 +6,8 @@ from rich.table import Table
 
 from bench.campaign.plan import CampaignFile, packaged
 from bench.function.strategies import STRATEGIES
+from bench.lab.proxy import DESCRIPTIONS
+from bench.lab.stack import STANDING
 
 
 @click.command()
@@ -14,6 +16,15 @@ def strategies() -> None:
     table = Table("strategy", "what it is for", "its price", "where it loses a request", show_lines=True)
     for strategy in STRATEGIES.values():
         table.add_row(strategy.name, strategy.purpose, strategy.price, strategy.fails)
+    Console().print(table)
+
+
+@click.command()
+def failures() -> None:
+    """List the ways in which a connection dies in the lab, and what each stands for."""
+    table = Table("failure", "what the proxy does", "what it stands for", "in campaigns", show_lines=True)
+    for failure, description in DESCRIPTIONS.items():
+        table.add_row(failure, description.does, description.stands_for, "yes" if failure in STANDING else "")
     Console().print(table)
 
 
@@ -34,4 +45,4 @@ def campaigns() -> None:
     Console().print(table)
 
 
-COMMANDS = (strategies, campaigns)
+COMMANDS = (strategies, failures, campaigns)

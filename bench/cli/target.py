@@ -5,10 +5,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.campaign.plan import Campaign
+from bench.campaign.plan import USUAL, Campaign, CampaignFile
 from bench.campaign.session import Target
+from bench.campaign.strict import BadCampaign, unknown
 from bench.lab.aws import FunctionConfig
-from bench.lab.stack import APPLICATION, SAMPLER, SCHEMA, Endpoints, Stack
+from bench.lab.proxy import Failure
+from bench.lab.stack import APPLICATION, SAMPLER, SCHEMA, STANDING, Endpoints, Stack
 
 ALIAS = "live"
 LANE, SAMPLER_FUNCTION = "poolbench-lane-{:02d}", "poolbench-sampler"
@@ -19,10 +21,25 @@ def lanes_of(campaign: Campaign) -> int:
     return min(campaign.repetition.lanes, len(campaign.cells()))
 
 
+def load(file: str) -> CampaignFile:
+    """Read a campaign file and check it against what the lab can do.
+
+    Raises:
+        BadCampaign: see the message.
+
+    """
+    loaded = CampaignFile.load(file)
+    for failure in loaded.campaign.factors.failures:
+        if failure not in STANDING:
+            raise BadCampaign(f"{file}: factors.failures: {unknown(failure, STANDING)}")
+    return loaded
+
+
 def make_functions(lanes: int, timeout_s: float, endpoints: Endpoints) -> Sequence[FunctionConfig]:
     """One function for each lane, whose one environment never gets a second beside it, and the sampler."""
     where = {
-        "POOLBENCH_PROXY_ENDPOINT": endpoints.proxy,
+        "POOLBENCH_PROXY_ENDPOINT": endpoints.proxies[Failure(USUAL)],
+        **{f"POOLBENCH_PROXY_{name.upper()}_ENDPOINT": at for name, at in endpoints.proxies.items()},
         "POOLBENCH_DATABASE_ENDPOINT": endpoints.database,
         "POOLBENCH_PROXY_METRICS": f"{endpoints.proxy_control_url}/metrics",
     }

@@ -2,24 +2,26 @@
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.lab.aws import FunctionConfig, RunningAws, running_aws
 from bench.lab.leftovers import work_directory
 from bench.lab.mysql import Account, RunningServer, ServerOptions, create_accounts, running_server
-from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
+from bench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, running_proxy
 
 SCHEMA = "bench"
 APPLICATION, SAMPLER = "bench", "sampler"
+# Failures that need nobody to switch them on: each has a port of the proxy to itself.
+STANDING = (Failure.IDLE_CLOSE, Failure.IDLE_ERROR, Failure.IDLE_RESET, Failure.BLACK_HOLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
     """Where things are, for those who set up functions."""
 
-    proxy: str  # host:port
+    proxies: Mapping[Failure, str]  # host:port, by the way in which an idle connection dies there
     proxy_control_url: str
     database: str  # host:port
     application_password: str = field(repr=False)  # of APPLICATION, known to the server and to the proxy
@@ -45,7 +47,7 @@ class Stack:
             "AWS_ACCESS_KEY_ID": "lab",
             "AWS_SECRET_ACCESS_KEY": "lab",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "POOLBENCH_PROXY_URL": url.format(endpoints.proxy),
+            "POOLBENCH_PROXY_URL": url.format(endpoints.proxies[Failure.IDLE_CLOSE]),
             "POOLBENCH_DATABASE_URL": url.format(endpoints.database),
         }
 
@@ -101,10 +103,16 @@ def running_stack(
         backend = Backend(host=found.host, port=found.port, user=APPLICATION, password=passwords[APPLICATION])
         users = {APPLICATION: passwords[APPLICATION]}
         proxy = parts.enter_context(
-            running_proxy(settings, backend=backend, accounts=users, work_dir=work_dir)
+            running_proxy(
+                settings,
+                backend=backend,
+                accounts=users,
+                work_dir=work_dir,
+                listeners={failure: Port(failure=failure) for failure in STANDING},
+            )
         )
         endpoints = Endpoints(
-            proxy=f"{proxy.host}:{proxy.port}",
+            proxies={Failure(name): f"{proxy.host}:{port}" for name, port in proxy.ports.items()},
             proxy_control_url=proxy.control_url,
             database=f"{found.host}:{found.port}",
             application_password=passwords[APPLICATION],
@@ -112,7 +120,8 @@ def running_stack(
         )
         configs = functions(endpoints)
         environments = sum(config.provisioned_concurrency for config in configs)
-        say(f"proxy on port {proxy.port}, idle client timeout {settings.idle_client_timeout:g} s")
+        ports = ", ".join(map(str, proxy.ports.values()))
+        say(f"proxy on ports {ports}, idle client timeout {settings.idle_client_timeout:g} s")
         say(f"initialising {environments} execution environments")
         aws = parts.enter_context(running_aws(configs, work_dir=work_dir))
         yield Stack(server=running, proxy=proxy, settings=settings, aws=aws, endpoints=endpoints)
