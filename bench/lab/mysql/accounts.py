@@ -36,7 +36,7 @@ def create_accounts(server: Server, schema: str, accounts: Sequence[Account]) ->
             cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{schema}` CHARACTER SET utf8mb4")
             for account in accounts:
                 cursor.execute("CREATE USER IF NOT EXISTS %s@'%%'", (account.name,))
-                cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (account.name, account.password))
+                cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", [account.name, account.password])
                 cursor.execute(f"GRANT ALL PRIVILEGES ON `{schema}`.* TO %s@'%%'", (account.name,))
                 if account.sees_everything:
                     cursor.execute("GRANT PROCESS ON *.* TO %s@'%%'", (account.name,))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pymysql
 from pymysql.cursors import Cursor
 
+_ASK_TIMEOUT_S = 5.0
 URL = "url"  # source of a server that somebody else runs
 
 
@@ -54,7 +55,10 @@ class Server:
 
         """
         unasked = cls(host=host, port=port, user=user, password=password, source=source, tls_ca=tls_ca)
-        ((version, limit),) = unasked.execute("SELECT VERSION(), @@max_connections")
+        # Without a timeout, a program that accepts the connection and says nothing would be waited for.
+        with unasked.connect(read_timeout_s=_ASK_TIMEOUT_S) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT VERSION(), @@max_connections")
+            ((version, limit),) = cursor.fetchall()
         return replace(unasked, flavour=flavour_of(version), version=version, max_connections=limit)
 
     @property
@@ -63,7 +67,7 @@ class Server:
         return f"mysql://{quote(self.user, safe='')}:{quote(self.password, safe='')}@{self.host}:{self.port}/"
 
     @contextlib.contextmanager
-    def connect(self) -> Iterator["pymysql.Connection[Cursor]"]:
+    def connect(self, read_timeout_s: float | None = None) -> Iterator["pymysql.Connection[Cursor]"]:
         """Connect as the administrator, with autocommit."""
         connection = pymysql.connect(
             host=self.host,
@@ -73,7 +77,8 @@ class Server:
             autocommit=True,
             # Our own server is on the loopback; another may be far away, and PyMySQL asks it for TLS.
             ssl_disabled=self.source != URL,
-            connect_timeout=5,
+            connect_timeout=_ASK_TIMEOUT_S,
+            read_timeout=read_timeout_s,
         )
         with contextlib.closing(connection):
             yield connection
