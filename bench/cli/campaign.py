@@ -17,6 +17,7 @@ from bench.campaign.session import NEWEST, open_journal, run_session
 from bench.campaign.sync import Synced, sync
 from bench.cli.progress import duration, shown
 from bench.cli.target import lanes_of, load, make_functions, target_of, variables_set
+from bench.lab.aws import Freeze
 from bench.lab.mysql import ServerOptions
 from bench.lab.platform import fidelity_notes
 from bench.lab.proxy import ProxySettings
@@ -79,7 +80,17 @@ def _first_round(lane: Lane) -> list[str]:
 @click.option(
     "--server", help="MySQL server of the lab: a URL, docker, mysqld, mariadbd or apt. [default: first found]"
 )
-def campaign(file: str, store_url: str, out: Path | None, resume: str | None, server: str | None) -> None:
+@click.option(
+    "--freeze",
+    type=click.Choice([kind.value for kind in Freeze]),
+    default=Freeze.SIGNAL.value,
+    show_default=True,
+    help="How environments freeze. With +drop their packets are lost, too, as on a microVM: needs root and a "
+    "network of its own, as in: unshare -n sh -c 'ip link set lo up; poolbench campaign ...'",
+)
+def campaign(
+    file: str, store_url: str, out: Path | None, resume: str | None, server: str | None, freeze: str
+) -> None:
     """Run campaign FILE, then sync and report it.
 
     \b
@@ -101,6 +112,7 @@ def campaign(file: str, store_url: str, out: Path | None, resume: str | None, se
                 lambda endpoints: make_functions(lanes, loaded.campaign.function_timeout_s, endpoints),
                 ProxySettings(idle_client_timeout=loaded.campaign.idle_client_timeout_s),
                 server=server,
+                freeze=Freeze(freeze),
                 options=ServerOptions(max_connections=2 * lanes + SPARE_CONNECTIONS),
                 say=console.print,
             ) as stack,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.lab.aws import FunctionConfig, RunningAws, running_aws
+from bench.lab.aws import Freeze, FunctionConfig, RunningAws, running_aws
 from bench.lab.leftovers import work_directory
 from bench.lab.mysql import Account, RunningServer, ServerOptions, create_accounts, running_server
 from bench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, running_proxy
@@ -73,6 +73,7 @@ def running_stack(
     *,
     server: str | None = None,
     options: ServerOptions | None = None,
+    freeze: Freeze = Freeze.SIGNAL,
     say: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[Stack]:
     """Everything up for as long as the block runs, and everything gone after it.
@@ -82,6 +83,7 @@ def running_stack(
         settings: of the proxy.
         server: which database server, see `running_server`.
         options: limits of a private server.
+        freeze: how environments are frozen.
         say: told what happens, one line at a time.
 
     Raises:
@@ -123,5 +125,5 @@ def running_stack(
         ports = ", ".join(map(str, proxy.ports.values()))
         say(f"proxy on ports {ports}, idle client timeout {settings.idle_client_timeout:g} s")
         say(f"initialising {environments} execution environments")
-        aws = parts.enter_context(running_aws(configs, work_dir=work_dir))
+        aws = parts.enter_context(running_aws(configs, work_dir=work_dir, freeze=freeze))
         yield Stack(server=running, proxy=proxy, settings=settings, aws=aws, endpoints=endpoints)
