@@ -53,8 +53,11 @@ class Endpoint:
         """Initialise what is provisioned; `/_lab/ready` tells when that is done, or why it failed."""
         try:
             await asyncio.gather(*(fleet.provision() for fleet in self._fleets.values()))
-        except (ProvisioningFailed, OSError) as error:
-            self._control.failure = str(error)
+        except ProvisioningFailed as failed:
+            self._control.failure = str(failed)
+        except Exception as error:  # whatever it is, somebody waits to hear of it
+            traceback.print_exc()
+            self._control.failure = repr(error)
         else:
             self._control.ready = True
 

@@ -103,7 +103,7 @@ class Environment:
 
     def admit(self) -> None:
         """Open it to callers."""
-        self._rest(State.FROZEN if self._runtime else State.RESET)
+        self._settle(left_s=0.0)
 
     def take(self) -> None:
         """Reserve it for a caller."""
@@ -136,13 +136,16 @@ class Environment:
             )
         )
         tail = self._log.tail(since)
-        self._settle(ok=status is None, left_s=timeout_s - duration_s)
+        if status:
+            self._reset()
+        else:
+            self._settle(left_s=timeout_s - duration_s)
         return Result(answer, tail)
 
     def kill(self) -> None:
         """End it; its log stays."""
-        self.state = State.GONE
         self._drop_runtime()
+        self.state = State.GONE
         self._log.close()
 
     async def _initialise(self, phase: str, limit_s: float, request_id: str = "") -> Init:
@@ -212,11 +215,9 @@ class Environment:
             self._log.write(f"{message}\nRuntime.ExitError\n")
             return error_answer("Runtime.ExitError", message), _EXIT
 
-    def _settle(self, *, ok: bool, left_s: float) -> None:
-        """After an invocation: reset, or drain until the runtime asks for the next event."""
-        if self.state is State.GONE:
-            return
-        if not ok or self._runtime is None:
+    def _settle(self, left_s: float) -> None:
+        """Come to rest, or first drain, if the runtime has answered but not asked for the next event yet."""
+        if self._runtime is None or self._runtime.exited.done():
             self._reset()
         elif self._runtime.waiting:
             self._rest(State.FROZEN)
@@ -242,13 +243,17 @@ class Environment:
         self._rest(State.RESET)
 
     def _rest(self, state: State) -> None:
-        if self._overdue:
-            self._overdue.cancel()
-            self._overdue = None
+        self._cancel_overdue()
         self.state = state
         self._on_rest()
 
+    def _cancel_overdue(self) -> None:
+        if self._overdue:
+            self._overdue.cancel()
+            self._overdue = None
+
     def _drop_runtime(self) -> None:
+        self._cancel_overdue()
         runtime, self._runtime = self._runtime, None
         if runtime:
             runtime.kill()

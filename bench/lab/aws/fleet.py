@@ -71,8 +71,11 @@ class Fleet:
                 self._check(init)
         while environment.state.in_flight:
             await self._next_rest(environment.version)
-        if environment.state is not State.GONE:
-            self._remove(environment)
+        if environment.state is State.GONE:  # somebody else replaced it meanwhile
+            if successor:
+                self._remove(successor)
+            return None
+        self._remove(environment)
         if successor:
             successor.admit()
         return successor

@@ -109,6 +109,8 @@ class Runtime:
             RuntimeExited: it went before it answered.
 
         """
+        if self._exited.done():
+            raise RuntimeExited(self._exited.result())
         return await self._unless_exited(self._api.deliver(invocation, deadline_ms))
 
     def kill(self) -> None:

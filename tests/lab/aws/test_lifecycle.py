@@ -193,6 +193,15 @@ def test_a_handler_that_exits_is_told_and_the_next_call_initialises_again(
     assert caller.invoke("leave:live").payload not in (None, before)
 
 
+@pytest.mark.parametrize("then", ["exit", "hang"])
+def test_a_runtime_that_never_asks_again_is_reset_before_the_next_call(start: Start, then: str) -> None:
+    caller = start(function("stop-asking", timeout_s=1, provisioned_concurrency=1, reserved_concurrency=1))
+    first = caller.invoke("stop-asking:live", {"then": then})
+    second = caller.invoke("stop-asking:live")
+    assert (first.error, second.error) == (None, None)
+    assert first.payload != second.payload
+
+
 def test_a_frozen_runtime_that_is_killed_is_noticed(start: Start) -> None:
     caller = start(function("echo", provisioned_concurrency=1))
     os.kill(only(caller).pid or 0, signal.SIGKILL)
@@ -265,6 +274,14 @@ def test_replacing_waits_for_the_invocation_and_throttles_nobody(start: Start) -
         assert running.result().error is None
         assert caller.invoke("sleep:live", {"seconds": 0}).error is None
         assert replacing.result() == only(caller).id != old.id
+
+
+def test_two_who_replace_the_same_environment_get_one_successor(start: Start) -> None:
+    caller = start(function("echo", provisioned_concurrency=1, reserved_concurrency=1))
+    old = only(caller).id
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        successors = set(threads.map(caller.aws.replace, [old, old]))
+    assert successors == {None, only(caller).id}
 
 
 def test_an_environment_on_demand_is_replaced_by_none(start: Start) -> None:

@@ -9,6 +9,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
 ENVIRONMENT = uuid.uuid4().hex  # new for each runtime
 CALLS: list[str] = []
 TICKS: list[float] = []
@@ -75,6 +77,21 @@ def leave(event: dict[str, int], context: Any) -> str:
         os.kill(os.getpid(), -event["status"])
         time.sleep(10)
     os._exit(event["status"])
+
+
+def stop_asking(event: dict[str, str], context: Any) -> str:
+    """Answer, and then do something else than to ask for the next event."""
+
+    def exit_instead(_client: LambdaRuntimeClient) -> None:
+        os._exit(0)
+
+    def hang_instead(_client: LambdaRuntimeClient) -> None:
+        time.sleep(600)
+
+    if "then" in event:
+        instead = {"exit": exit_instead, "hang": hang_instead}[event["then"]]
+        LambdaRuntimeClient.wait_next_invocation = instead
+    return ENVIRONMENT
 
 
 def big(event: dict[str, int], context: Any) -> str:
