@@ -1,52 +1,45 @@
-"""Checkout, one SELECT and return, on a warm engine of each strategy, against the plain pool's."""
-
-from collections.abc import Callable
+"""Checkout and return on a warm engine of each strategy, with one SELECT or without, beside the plain pool's."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import URL
 
-from bench.function.strategies import REFERENCE, STRATEGIES
-from bench.micro.conftest import request, wire_commands
-from bench.micro.paired import Paired
-
-
-@pytest.mark.benchmark(group="request, warm")
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_request(strategy: str, engine_of: Callable[..., Engine], paired: Paired) -> None:
-    engine, plain = engine_of(strategy), engine_of(REFERENCE)
-    counted = engine_of(strategy)
-    commands = wire_commands(counted, lambda: request(counted))
-    paired(
-        lambda: request(engine),
-        reference=lambda: request(plain),
-        strategy=strategy,
-        driver=engine.dialect.driver,
-        wire_commands=commands,
-    )
+from bench.function.strategies import REFERENCE
+from bench.micro.paired import Case, Paired
+from bench.micro.requests import AT_CHECKOUT, EngineOf, request
 
 
-@pytest.mark.benchmark(group="checkout and return alone, warm")
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_checkout(strategy: str, engine_of: Callable[..., Engine], paired: Paired) -> None:
-    engine, plain = engine_of(strategy), engine_of(REFERENCE)
-    counted = engine_of(strategy)
-    commands = wire_commands(counted, lambda: counted.connect().close())
-    paired(
-        lambda: engine.connect().close(),
-        reference=lambda: plain.connect().close(),
-        strategy=strategy,
-        driver=engine.dialect.driver,
-        wire_commands=commands,
-    )
+@pytest.mark.benchmark(group="warm request")
+@pytest.mark.parametrize("strategy", AT_CHECKOUT)
+def test_request(strategy: str, url: URL, engine_of: EngineOf, paired: Paired) -> None:
+    def make(at: URL) -> Case:
+        engine = engine_of(strategy, at)
+        return Case(lambda: request(engine))
+
+    plain = engine_of(REFERENCE, url)
+    paired(make, reference=lambda: request(plain), strategy=strategy)
+
+
+@pytest.mark.benchmark(group="warm checkout and return, nothing between")
+@pytest.mark.parametrize("strategy", AT_CHECKOUT)
+def test_checkout(strategy: str, url: URL, engine_of: EngineOf, paired: Paired) -> None:
+    def make(at: URL) -> Case:
+        engine = engine_of(strategy, at)
+        return Case(lambda: engine.connect().close())
+
+    plain = engine_of(REFERENCE, url)
+    paired(make, reference=lambda: plain.connect().close(), strategy=strategy)
 
 
 @pytest.mark.benchmark(group="first request of a new engine")
-def test_new_engine(engine_of: Callable[..., Engine], paired: Paired) -> None:
-    warm = engine_of(REFERENCE)
+@pytest.mark.parametrize("strategy", [REFERENCE])
+def test_new_engine(strategy: str, url: URL, engine_of: EngineOf, paired: Paired) -> None:
+    def make(at: URL) -> Case:
+        def first() -> None:
+            engine = engine_of(strategy, at)
+            request(engine)
+            engine.dispose()
 
-    def first() -> None:
-        engine = engine_of(REFERENCE)
-        request(engine)
-        engine.dispose()
+        return Case(first)
 
-    paired(first, reference=lambda: request(warm), rounds=100, strategy=REFERENCE, wire_commands=12)
+    plain = engine_of(REFERENCE, url)
+    paired(make, reference=lambda: request(plain), rounds=100, strategy=strategy)

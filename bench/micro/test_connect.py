@@ -1,74 +1,49 @@
-"""Opening and closing one connection with the driver alone, against a plain one without TLS."""
+"""Opening and closing one connection, by the driver alone, beside PyMySQL's without TLS."""
 
+import asyncio
+import contextlib
 import ssl
-from typing import Any
+from collections.abc import Iterator
+from importlib.metadata import version
 
-import pymysql
 import pytest
 from sqlalchemy import URL
 
-from bench.micro.paired import Paired
+from bench.micro.drivers import DRIVERS, Driver, Encryption
+from bench.micro.paired import Case, Paired
 
-GROUP = "connect and close"
-
-
-def arguments(url: URL) -> dict[str, Any]:
-    return {
-        "host": url.host,
-        "port": url.port,
-        "user": url.username,
-        "password": str(url.password or ""),
-        "database": url.database,
-    }
+ROUNDS = {Encryption.NONE: 300, Encryption.SHARED: 300, Encryption.OWN: 50}  # the last take tens of ms
+PAIRS = [
+    pytest.param(driver, encryption, id=f"{driver.package}, {encryption}")
+    for driver in DRIVERS
+    for encryption in driver.arguments
+]
 
 
-def plain(url: URL) -> None:
-    pymysql.connect(**arguments(url), ssl_disabled=True).close()
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    with contextlib.closing(asyncio.new_event_loop()) as made:
+        yield made
 
 
-@pytest.mark.benchmark(group=GROUP)
-def test_pymysql_plain(url: URL, paired: Paired) -> None:
-    paired(lambda: plain(url), reference=lambda: plain(url), driver="pymysql", wire_commands=3)
-
-
-@pytest.mark.benchmark(group=GROUP)
-def test_pymysql_tls_shared_context(url: URL, tls: ssl.SSLContext, paired: Paired) -> None:
+@pytest.mark.benchmark(group="connect and close")
+@pytest.mark.parametrize(("driver", "encryption"), PAIRS)
+def test_connect(
+    driver: Driver,
+    encryption: Encryption,
+    url: URL,
+    loop: asyncio.AbstractEventLoop,
+    request: pytest.FixtureRequest,
+    paired: Paired,
+) -> None:
+    pytest.importorskip(driver.module, reason=f"{driver.package} is not installed")
+    context: ssl.SSLContext | None = None
+    if encryption is not Encryption.NONE:
+        context = request.getfixturevalue("tls")
     paired(
-        lambda: pymysql.connect(**arguments(url), ssl=tls).close(),
-        reference=lambda: plain(url),
-        driver="pymysql",
-        wire_commands=3,
-    )
-
-
-@pytest.mark.benchmark(group=GROUP)
-@pytest.mark.usefixtures("tls")
-def test_pymysql_tls_default_context(url: URL, paired: Paired) -> None:
-    """PyMySQL's default: TLS if the server has it, and a new context for each connection."""
-    paired(
-        lambda: pymysql.connect(**arguments(url)).close(),
-        reference=lambda: plain(url),
-        rounds=50,
-        driver="pymysql",
-        wire_commands=3,
-    )
-
-
-@pytest.mark.benchmark(group=GROUP)
-def test_mysqlclient_plain(url: URL, paired: Paired) -> None:
-    driver = pytest.importorskip("MySQLdb", reason="mysqlclient is not installed")
-    paired(
-        lambda: driver.connect(**arguments(url), ssl_mode="DISABLED").close(),
-        reference=lambda: plain(url),
-        driver="mysqldb",
-    )
-
-
-@pytest.mark.benchmark(group=GROUP)
-def test_mysqlconnector_plain(url: URL, paired: Paired) -> None:
-    driver = pytest.importorskip("mysql.connector", reason="mysql-connector-python is not installed")
-    paired(
-        lambda: driver.connect(**arguments(url), ssl_disabled=True).close(),
-        reference=lambda: plain(url),
-        driver="mysqlconnector",
+        lambda at: Case(driver.connect_and_close(at, encryption, context, loop)),
+        reference=DRIVERS[0].connect_and_close(url, Encryption.NONE, None, loop),
+        rounds=ROUNDS[encryption],
+        driver=f"{driver.package} {version(driver.package)}",
+        encryption=encryption,
     )

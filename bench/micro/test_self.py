@@ -1,21 +1,23 @@
 """What the suite itself costs, and how much two measurements of the same thing differ."""
 
-from collections.abc import Callable
-
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import URL
 
 from bench.function.strategies import REFERENCE
-from bench.micro.conftest import request
-from bench.micro.paired import Paired
+from bench.micro.paired import Case, Paired
+from bench.micro.requests import EngineOf, request
+
+pytestmark = pytest.mark.benchmark(group="the suite itself")
 
 
-@pytest.mark.benchmark(group="the suite itself")
-def test_null(paired: Paired) -> None:
-    paired(lambda: None, reference=lambda: None)
+def test_nothing(paired: Paired) -> None:
+    paired(lambda _at: Case(lambda: None), reference=lambda: None)
 
 
-@pytest.mark.benchmark(group="the suite itself")
-def test_a_against_a(engine_of: Callable[..., Engine], paired: Paired) -> None:
-    one, other = engine_of(REFERENCE), engine_of(REFERENCE)
-    paired(lambda: request(one), reference=lambda: request(other), strategy=REFERENCE, wire_commands=2)
+def test_a_against_a(url: URL, engine_of: EngineOf, paired: Paired) -> None:
+    def make(at: URL) -> Case:
+        engine = engine_of(REFERENCE, at)
+        return Case(lambda: request(engine))
+
+    other = engine_of(REFERENCE, url)
+    paired(make, reference=lambda: request(other), strategy=REFERENCE)

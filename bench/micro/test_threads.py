@@ -1,44 +1,49 @@
-"""Many threads, one engine: a pool smaller than the threads, and no pool."""
+"""Many threads on one engine: a pool smaller than they are, one as large, and none; beside the default pool."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, QueuePool, create_engine
+from sqlalchemy import URL, Engine, NullPool, QueuePool, create_engine
 
-from bench.function.strategies import REFERENCE
-from bench.micro.conftest import request
-from bench.micro.paired import Paired
+from bench.micro.paired import Action, Case, Paired
+from bench.micro.requests import request
 
-THREADS, EACH, ROUNDS = 8, 10, 30
+THREADS, REQUESTS = 8, 80
+DEFAULT: dict[str, Any] = {}  # five connections that stay, and ten more while they are needed
+POOLS = {
+    "pool of 5": {"poolclass": QueuePool, "pool_size": 5, "max_overflow": 0},
+    "pool of 8": {"poolclass": QueuePool, "pool_size": 8, "max_overflow": 0},
+    "nullpool": {"poolclass": NullPool},
+}
+
+Burst = Callable[[URL, dict[str, Any]], Action]
 
 
-def burst(executor: ThreadPoolExecutor, engine: Engine) -> None:
-    """EACH requests on each of the threads."""
-    for done in [executor.submit(request, engine) for _ in range(THREADS * EACH)]:
-        done.result()
+@pytest.fixture
+def burst() -> Iterator[Burst]:
+    """Make actions that send all requests at once and wait for the last."""
+    with ExitStack() as opened:
+
+        def make(at: URL, pool: dict[str, Any]) -> Action:
+            engine: Engine = create_engine(at, connect_args={"ssl_disabled": True}, **pool)
+            opened.callback(engine.dispose)
+            threads = opened.enter_context(ThreadPoolExecutor(THREADS))
+            return lambda: list(threads.map(request, [engine] * REQUESTS))
+
+        yield make
 
 
-@pytest.mark.benchmark(group=f"{THREADS * EACH} requests on {THREADS} threads")
-@pytest.mark.parametrize("kind", ["pool of 5", "pool of 8", "nullpool"])
-def test_threads(kind: str, engine_of: Callable[..., Engine], paired: Paired) -> None:
-    plain = engine_of(REFERENCE)
-    if kind == "nullpool":
-        engine = engine_of("nullpool")
-    else:
-        size = int(kind.rpartition(" ")[2])
-        engine = create_engine(
-            plain.url,
-            poolclass=QueuePool,
-            pool_size=size,
-            max_overflow=0,
-            connect_args={"ssl_disabled": True},
-        )
-    with ThreadPoolExecutor(THREADS) as executor:
-        paired(
-            lambda: burst(executor, engine),
-            reference=lambda: burst(executor, plain),
-            rounds=ROUNDS,
-            strategy=kind,
-        )
-    engine.dispose()
+@pytest.mark.benchmark(group=f"{REQUESTS} requests on {THREADS} threads")
+@pytest.mark.parametrize("pool", POOLS)
+def test_threads(pool: str, url: URL, burst: Burst, paired: Paired) -> None:
+    paired(
+        lambda at: Case(burst(at, POOLS[pool])),
+        reference=burst(url, DEFAULT),
+        rounds=30,
+        strategy=pool,
+        requests=REQUESTS,
+        threads=THREADS,
+    )

@@ -1,0 +1,96 @@
+"""The drivers, each opening and closing one connection with nothing around it."""
+
+import asyncio
+import importlib
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import URL
+
+from bench.micro.paired import Action
+
+
+class Encryption(StrEnum):
+    """What is spoken on the connection."""
+
+    NONE = "plain"
+    SHARED = "TLS, shared context"  # an ssl.SSLContext made once
+    OWN = "TLS, driver's own context"  # whatever the driver makes for each connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """A driver, and how its `connect` is called."""
+
+    package: str  # to install
+    module: str  # to import
+    arguments: Mapping[Encryption, Mapping[str, Any]]  # those of encryption, for the kinds that it knows
+    database: str = "database"  # what it calls this argument
+    is_async: bool = field(default=False)  # `connect` and the closing are awaited
+
+    def connect_and_close(
+        self, url: URL, encryption: Encryption, context: ssl.SSLContext | None, loop: asyncio.AbstractEventLoop
+    ) -> Action:
+        """Make the action; `context` is for Encryption.SHARED, `loop` for drivers that need one.
+
+        Raises:
+            ModuleNotFoundError: the driver is not installed.
+
+        """
+        connect = importlib.import_module(self.module).connect
+        arguments = {
+            "host": url.host,
+            "port": url.port,
+            "user": url.username,
+            "password": url.password or "",
+            self.database: url.database,
+            **self.arguments[encryption],
+        }
+        if encryption is Encryption.SHARED:
+            arguments["ssl"] = context
+        if not self.is_async:
+            return lambda: connect(**arguments).close()
+
+        async def both() -> None:
+            connection = await connect(**arguments)
+            await connection.ensure_closed()  # says COM_QUIT, as the others' close() does
+
+        return lambda: loop.run_until_complete(both())
+
+
+DRIVERS = (
+    Driver(
+        package="PyMySQL",
+        module="pymysql",
+        arguments={Encryption.NONE: {"ssl_disabled": True}, Encryption.SHARED: {}, Encryption.OWN: {}},
+    ),
+    Driver(
+        package="mysqlclient",
+        module="MySQLdb",
+        arguments={
+            Encryption.NONE: {"ssl_mode": "DISABLED"},
+            Encryption.OWN: {"ssl_mode": "REQUIRED"},
+        },
+    ),
+    Driver(
+        package="mysql-connector-python",
+        module="mysql.connector",
+        arguments={Encryption.NONE: {"ssl_disabled": True}, Encryption.OWN: {}},
+    ),
+    Driver(
+        package="asyncmy",
+        module="asyncmy",
+        arguments={Encryption.NONE: {}, Encryption.SHARED: {}},
+        is_async=True,
+    ),
+    Driver(
+        package="aiomysql",
+        module="aiomysql",
+        arguments={Encryption.NONE: {}, Encryption.SHARED: {}},
+        database="db",
+        is_async=True,
+    ),
+)
