@@ -43,6 +43,3 @@ def campaigns() -> None:
             ", ".join(f"{gap:g}" for gap in factors.gaps),
         )
     Console().print(table)
-
-
-COMMANDS = (strategies, failures, campaigns)

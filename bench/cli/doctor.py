@@ -41,6 +41,3 @@ def doctor(context: click.Context, clean: bool) -> None:
     elif not clean:
         console.print("to remove it: poolbench doctor --clean")
         context.exit(1)
-
-
-COMMANDS = (doctor,)

@@ -148,7 +148,8 @@ def _stack(server: str | None, idle_client_timeout: float, lanes: int) -> Abstra
 
 
 def _state_path() -> Path:
-    return cache_directory() / "lab.json"
+    """One lab for each user, unless POOLBENCH_LAB_STATE names another file."""
+    return Path(os.environ.get("POOLBENCH_LAB_STATE") or cache_directory() / "lab.json")
 
 
 def _state() -> dict[str, Any] | None:
@@ -158,6 +159,3 @@ def _state() -> dict[str, Any] | None:
         os.kill(state["pid"], 0)
         return state
     return None
-
-
-COMMANDS = (lab,)

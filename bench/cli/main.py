@@ -1,42 +1,49 @@
 """`poolbench`, its verbs and its exit codes."""
 
+import importlib
 import signal
 import sys
-from types import FrameType
+from collections.abc import Mapping
+from types import FrameType, MappingProxyType
 
 import click
 
 import bench
-from bench.analysis.load import CannotLoad
-from bench.campaign.header import Different
-from bench.campaign.invoker import InvokeFailed
-from bench.campaign.journal import NoCampaign
-from bench.campaign.runner import CampaignStopped
-from bench.campaign.strict import BadCampaign
-from bench.cli import campaign, catalogue, doctor, lab, readme
-from bench.lab.aws import AwsUnavailable
-from bench.lab.mysql import ServerUnavailable
-from bench.lab.process import ChildFailed
-from bench.lab.proxy import SettingError
-from bench.store import StoreError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
-WRONG_INPUT = (BadCampaign, SettingError)
-EXPECTED = (
-    AwsUnavailable,
-    CampaignStopped,
-    CannotLoad,
-    ChildFailed,
-    Different,
-    InvokeFailed,
-    NoCampaign,
-    ServerUnavailable,
-    StoreError,
+# Verb -> module and command. Imported when used: charts and the lab take seconds to import.
+VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "strategies": "catalogue:strategies",
+        "failures": "catalogue:failures",
+        "campaigns": "catalogue:campaigns",
+        "plan": "plan:plan",
+        "campaign": "campaign:campaign",
+        "sync": "report:sync_command",
+        "report": "report:report",
+        "readme": "readme:readme",
+        "lab": "lab:lab",
+        "doctor": "doctor:doctor",
+    }
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Verbs(click.Group):
+    """Commands by name, in the order of VERBS."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module, _, attribute = VERBS[name].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"bench.cli.{module}"), attribute)
+        return command
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(bench.__version__, prog_name="poolbench")
 def poolbench() -> None:
     """Measure which SQLAlchemy pool strategy a Lambda behind RDS Proxy should use.
@@ -46,10 +53,6 @@ def poolbench() -> None:
     poolbench plan full           what a campaign would do, and how long it would take
     poolbench strategies          what is compared
     """
-
-
-for command in (*campaign.COMMANDS, *catalogue.COMMANDS, *lab.COMMANDS, *doctor.COMMANDS, *readme.COMMANDS):
-    poolbench.add_command(command)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -65,13 +68,23 @@ def main(argv: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except WRONG_INPUT as error:
-        _fail(USAGE, str(error))
-    except EXPECTED as error:
-        _fail(FAILED, str(error))
     except (KeyboardInterrupt, click.Abort):
         _fail(INTERRUPTED, "interrupted")
+    except Exception as error:
+        code = _code_of(error)
+        if code is None:  # a bug, which is to be seen whole
+            raise
+        _fail(code, str(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _code_of(error: Exception) -> int | None:
+    """Exit code of an error whose message says all there is to say; None for any other."""
+    from bench.cli.errors import EXPECTED, WRONG_INPUT  # noqa: PLC0415 (slow to import, and rarely needed)
+
+    if isinstance(error, WRONG_INPUT):
+        return USAGE
+    return FAILED if isinstance(error, EXPECTED) else None
 
 
 def _fail(code: int, message: str) -> None:

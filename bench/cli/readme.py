@@ -46,6 +46,3 @@ def _block(directory: Path, base: Path) -> str:
     place = Path(os.path.relpath(cliff, base)).as_posix()
     parts.append(f"![Lost requests against the idle gap, by strategy]({place})")
     return "\n\n".join(parts)
-
-
-COMMANDS = (readme,)

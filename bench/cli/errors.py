@@ -1,0 +1,26 @@
+"""Errors that are no bugs: their message names the thing and the cure, and a traceback would add nothing."""
+
+from bench.analysis.load import CannotLoad
+from bench.campaign.header import Different
+from bench.campaign.invoker import InvokeFailed
+from bench.campaign.journal import NoCampaign
+from bench.campaign.runner import CampaignStopped
+from bench.campaign.strict import BadCampaign
+from bench.lab.aws import AwsUnavailable
+from bench.lab.mysql import ServerUnavailable
+from bench.lab.process import ChildFailed
+from bench.lab.proxy import SettingError
+from bench.store import StoreError
+
+WRONG_INPUT = (BadCampaign, SettingError)
+EXPECTED = (
+    AwsUnavailable,
+    CampaignStopped,
+    CannotLoad,
+    ChildFailed,
+    Different,
+    InvokeFailed,
+    NoCampaign,
+    ServerUnavailable,
+    StoreError,
+)

@@ -1,0 +1,42 @@
+"""`poolbench plan`: what a campaign would do."""
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bench.campaign.schedule import WINDOW_S, Lane, expected_s, plan_lanes
+from bench.cli.progress import duration
+from bench.cli.target import load
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+def plan(file: str) -> None:
+    """Show the cells of campaign FILE, their order, and the time they will take; runs nothing.
+
+    FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
+    """
+    loaded = load(file).campaign
+    cells = loaded.cells()
+    lanes = plan_lanes(loaded, cells)
+    repetition = loaded.repetition
+    console = Console()
+    table = Table("lane", "waits", "cells, in the order of its first round")
+    for number, lane in enumerate(lanes):
+        table.add_row(str(number), duration(lane.waiting_s), ", ".join(_first_round(lane)))
+    console.print(table)
+    steps = sum(len(lane.steps) for lane in lanes)
+    each = repetition.rounds * repetition.gaps_per_round
+    console.print(
+        f"{len(cells)} cells on {len(lanes)} lanes, {repetition.rounds} rounds; "
+        f"{each} first-after-gap requests in each cell, {each * repetition.replicates} "
+        "for each strategy and gap"
+    )
+    console.print(
+        f"{steps} invocations of {loaded.request.requests} requests; expected wall time "
+        f"{duration(expected_s(lanes))} (start-up apart, {WINDOW_S * 1000:g} ms assumed for an invocation)"
+    )
+
+
+def _first_round(lane: Lane) -> list[str]:
+    return list(dict.fromkeys(step.cell.id for step in lane.steps if step.round == 0))

@@ -1,0 +1,142 @@
+"""The command line as a newcomer meets it: help, lists, exit codes, and errors with their cure."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.campaign.plan import packaged
+from bench.cli.readme import BEGIN, END
+from bench.function.strategies import STRATEGIES
+from bench.lab.proxy import DESCRIPTIONS
+
+
+def poolbench(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "300", **variables},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_lists_name_everything_there_is(tmp_path: Path) -> None:
+    for verb, names in (("strategies", STRATEGIES), ("failures", DESCRIPTIONS), ("campaigns", packaged())):
+        code, output = poolbench(tmp_path, verb)
+        assert code == 0
+        assert [name for name in names if name not in output] == []
+
+
+def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> None:
+    code, output = poolbench(tmp_path, "plan", "quick")
+    assert code == 0
+    assert "80 cells on 36 lanes, 5 rounds; 15 first-after-gap requests in each cell, 30 for each" in output
+    assert "1600 invocations of 3 requests; expected wall time 1 min" in output
+    assert "recycle_pre_ping-1.1x-0" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["campain"], 2, "No such command 'campain'"),
+        (["plan"], 2, "Missing argument 'FILE'"),
+        (["plan", "quick", "--fast"], 2, "No such option"),
+        (["campaign", "quikc"], 2, "campaign file 'quikc': No such file or directory; packaged are:"),
+        (["campaign", "smoke", "--store", "ftp://host/x"], 1, "use a directory, file:///directory or s3://"),
+        (["campaign", "smoke", "--resume"], 1, "no campaign 'smoke'; it is empty"),
+        (["campaign", "smoke", "--freeze", "ice"], 2, "'ice' is not one of"),
+        (["campaign", "smoke", "--server", "oracle"], 1, "server 'oracle' is neither a URL nor one of"),
+        (["report", "nowhere"], 2, "Directory 'nowhere' does not exist"),
+        (["sync", "empty", "out"], 1, "say which campaign with --campaign; it holds none"),
+        (["lab", "env"], 1, "the lab is not up; `poolbench lab up` starts it"),
+        (["lab", "down"], 1, "the lab is not up"),
+        (
+            ["lab", "exec", "--idle-client-timeout", "0.5", "true"],
+            2,
+            "IdleClientTimeout: 0.5 is out of range",
+        ),
+    ],
+)
+def test_a_mistake_gets_one_clear_line_and_its_exit_code(
+    tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    found, output = poolbench(tmp_path, *arguments, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert (found, message in output) == (code, True), output
+    assert "Traceback" not in output
+
+
+def test_a_misspelt_strategy_in_a_file_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'name = "x"\ndescription = ""\nseed = 1\nidle_client_timeout_s = 1\n'
+        '[factors]\nstrategies = ["queuepol"]\ngaps = [1]\n[repetition]\nlanes = 1\n'
+    )
+    code, output = poolbench(tmp_path, "campaign", "mine.toml")
+    assert code == 2
+    assert "unknown strategy 'queuepol': did you mean 'queuepool'?" in output
+    assert "database server" not in output
+
+
+def test_a_store_that_cannot_be_written_is_found_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    code, output = poolbench(tmp_path, "campaign", "smoke", "--store", "file/store")
+    assert code == 1
+    assert "cannot write writable: Not a directory" in output
+    assert "database server" not in output
+
+
+def test_a_directory_without_a_campaign_is_no_report(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, output = poolbench(tmp_path, "report", "empty")
+    assert code == 1
+    assert "header.json" in output
+    assert "Traceback" not in output
+
+
+def test_a_readme_without_markers_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# nothing")
+    code, output = poolbench(tmp_path, "readme", ".")
+    assert code == 1
+    assert f"has no line {BEGIN} with a line {END} after it" in output
+
+
+def test_a_clean_machine_is_told_so(tmp_path: Path) -> None:
+    code, output = poolbench(tmp_path, "doctor", TMPDIR=str(tmp_path))
+    assert code == 0, output
+    assert "nothing is left over" in output
+
+
+@pytest.mark.slow
+def test_the_lab_goes_up_serves_commands_and_goes_down(tmp_path: Path) -> None:
+    # The server's own cache stays where it is; only the lab's state is kept apart.
+    variables = {"POOLBENCH_LAB_STATE": str(tmp_path / "lab.json"), "TMPDIR": str(tmp_path)}
+    try:
+        code, output = poolbench(tmp_path, "lab", "up", "--lanes", "1", **variables)
+        assert code == 0, output
+        assert (tmp_path / "lab.json").stat().st_mode & 0o077 == 0
+        code, output = poolbench(tmp_path, "lab", "up", **variables)
+        assert (code, "the lab is up" in output) == (1, True)
+        code, output = poolbench(tmp_path, "lab", "env", **variables)
+        assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in output
+        query = (
+            "import os, sqlalchemy as s; e = s.create_engine(os.environ['POOLBENCH_PROXY_URL']); "
+            "print('answer', e.connect().execute(s.text('SELECT 6 * 7')).scalar())"
+        )
+        code, output = poolbench(tmp_path, "lab", "exec", "--", sys.executable, "-c", query, **variables)
+        assert (code, "answer 42" in output) == (0, True), output
+        code, _ = poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "exit 7", **variables)
+        assert code == 7
+    finally:
+        code, output = poolbench(tmp_path, "lab", "down", **variables)
+    assert code == 0, output
+    deadline = time.monotonic() + 20
+    while list(tmp_path.glob("poolbench-lab-*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert list(tmp_path.glob("poolbench-lab-*")) == []
