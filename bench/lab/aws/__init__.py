@@ -1,4 +1,9 @@
-"""A stand-in for AWS on one loopback port: Lambda with real freezing, and moto for the rest."""
+"""A stand-in for AWS on one loopback port: Lambda with real freezing, and moto for the rest.
+
+Where it is not Lambda: memory is reported, not limited, and buys no CPU; inits take turns on the machine's
+cores, and only their own time counts; idle environments stay until somebody replaces them; a frozen process
+stops, but its kernel does not, unless packets are dropped too (`Freeze.DROP`); of the API there is Invoke alone.
+"""
 
 from bench.lab.aws.freezer import Freeze
 from bench.lab.aws.function import BadFunction, FunctionConfig

@@ -56,8 +56,8 @@ class InvokeApi:
             await asyncio.wait(self._events)
 
     async def _invoke(self, request: Request, request_id: str) -> Response:
-        name, tail = request.target.partition("?")[0].removeprefix(PREFIX).rpartition("/")[::2]
-        if request.method != "POST" or tail != "invocations":
+        name, _, operation = request.target.partition("?")[0].removeprefix(PREFIX).rpartition("/")
+        if request.method != "POST" or operation != "invocations":
             message = "of Lambda's API this endpoint serves Invoke alone"
             raise _Refused(404, "UnknownOperationException", Message=message)
         fleet, version, arn = self._resolve(unquote(name), request.query("Qualifier"))

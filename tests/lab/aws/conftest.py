@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from bench.lab.aws import FunctionConfig, RunningAws, running_aws
+from bench.lab.aws import EnvironmentInfo, FunctionConfig, RunningAws, running_aws
 
 FUNCTIONS = Path(__file__).parent / "functions"
 
@@ -80,6 +80,11 @@ class Caller:
             log=base64.b64decode(answer.get("LogResult", "")).decode(),
             version=answer.get("ExecutedVersion", ""),
         )
+
+    def only_environment(self) -> EnvironmentInfo:
+        """The one environment there is."""
+        (environment,) = self.aws.environments()
+        return environment
 
     def close(self) -> None:
         for client in self._clients.values():

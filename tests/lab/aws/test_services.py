@@ -131,7 +131,6 @@ def aws_cli(shared: Caller, tmp_path: Path) -> Any:
     return run
 
 
-@pytest.mark.slow
 def test_the_aws_cli_works_unchanged(aws_cli: Any, tmp_path: Path) -> None:
     answer = tmp_path / "answer.json"
     invoked = aws_cli("lambda", "invoke", "--function-name", "echo:live", "--log-type", "Tail", str(answer))
