@@ -16,8 +16,10 @@ from bench.lab.aws.freezer import Freeze
 from bench.lab.aws.function import BadFunction, FunctionConfig
 from bench.lab.aws.variables import python_version
 from bench.lab.nftables import NftablesUnavailable, library_path
+from bench.lab.ports import LOOPBACK
 from bench.lab.process import Child, ChildFailed
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever http_proxy says
 _BASE_S, _PER_ENVIRONMENT_S = 30.0, 15.0  # patience with provisioning: dozens of environments on two cores
 
 
@@ -93,7 +95,7 @@ class RunningAws:
     def _ask(self, what: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if content is None else json.dumps(content).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/_lab/{what}", data) as answer:  # noqa: S310 (http)
+            with _DIRECT.open(f"{self.url}/_lab/{what}", data) as answer:
                 body = answer.read()
         except urllib.error.HTTPError as error:
             body = error.read()
@@ -129,6 +131,7 @@ def running_aws(
             machine cannot freeze like that.
 
     """
+    libraries = _libraries(freeze)
     names = [config.name for config in functions]
     for name in names:
         if names.count(name) > 1:
@@ -145,10 +148,12 @@ def running_aws(
         child = Child(
             [sys.executable, "-m", "bench.lab.aws", str(config_file)],
             log=folder / "service.log",
-            env={**os.environ, **_libraries(freeze)},
+            # Its state machines call it back, which no proxy should see.
+            env={**os.environ, "NO_PROXY": f"{LOOPBACK},localhost", **libraries},
             announces=True,
         )
     except ChildFailed as failed:
+        config_file.unlink(missing_ok=True)
         raise AwsUnavailable(f"the AWS service did not start: {failed}") from failed
     try:
         if "error" in child.announcement:

@@ -51,6 +51,14 @@ def test_secrets_are_on_no_command_line_and_in_no_file(start: Start, tmp_path: P
     assert secret not in repr(FunctionConfig(name="a", handler="b.c", environment={"SECRET": secret}))
 
 
+def test_a_proxy_in_the_environment_is_not_asked(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    caller = start(function("echo", provisioned_concurrency=1))
+    assert caller.only_environment().state == "frozen"
+
+
 def test_a_handler_is_found_where_its_package_is_installed(start: Start) -> None:
     caller = start(FunctionConfig(name="own", handler="tests.lab.aws.functions.handlers.echo"))
     reply = caller.invoke("own").payload
