@@ -2,8 +2,8 @@
 
 Where it is not Lambda: memory is reported, not limited, and buys no CPU; inits take turns on the machine's
 cores, and only their own time counts; idle environments stay until somebody replaces them; a frozen process
-stops, but its kernel does not, unless packets are dropped too (`Freeze.DROP`); of Lambda's API there is Invoke
-alone.
+stops, but its kernel does not, unless packets are dropped too (`Freeze.DROP`); of Lambda's API there is
+Invoke alone.
 """
 
 from bench.lab.aws.freezer import Freeze
