@@ -35,7 +35,7 @@ def load(tmp_path: Path, text: str) -> Campaign:
 
 
 def test_every_packaged_campaign_is_valid_and_has_unique_cells() -> None:
-    assert packaged() == ["aws", "full", "matrix", "quick", "smoke"]
+    assert packaged() == ["aws", "black_hole", "full", "matrix", "quick", "smoke"]
     for name in packaged():
         campaign = CampaignFile.load(name).campaign
         assert campaign.name == name
@@ -124,7 +124,7 @@ def test_a_bad_file_is_refused_with_its_cure(tmp_path: Path, change: tuple[str, 
 
 def test_a_missing_file_lists_the_packaged_ones(tmp_path: Path) -> None:
     with pytest.raises(
-        BadCampaign, match="No such file or directory; packaged are: aws, full, matrix, quick, smoke"
+        BadCampaign, match="No such file or directory; packaged are: aws, black_hole, full, matrix, quick, smoke"
     ):
         CampaignFile.load(str(tmp_path / "nothing.toml"))
 
