@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from bench.lab.certificates import Certificate
+from bench.lab.ports import LOOPBACK
 from bench.lab.proxy.backend import Backend
-from bench.lab.proxy.certificates import Certificates
 from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.settings import ProxySettings
 
-LOOPBACK = "127.0.0.1"
 MAIN = "main"
 
 
@@ -38,7 +38,7 @@ class Config:
     backend: Backend
     accounts: Mapping[str, str] = field(repr=False)
     settings: ProxySettings
-    tls: Certificates | None = None
+    tls: Certificate | None = None
     host: str = LOOPBACK
     listeners: Mapping[str, Port] = field(default_factory=lambda: {MAIN: Port()})
 
@@ -70,7 +70,7 @@ class Config:
                 raise ConfigError(f"unknown: {', '.join(sorted(unknown))}")
             optional: dict[str, Any] = {}
             if data.get("tls"):
-                optional["tls"] = Certificates(**{name: Path(path) for name, path in data["tls"].items()})
+                optional["tls"] = Certificate(**{name: Path(path) for name, path in data["tls"].items()})
             if "host" in data:
                 optional["host"] = data["host"]
             if "listeners" in data:

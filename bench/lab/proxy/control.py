@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
-from bench.lab.proxy.config import LOOPBACK
+from bench.lab.ports import LOOPBACK
 from bench.lab.proxy.faults import DESCRIPTIONS, Failure
 from bench.lab.proxy.server import Proxy
 from bench.lab.proxy.settings import SettingError

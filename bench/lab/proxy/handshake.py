@@ -21,7 +21,7 @@ OFFERED = (
     | CLIENT.MULTI_STATEMENTS
     | CLIENT.PS_MULTI_RESULTS
 )
-# Capabilities that change what a statement does: two sessions share a database connection only if these agree.
+# Capabilities that change what a statement does: where these differ, no database connection is shared.
 SEMANTIC = CLIENT.FOUND_ROWS | CLIENT.IGNORE_SPACE | CLIENT.MULTI_STATEMENTS | CLIENT.PS_MULTI_RESULTS
 NONCE_SIZE = 20
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.lab.certificates import issue
 from bench.lab.process import Child
 from bench.lab.proxy.backend import Backend
-from bench.lab.proxy.certificates import make_certificates, write_secret
-from bench.lab.proxy.config import LOOPBACK, MAIN, Config, Port
+from bench.lab.proxy.config import MAIN, Config, Port
 from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.settings import ProxySettings
 
@@ -119,8 +119,9 @@ def running_proxy(
         ChildFailed: it did not start; the message ends with its own words.
 
     """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    tls = make_certificates(work_dir, LOOPBACK)
+    folder = work_dir / "proxy"  # the same files lie beside it for the database
+    folder.mkdir(parents=True, exist_ok=True)
+    tls = issue(folder)
     config = Config(
         backend=backend,
         accounts=accounts,
@@ -128,11 +129,12 @@ def running_proxy(
         tls=tls,
         listeners=listeners or {MAIN: Port()},
     )
-    path = work_dir / "proxy.json"
-    write_secret(path, config.dump().encode())
+    path = folder / "proxy.json"
+    path.touch(mode=0o600)
     try:
+        path.write_text(config.dump())
         child = Child(
-            [sys.executable, "-m", "bench.lab.proxy", path], log=work_dir / "proxy.log", announces=True
+            [sys.executable, "-m", "bench.lab.proxy", path], log=folder / "proxy.log", announces=True
         )
     finally:
         path.unlink()

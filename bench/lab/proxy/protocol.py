@@ -1,8 +1,8 @@
 """Packets of the MySQL protocol: how they are framed, and the few that the proxy writes itself. Pure.
 
-A packet is a header of 4 bytes (payload length in 3, little-endian, then the sequence number) and its payload;
-a payload of 0xFFFFFF bytes is continued in the next packet. See "MySQL Client/Server Protocol" in the MySQL
-Source Code Documentation, of which the names here are taken.
+A packet is a header of 4 bytes (payload length in 3, little-endian, then the sequence number) and its
+payload; a payload of 0xFFFFFF bytes is continued in the next packet. See "MySQL Client/Server Protocol" in
+the MySQL Source Code Documentation, of which the names here are taken.
 """
 
 from pymysql.constants import SERVER_STATUS

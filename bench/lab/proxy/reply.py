@@ -1,8 +1,8 @@
-"""Follows the server's answer to one command, to know when it ends and in what state the session is then. Pure.
+"""Follows the server's answer to a command, to know when it ends and what state the session is in. Pure.
 
 The bytes of an answer go to the client as they come; here only headers, first bytes and status words are
-looked at. Which packets a command is answered with is described under "Command Phase" in the MySQL Source Code
-Documentation; neither side of the proxy knows CLIENT_DEPRECATE_EOF.
+looked at. Which packets a command is answered with is described under "Command Phase" in the MySQL Source
+Code Documentation; neither side of the proxy knows CLIENT_DEPRECATE_EOF.
 """
 
 from enum import IntEnum

@@ -24,6 +24,7 @@ from bench.lab.proxy.pool import Pool
 from bench.lab.proxy.series import INTERVAL_S, Series
 from bench.lab.proxy.session import SessionState
 from bench.lab.proxy.settings import ProxySettings
+from bench.lab.proxy.tls import server_context
 
 OTHER_PROGRAMS = "other"
 MAX_PROGRAMS = 256  # program names that are counted one by one
@@ -48,7 +49,7 @@ class Proxy:
             settings=config.settings,
             facts=facts,
             accounts=config.accounts,
-            tls=config.tls.server_context() if config.tls else None,
+            tls=server_context(config.tls) if config.tls else None,
             pool=Pool(_capacity(facts, config.settings), self._open),
         )
         self.listeners = {

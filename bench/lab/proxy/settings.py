@@ -57,7 +57,7 @@ class ProxySettings:
         for pinning_filter in self.session_pinning_filters:
             if pinning_filter != EXCLUDE_VARIABLE_SETS:
                 raise SettingError(
-                    f"SessionPinningFilters: {pinning_filter!r} is none; there is only {EXCLUDE_VARIABLE_SETS}"
+                    f"SessionPinningFilters: {pinning_filter!r} is not {EXCLUDE_VARIABLE_SETS}, the only one"
                 )
         if self.client_password_auth_type not in METHODS:
             raise SettingError(

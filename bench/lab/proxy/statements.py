@@ -1,7 +1,8 @@
 """What a statement does to the session it runs in, read from its text. Pure.
 
 RDS Proxy documents which statements pin a client to its database connection and which settings it tracks
-instead ("Avoiding pinning", Amazon RDS User Guide). What happens inside stored routines is not seen, as there.
+instead ("Avoiding pinning", Amazon RDS User Guide). As there, what happens inside stored routines is not
+seen.
 """
 
 import functools

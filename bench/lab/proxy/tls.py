@@ -1,14 +1,24 @@
 """TLS towards clients, as a channel over bytes.
 
-asyncio's own TLS cannot be used: a client may send its SSLRequest and its ClientHello in one segment, of which
-`loop.start_tls` would lose the second part.
+asyncio's own TLS cannot be used: a client may send its SSLRequest and its ClientHello in one segment, of
+which `loop.start_tls` would lose the second part.
 """
 
 import contextlib
 import ssl
 from collections.abc import Callable
 
+from bench.lab.certificates import Certificate
+
 CHUNK = 1 << 16
+
+
+def server_context(files: Certificate) -> ssl.SSLContext:
+    """Return what a server needs to speak TLS 1.2 and later."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(files.certificate, files.key)
+    return context
 
 
 class TlsChannel:
