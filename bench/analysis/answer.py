@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.comparison import compare, noise_floor, noise_share
+from bench.analysis.comparison import Comparison, compare, noise_floor, noise_share
 from bench.analysis.provenance import Header
 from bench.analysis.render import count, interval, milliseconds, number, percent
 from bench.analysis.requests import Kind
@@ -24,6 +24,7 @@ class Answer:
         front: of those, the ones that no other beats in everything.
         recommended: one of them, or None if every strategy lost requests.
         because: why, in sentences.
+        comparisons: of steady requests with the reference's.
         noise: ratio of the A/A pair; None if there was none.
 
     """
@@ -33,13 +34,15 @@ class Answer:
     front: tuple[str, ...]
     recommended: str | None
     because: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
     noise: Estimate | None
 
 
 def answer(setting: Setting) -> Answer:
     """Find the safe set, its front, and the recommendation."""
     found = prices(setting)
-    noise = noise_floor(compare(setting))
+    comparisons = compare(setting)
+    noise = noise_floor(comparisons)
     safe = [price for price in found if price.is_safe]
     chosen = recommended(found)
     because = tuple(_because(chosen, found)) if chosen else ()
@@ -49,6 +52,7 @@ def answer(setting: Setting) -> Answer:
         front(safe, noise_share(noise)),
         chosen.label if chosen else None,
         because,
+        comparisons,
         noise,
     )
 
@@ -89,7 +93,7 @@ def cannot_say(setting: Setting, headers: Sequence[Header], found: Answer) -> It
             "Anything about RDS Proxy, Lambda or a VPC as such: this ran in the lab, on one machine, where "
             "a round trip costs next to nothing and CPU dominates. Compare commands, not milliseconds."
         )
-    first = setting.rows[(setting.rows["kind"] == Kind.FIRST_AFTER_GAP) & ~setting.rows["control"]]
+    first = setting.select(["label", "gap_ratio"], Kind.FIRST_AFTER_GAP)
     sizes = first.groupby(["label", "gap_ratio"], observed=True).size()
     if len(sizes) and sizes.min() < 368:
         yield (

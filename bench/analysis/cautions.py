@@ -7,7 +7,7 @@ from enum import Enum
 import numpy as np
 import pandas as pd
 
-from bench.analysis.comparison import compare
+from bench.analysis.comparison import Comparison
 from bench.analysis.load import Dataset
 from bench.analysis.render import number
 from bench.analysis.requests import Kind
@@ -18,6 +18,23 @@ GAP_TOLERANCE = 0.05
 CLOCK_TOLERANCE_S = 0.05  # well above what reading three clocks one after the other takes
 
 
+_CLOCKS = ("wall", "monotonic", "boottime")
+_USED = [
+    *(
+        "campaign",
+        "cell",
+        "environment",
+        "kind",
+        "gap_asked_s",
+        "gap_ratio",
+        "gap_s",
+        "gap_seen",
+        "gap_seen_s",
+    ),
+    *(f"{moment}_{clock}_ns" for moment in ("started", "done") for clock in _CLOCKS),
+]
+
+
 class Caution(Enum):
     """A kind of warning; the value is its advice."""
 
@@ -26,7 +43,7 @@ class Caution(Enum):
     GAP_OFF = (
         "Read the charts by the gap that was observed. If it is often off, use fewer lanes or longer gaps."
     )
-    GAP_UNSEEN = "These requests never got far enough to measure their gap; the charts leave them out by gap."
+    GAP_UNSEEN = "Their environment was killed before it could tell; they are shown at the gap asked for."
     ENVIRONMENT_REPLACED = (
         "The new environment had no pool to lose, so its first request is not an after-gap one."
     )
@@ -34,9 +51,7 @@ class Caution(Enum):
     PAIR_DIFFERS = (
         "The same strategy twice should not differ: do not trust differences smaller than this one."
     )
-    CLOCKS_DISAGREE = (
-        "Gaps and connection ages rest on clocks that drift or were set; do not trust them."
-    )
+    CLOCKS_DISAGREE = "Gaps and connection ages rest on clocks that drift or were set; do not trust them."
     FREEZE_BY_SIGNAL = (
         "SIGSTOP stops the process but not its kernel, which goes on acknowledging packets. A check that "
         "makes a round trip sees the same as on Lambda; one that only looks at its socket may see more."
@@ -51,13 +66,15 @@ class Finding:
     what: str
 
 
-def cautions(dataset: Dataset, settings: Sequence[Setting]) -> tuple[Finding, ...]:
+def cautions(
+    dataset: Dataset, compared: Sequence[tuple[Setting, Sequence[Comparison]]]
+) -> tuple[Finding, ...]:
     """Everything there is to say, worst first."""
-    counted = dataset.rows[dataset.rows["counted"]]
+    counted = dataset.rows[_USED][dataset.rows["counted"]]
     return (
         *_left_out(dataset),
         *_incomplete(dataset),
-        *_pairs(settings),
+        *_pairs(compared),
         *_environments(counted),
         *_gaps(counted),
         *_clocks(counted),
@@ -75,9 +92,8 @@ def _left_out(dataset: Dataset) -> Iterator[Finding]:
 
 def _incomplete(dataset: Dataset) -> Iterator[Finding]:
     for header in dataset.headers:
-        rows = dataset.rows
-        of_campaign = rows[(rows["campaign"] == header.campaign) & rows["counted"]]
-        done = set(of_campaign["cell"].unique())
+        of_campaign = (dataset.rows["campaign"] == header.campaign) & dataset.rows["counted"]
+        done = set(dataset.rows.loc[of_campaign, "cell"].unique())
         planned = [cell["id"] for cell in header.content["cells"]]
         missing = [cell for cell in planned if cell not in done]
         if missing:
@@ -88,9 +104,9 @@ def _incomplete(dataset: Dataset) -> Iterator[Finding]:
             )
 
 
-def _pairs(settings: Sequence[Setting]) -> Iterator[Finding]:
-    for setting in settings:
-        found = next((one for one in compare(setting) if one.label == twin_of(REFERENCE)), None)
+def _pairs(compared: Sequence[tuple[Setting, Sequence[Comparison]]]) -> Iterator[Finding]:
+    for setting, comparisons in compared:
+        found = next((one for one in comparisons if one.label == twin_of(REFERENCE)), None)
         if found is not None and found.differs:
             ratio = found.ratio
             yield Finding(
@@ -115,24 +131,21 @@ def _gaps(rows: pd.DataFrame) -> Iterator[Finding]:
     first = rows[(rows["kind"] == Kind.FIRST_AFTER_GAP) & (rows["gap_asked_s"] > 0)]
     off = (first["gap_s"] / first["gap_asked_s"] - 1).abs() > GAP_TOLERANCE
     other_side = (first["gap_seen"] > 1) != (first["gap_ratio"] > 1)
-    crossed = int((other_side & first["gap_seen"].notna()).sum())
+    crossed = int(other_side.sum())
     if off.any() or crossed:
         yield Finding(
             Caution.GAP_OFF,
             f"{int(off.sum())} of {len(first)} gaps differ by more than {GAP_TOLERANCE:.0%} from the one "
             f"asked for; {crossed} fell on the other side of the timeout",
         )
-    unseen = int(first["gap_seen"].isna().sum())
+    unseen = int(first["gap_seen_s"].isna().sum())
     if unseen:
         yield Finding(Caution.GAP_UNSEEN, f"{unseen} of {len(first)} first-after-gap requests")
 
 
 def _clocks(rows: pd.DataFrame) -> Iterator[Finding]:
     read = rows[rows["started_monotonic_ns"] > 0]  # 0: the function was killed before it could tell
-    spans = {
-        clock: (read[f"done_{clock}_ns"] - read[f"started_{clock}_ns"]) / 1e9
-        for clock in ("wall", "monotonic", "boottime")
-    }
+    spans = {clock: (read[f"done_{clock}_ns"] - read[f"started_{clock}_ns"]) / 1e9 for clock in _CLOCKS}
     apart = np.maximum(
         (spans["wall"] - spans["boottime"]).abs(), (spans["monotonic"] - spans["boottime"]).abs()
     )

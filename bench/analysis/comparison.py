@@ -52,7 +52,7 @@ def compare(setting: Setting, kind: Kind = Kind.STEADY) -> tuple[Comparison, ...
 
     Only blocks in which both have answered requests count. Empty if the reference was not measured.
     """
-    medians = block_medians(setting.rows[setting.rows["kind"] == kind])
+    medians = block_medians(setting.select(["label", "lost", "latency_s", *BLOCK], kind))
     if REFERENCE not in medians:
         return ()
     found = []

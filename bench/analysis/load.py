@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pandas.api.types import union_categoricals
 
 from bench.analysis.provenance import BadHeader, Header, differences, read_header
 from bench.analysis.requests import derive
@@ -115,15 +116,15 @@ def load(directories: Sequence[Path], *, mixed: bool = False) -> Dataset:
         raise CannotLoad(
             f"the campaigns differ in settings ({listed}): report them one by one, or ask for a mixed report"
         )
-    tables = []
+    frames = []
     for index, one in enumerate(campaigns):
-        table = _read_rows(one)
-        settings = {name: values[index] for name, values in differ.items()}
-        settings["timeout_s"] = one.header.timeout_s
-        for name, value in settings.items():
-            table = table.append_column(name, pa.array([value] * len(table)))
-        tables.append(table)
-    rows = derive(_to_pandas(tables))
+        frame = _read_rows(one).to_pandas(split_blocks=True, self_destruct=True)
+        for name, values in differ.items():
+            frame[name] = values[index]
+        frame["timeout_s"] = one.header.timeout_s
+        frames.append(frame)
+        pa.default_memory_pool().release_unused()  # else Arrow keeps as much again for itself
+    rows = derive(_concatenated(frames))
     planned = [cell["label"] for one in campaigns for cell in one.header.content["cells"]]
     labels = dict.fromkeys([*planned, *rows["label"].cat.categories])
     rows["label"] = rows["label"].cat.set_categories(list(labels))
@@ -207,11 +208,15 @@ def _described(line: str) -> str:
         return line[:200]
 
 
-def _to_pandas(tables: Sequence[pa.Table]) -> pd.DataFrame:
-    merged = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
-    del tables
-    frame: pd.DataFrame = merged.to_pandas(split_blocks=True, self_destruct=True)
-    return frame
+def _concatenated(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One table; categories stay categories though each campaign has its own."""
+    if len(frames) == 1:
+        return frames[0]
+    for name in TEXT_COLUMNS:
+        united = union_categoricals([frame[name] for frame in frames]).categories
+        for frame in frames:
+            frame[name] = frame[name].cat.set_categories(united)
+    return pd.concat(frames, ignore_index=True)
 
 
 def _read_connections(found: _Found) -> pd.DataFrame:

@@ -1,13 +1,12 @@
-"""Figures as text, and tables for the terminal, for Markdown and for the page."""
+"""Figures as text, and tables set for the terminal, for Markdown or for the page."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Generic, TypeVar
 
 from bench.analysis.statistics import Estimate
-from bench.analysis.tables import MainRow
-from bench.analysis.tradeoff import Price
 
 T = TypeVar("T")
 NONE = "-"
@@ -15,53 +14,93 @@ NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
-    """A column: its head, what it means, and how a row becomes its text."""
+    """A column of a table about many `T`.
 
+    Attributes:
+        group: what this and the columns beside it are about, or nothing.
+        head: its own name within the group.
+        meaning: with the unit, for whoever points at the head.
+        text: of a cell.
+        interval: of a cell, where room permits.
+        is_name: set left, as a name is, not right, as a number is.
+
+    """
+
+    group: str
     head: str
     meaning: str
     text: Callable[[T], str]
-    in_brief: bool = True  # shown where room is short, too
-    is_name: bool = False  # set left, as a name is, not right as a number
+    interval: Callable[[T], str] | None = None
+    is_name: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Text with its interval, which may be empty."""
+
+    text: str
+    interval: str
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Text, ready to be set in any way."""
 
+    groups: tuple[str, ...]  # one a column, the same for neighbours that belong together
     heads: tuple[str, ...]
     meanings: tuple[str, ...]
     names: tuple[bool, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def spans(self) -> Iterator[tuple[str, int]]:
+        """Each group with the number of its columns."""
+        for group, columns in groupby(self.groups):
+            yield group, len(list(columns))
 
 
-def render(columns: Sequence[Column[T]], rows: Sequence[T], *, brief: bool = False) -> Table:
-    """Fill the table; `brief` leaves out what is said elsewhere."""
-    shown = [column for column in columns if column.in_brief or not brief]
+def render(columns: Sequence[Column[T]], rows: Sequence[T]) -> Table:
+    """Fill the table."""
     return Table(
-        tuple(column.head for column in shown),
-        tuple(column.meaning for column in shown),
-        tuple(column.is_name for column in shown),
-        tuple(tuple(column.text(row) for column in shown) for row in rows),
+        tuple(column.group for column in columns),
+        tuple(column.head for column in columns),
+        tuple(column.meaning for column in columns),
+        tuple(column.is_name for column in columns),
+        tuple(tuple(_cell(column, row) for column in columns) for row in rows),
     )
+
+
+def _cell(column: Column[T], row: T) -> Cell:
+    return Cell(column.text(row), column.interval(row) if column.interval else "")
 
 
 def as_text(table: Table) -> str:
-    """Aligned by blanks, for a terminal."""
-    lines = [table.heads, *table.rows]
+    """Aligned by blanks, for a terminal, without the intervals."""
+    lines = [table.heads, *(tuple(cell.text for cell in row) for row in table.rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(table.heads))]
-    return "\n".join(
+    over, place = "", 0
+    for group, span in table.spans():
+        width = sum(widths[place : place + span]) + 2 * (span - 1)
+        over += group[:width].ljust(width) + "  "
+        place += span
+    aligned = [
         "  ".join(
-            cell.ljust(width) if name else cell.rjust(width)
-            for cell, width, name in zip(line, widths, table.names, strict=True)
-        ).rstrip()
+            text.ljust(width) if name else text.rjust(width)
+            for text, width, name in zip(line, widths, table.names, strict=True)
+        )
         for line in lines
-    )
+    ]
+    return "\n".join(line.rstrip() for line in [over, *aligned])
 
 
 def as_markdown(table: Table) -> str:
-    """A pipe table."""
+    """A pipe table; intervals in brackets."""
+    heads = [f"{group} {head}".strip() for group, head in zip(table.groups, table.heads, strict=True)]
     rule = [":--" if name else "--:" for name in table.names]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (table.heads, rule, *table.rows))
+    rows = [
+        [f"{cell.text} [{cell.interval}]" if cell.interval else cell.text for cell in row]
+        for row in table.rows
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, rule, *rows))
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -95,116 +134,15 @@ def milliseconds(seconds: float) -> str:
 
 
 def interval(estimate: Estimate, text: Callable[[float], str]) -> str:
-    """The two bounds."""
-    return NONE if estimate.n == 0 else f"{text(max(0.0, estimate.low))} to {text(estimate.high)}"
+    """The two bounds; nothing where nothing was observed."""
+    return f"{text(estimate.low)} to {text(estimate.high)}" if estimate.n else ""
 
 
-def with_interval(estimate: Estimate, text: Callable[[float], str]) -> str:
-    """Value and bounds."""
-    return NONE if estimate.n == 0 else f"{text(estimate.value)} [{interval(estimate, text)}]"
+def positive_interval(estimate: Estimate, text: Callable[[float], str]) -> str:
+    """The two bounds of what cannot be negative, such as a latency."""
+    return f"{text(max(0.0, estimate.low))} to {text(estimate.high)}" if estimate.n else ""
 
 
 def lost_of(lost: int, n: int) -> str:
     """A count and what it is a count of."""
     return f"{lost} of {n}" if n else NONE
-
-
-def _ratio(estimate: Estimate) -> str:
-    return number(estimate.value) if estimate.n else NONE
-
-
-MAIN: Sequence[Column[MainRow]] = (
-    Column("strategy", "", lambda row: row.label, is_name=True),
-    Column("gap", "gap asked for ÷ idle client timeout", lambda row: f"{row.gap_ratio:g}"),
-    Column(
-        "gap seen",
-        "median of the gaps that the sockets saw",
-        lambda row: number(row.gap_seen),
-        in_brief=False,
-    ),
-    Column(
-        "lost",
-        "first-after-gap requests that failed or hung",
-        lambda row: lost_of(row.lost_count, row.lost.n),
-    ),
-    Column("95 % of lost", "Wilson interval of the share lost", lambda row: interval(row.lost, percent)),
-    Column(
-        "first p50",
-        "ms, first-after-gap requests that were answered",
-        lambda row: milliseconds(row.first.median.value),
-    ),
-    Column(
-        "95 % of p50",
-        "order-statistic interval",
-        lambda row: interval(row.first.median, milliseconds),
-        in_brief=False,
-    ),
-    Column("p95", "ms", lambda row: milliseconds(row.first.p95.value)),
-    Column(
-        "95 % of p95",
-        "∞: too few requests for a bound",
-        lambda row: interval(row.first.p95, milliseconds),
-        in_brief=False,
-    ),
-    Column("p99", "ms", lambda row: milliseconds(row.first.p99.value)),
-    Column(
-        "95 % of p99",
-        "∞: too few requests for a bound",
-        lambda row: interval(row.first.p99, milliseconds),
-        in_brief=False,
-    ),
-    Column("max", "ms", lambda row: milliseconds(row.first.maximum)),
-    Column(
-        "reconnected",
-        "of the answered, how many opened a connection",
-        lambda row: percent(row.first_mixture.reconnect_share.value),
-        in_brief=False,
-    ),
-    Column("connects", "connections opened per first-after-gap request", lambda row: count(row.connects)),
-    Column("commands", "on the wire per first-after-gap request", lambda row: count(row.wire_commands)),
-    Column(
-        "steady p50",
-        "ms, requests that followed an answered one",
-        lambda row: milliseconds(row.steady.median.value),
-    ),
-    Column("steady p99", "ms", lambda row: with_interval(row.steady.p99, milliseconds), in_brief=False),
-    Column(
-        "x ref.",
-        "ratio of steady medians to the reference's in the same rounds",
-        lambda row: _ratio(row.steady_ratio),
-    ),
-    Column(
-        "95 % of x", "bootstrap over rounds", lambda row: interval(row.steady_ratio, number), in_brief=False
-    ),
-    Column(
-        "recovered",
-        "requests right after a lost one that were answered",
-        lambda row: lost_of(
-            round(row.recovered.value * row.recovered.n) if row.recovered.n else 0, row.recovered.n
-        ),
-        in_brief=False,
-    ),
-)
-PRICES: Sequence[Column[Price]] = (
-    Column("strategy", "", lambda price: price.label, is_name=True),
-    Column("lost", "requests of any kind", lambda price: lost_of(price.lost, price.requests)),
-    Column(
-        "lost beyond the timeout",
-        "first requests after a gap longer than it, with Wilson's interval",
-        lambda price: with_interval(price.lost_beyond, percent),
-    ),
-    Column("steady p50", "ms", lambda price: milliseconds(price.steady.median.value)),
-    Column("p99", "ms", lambda price: milliseconds(price.steady.p99.value)),
-    Column(
-        "beyond p50",
-        "ms, first request after a gap longer than the timeout, if answered",
-        lambda price: milliseconds(price.beyond.median.value),
-    ),
-    Column("p99", "ms", lambda price: milliseconds(price.beyond.p99.value)),
-    Column("commands steady", "on the wire per steady request", lambda price: count(price.wire_steady)),
-    Column("beyond", "per first request beyond the timeout", lambda price: count(price.wire_beyond)),
-    Column("connects", "connections opened per request", lambda price: count(price.connects)),
-    Column(
-        "held", "connections open at the proxy, mean over the campaign", lambda price: number(price.held, 2)
-    ),
-)

@@ -1,7 +1,7 @@
 """One self-contained page, with its pictures beside it as files."""
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +9,11 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bench.analysis import render
+from bench.analysis import columns, render
 from bench.analysis.answer import Answer, answer, cannot_say
 from bench.analysis.cautions import cautions
-from bench.analysis.comparison import Comparison, compare
-from bench.analysis.figures.cliff import cliff
-from bench.analysis.figures.connections import connections
-from bench.analysis.figures.latency import first_latency
+from bench.analysis.charts import CHARTS, Chart
+from bench.analysis.figures.matrix import matrix
 from bench.analysis.load import Dataset, load
 from bench.analysis.provenance import flatten
 from bench.analysis.settings import Setting, split
@@ -23,42 +21,7 @@ from bench.analysis.style import to_svg, write_png
 from bench.analysis.tables import MainRow, main_table
 
 PAGE = "report.html"
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A kind of chart and how to read it."""
-
-    name: str
-    title: str
-    reading: str
-    draw: Callable[[Setting], Figure | None]
-
-
-CHARTS = (
-    Chart(
-        "cliff",
-        "The cliff: lost requests against the idle gap",
-        "Each point is the share of first requests after a gap that failed or hung, with its 95 % Wilson "
-        "interval, at the idle time the connection really had. A ring is the second half of the A/A pair. "
-        "Flat at zero is good.",
-        cliff,
-    ),
-    Chart(
-        "first_latency",
-        "The first request after a gap, every one of them",
-        "Hollow points reused a pooled connection, filled ones had to open one, crosses were lost. "
-        "Read errors and latency together: a lost request is quick, and useless.",
-        first_latency,
-    ),
-    Chart(
-        "connections",
-        "Open connections over time",
-        "What the proxy's clients hold open, by strategy, and what the database has to carry. "
-        "Counted by a sampler on its own connection, which is left out.",
-        connections,
-    ),
-)
+_CHARTED = 4  # settings; where there are more, the page is a matrix with tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +31,6 @@ class Section:
     setting: Setting
     answer: Answer
     main: tuple[MainRow, ...]
-    comparisons: tuple[Comparison, ...]
     cannot_say: tuple[str, ...]
     charts: tuple[tuple[Chart, Markup], ...]
 
@@ -91,14 +53,36 @@ class Report:
     @property
     def text(self) -> str:
         """The main tables for a terminal."""
-        parts = []
-        for name, rows in self.tables.items():
-            parts += [name, render.as_text(render.render(render.MAIN, rows, brief=True)), ""]
+        parts = [
+            f"{name}\n\n{render.as_text(render.render(columns.MAIN, rows))}\n"
+            for name, rows in self.tables.items()
+        ]
         return "\n".join(parts)
+
+
+class _Pictures:
+    """Writes each figure as a file and hands it back for the page."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self.written: list[Path] = []
+
+    def add(self, figure: Figure, name: str) -> Markup:
+        path = self._folder / f"{name}.png"
+        write_png(figure, path)
+        self.written.append(path)
+        # Drawn by matplotlib, which escapes text: safe to embed as it is.
+        return Markup(to_svg(figure))  # noqa: S704
 
 
 def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False) -> Report:
     """Analyse synced campaigns; write `report.html` and `figures/*.png` into `out`.
+
+    Args:
+        directories: of one campaign, or of several that belong together.
+        out: where to write; created if need be.
+        mixed: take campaigns together even if their settings differ; each setting then gets its section.
 
     Raises:
         CannotLoad: see `load.load`.
@@ -106,40 +90,30 @@ def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False)
     """
     dataset = load(directories, mixed=mixed)
     settings = split(dataset)
-    folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    pictures: list[Path] = []
-    sections = []
-    for number, setting in enumerate(settings):
-        prefix = f"{number + 1}-" if len(settings) > 1 else ""
-        sections.append(_section(dataset, setting, folder, prefix, pictures))
+    pictures = _Pictures(out / "figures")
+    overview = matrix(settings)
+    overview_svg = pictures.add(overview, "matrix") if overview else None
+    sections = [
+        _section(dataset, setting, pictures, f"{number}-" if len(settings) > 1 else "", len(settings))
+        for number, setting in enumerate(settings, 1)
+    ]
     page = out / PAGE
-    page.write_text(_page(dataset, sections), encoding="utf-8")
-    return Report(page, tuple(pictures), {section.setting.name: section.main for section in sections})
+    page.write_text(_page(dataset, sections, overview_svg), encoding="utf-8")
+    return Report(page, tuple(pictures.written), {section.setting.name: section.main for section in sections})
 
 
-def _section(dataset: Dataset, setting: Setting, folder: Path, prefix: str, pictures: list[Path]) -> Section:
+def _section(dataset: Dataset, setting: Setting, pictures: _Pictures, prefix: str, settings: int) -> Section:
     found = answer(setting)
     charts = []
-    for chart in CHARTS:
-        figure = chart.draw(setting)
-        if figure is None:
-            continue
-        pictures.append(folder / f"{prefix}{chart.name}.png")
-        write_png(figure, pictures[-1])
-        # Drawn by matplotlib from numbers and checked names, with text escaped: safe to embed as it is.
-        charts.append((chart, Markup(to_svg(figure))))  # noqa: S704
-    return Section(
-        setting,
-        found,
-        main_table(setting),
-        compare(setting),
-        tuple(cannot_say(setting, dataset.headers, found)),
-        tuple(charts),
-    )
+    for chart in CHARTS if settings <= _CHARTED else ():
+        figure = chart.draw(setting, found)
+        if figure is not None:
+            charts.append((chart, pictures.add(figure, f"{prefix}{chart.name}")))
+    limits = tuple(cannot_say(setting, dataset.headers, found))
+    return Section(setting, found, main_table(setting), limits, tuple(charts))
 
 
-def _page(dataset: Dataset, sections: Sequence[Section]) -> str:
+def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bench.analysis", "."),
         autoescape=True,
@@ -147,16 +121,18 @@ def _page(dataset: Dataset, sections: Sequence[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"ms": render.milliseconds, "percent": render.percent, "number": render.number}
+    compared = [(section.setting, section.answer.comparisons) for section in sections]
     return environment.get_template("report.html.j2").render(
         sections=sections,
+        overview=overview,
         headers=dataset.headers,
         provenance=[dict(_provenance(header.content)) for header in dataset.headers],
-        cautions=cautions(dataset, [section.setting for section in sections]),
+        cautions=cautions(dataset, compared),
         is_local=any(header.is_local for header in dataset.headers),
         rows=len(dataset.rows),
         uncounted=int((~dataset.rows["counted"]).sum()),
         render=render,
+        columns=columns,
     )
 
 

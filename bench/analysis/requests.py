@@ -27,13 +27,16 @@ def derive(rows: pd.DataFrame) -> pd.DataFrame:
 
     Added columns: `lost` (error or hang), `kind` (see `Kind`), `gap_seen_s`, the idle time that the offered
     connection had, or, where there was none to offer, the engine's idle time (seconds, NaN if neither was
-    observed), and `gap_seen`, the same as a multiple of the idle client timeout.
+    observed), and `gap_seen`, the same as a multiple of the idle client timeout, or the gap asked for where
+    none was observed: a request that took its environment along must not drop out of the figures.
     """
-    rows = rows.sort_values([*_INVOCATION, "request"], ignore_index=True)
+    order = [*_INVOCATION, "request"]
+    if not pd.MultiIndex.from_frame(rows[order]).is_monotonic_increasing:
+        rows = rows.sort_values(order, ignore_index=True)
     rows["lost"] = rows["outcome"].isin([Outcome.ERROR, Outcome.HANG])
     rows["kind"] = _kinds(rows)
     rows["gap_seen_s"] = rows["connection_idle_s"].fillna(rows["gap_s"])
-    rows["gap_seen"] = rows["gap_seen_s"] / rows["timeout_s"]
+    rows["gap_seen"] = (rows["gap_seen_s"] / rows["timeout_s"]).fillna(rows["gap_ratio"])
     return rows
 
 

@@ -1,12 +1,13 @@
 """A setting: one combination of everything but strategy and gap. Strategies are compared within one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bench.analysis.load import Dataset
+from bench.analysis.requests import Kind
 from bench.function.strategies import CONTROL, REFERENCE
 
 FACTORS = ("endpoint", "workload", "driver", "failure")
@@ -40,6 +41,17 @@ class Setting:
         present = set(self.rows["label"].unique())
         return tuple(label for label in self.rows["label"].cat.categories if label in present)
 
+    def select(
+        self, columns: Sequence[str], kind: Kind | None = None, label: str | None = None
+    ) -> pd.DataFrame:
+        """Rows of a kind and a label, with these columns only: all columns of a million rows are many."""
+        chosen = pd.Series(True, self.rows.index)
+        if kind is not None:
+            chosen &= self.rows["kind"] == kind
+        if label is not None:
+            chosen &= self.rows["label"] == label
+        return self.rows[list(columns)][chosen]
+
     @property
     def strategies(self) -> tuple[str, ...]:
         """The labels without twin and control."""
@@ -54,7 +66,8 @@ def twin_of(strategy: str) -> str:
 def split(dataset: Dataset) -> tuple[Setting, ...]:
     """Every setting that the dataset has counted rows of, in the order of its rows."""
     names = [*FACTORS, *dataset.differing]
-    counted = dataset.rows[dataset.rows["counted"]]
+    rows = dataset.rows
+    counted = rows if rows["counted"].all() else rows[rows["counted"]]
     settings = []
     for values, rows in counted.groupby(names, observed=True, sort=False, dropna=False):
         assert isinstance(values, tuple)  # of the group's keys, as they are several

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis.comparison import block_medians
+from bench.analysis.comparison import BLOCK, block_medians
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
 from bench.analysis.statistics import Estimate, Mixture, Quantiles, mixture, rate, ratio_within_blocks
 from bench.function.strategies import REFERENCE
+
+_USED = ["label", "kind", "lost", "latency_s", "gap_seen", "connects", "wire_commands", *BLOCK]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,8 @@ class MainRow:
 
 def main_table(setting: Setting) -> tuple[MainRow, ...]:
     """One row for each strategy and gap, in the campaign's order of strategies."""
-    rows = setting.rows
     kinds = [Kind.FIRST_AFTER_GAP, Kind.AFTER_LOSS, Kind.STEADY]
+    rows = setting.rows[_USED]  # before anything is selected from it: a million rows of all columns are many
     rows = rows[rows["kind"].isin(kinds)]
     parts = {
         keys: part

@@ -50,9 +50,12 @@ class Price:
 
 def prices(setting: Setting) -> tuple[Price, ...]:
     """The price of every strategy, in the campaign's order; twin and control have none."""
-    by_label = dict(iter(setting.rows.groupby("label", observed=True)))
     held = _held(setting)
-    return tuple(_price(label, by_label[label], held.get(label, math.nan)) for label in setting.strategies)
+    used = ["kind", "lost", "latency_s", "gap_seen", "connects", "wire_commands"]
+    return tuple(
+        _price(label, setting.select(used, label=label), held.get(label, math.nan))
+        for label in setting.strategies
+    )
 
 
 def _price(label: str, rows: pd.DataFrame, held: float) -> Price:

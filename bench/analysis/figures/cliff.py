@@ -35,8 +35,7 @@ def cliff(setting: Setting) -> Figure:
 
 def _draw(axis: Axes, setting: Setting, label: str) -> tuple[int, int]:
     """Plot one label; return how many of its requests were lost, of how many."""
-    rows = setting.rows
-    rows = rows[(rows["label"] == label) & (rows["kind"] == Kind.FIRST_AFTER_GAP)]
+    rows = setting.select(["gap_ratio", "gap_seen", "lost"], Kind.FIRST_AFTER_GAP, label)
     look = look_of(label)
     # A gap asked for just short of the timeout may have been observed on either side of it.
     points = [

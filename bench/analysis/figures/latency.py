@@ -22,7 +22,8 @@ def first_latency(setting: Setting) -> Figure:
     """Every point for each strategy and gap, with medians apart for reused and opened connections."""
     labels = setting.labels
     figure, axes = panels(len(labels), columns=4, height_in=1.85, sharex=True, sharey=True)
-    rows = setting.rows[setting.rows["kind"] == Kind.FIRST_AFTER_GAP]
+    columns = ["label", "gap_ratio", "latency_s", "lost", "connects"]
+    rows = setting.select(columns, Kind.FIRST_AFTER_GAP)
     gaps = sorted(rows["gap_ratio"].unique())
     reference = quantile(1e3 * rows.loc[~rows["lost"] & (rows["label"] == labels[0]), "latency_s"], 0.5).value
     for axis, label in zip(axes, labels, strict=True):

@@ -1,0 +1,142 @@
+"""What the tables show of a strategy: heads, their meaning, and the text of each cell."""
+
+from collections.abc import Callable, Sequence
+
+from bench.analysis.comparison import Comparison
+from bench.analysis.render import (
+    NONE,
+    Column,
+    count,
+    interval,
+    lost_of,
+    milliseconds,
+    number,
+    percent,
+    positive_interval,
+)
+from bench.analysis.settings import twin_of
+from bench.analysis.statistics import Estimate, Quantiles
+from bench.analysis.tables import MainRow
+from bench.analysis.tradeoff import Price
+from bench.function.strategies import REFERENCE
+
+
+def _ms(group: str, head: str, meaning: str, of: Callable[[MainRow], Estimate]) -> Column[MainRow]:
+    return Column(
+        group,
+        head,
+        meaning,
+        lambda row: milliseconds(of(row).value),
+        lambda row: positive_interval(of(row), milliseconds),
+    )
+
+
+def _modes(row: MainRow) -> str:
+    """Median of the answered; both medians where some reused a connection and some opened one."""
+    reuse, reconnect = row.first_mixture.reuse, row.first_mixture.reconnect
+    if reuse and reconnect:
+        return f"{milliseconds(reuse.value)} | {milliseconds(reconnect.value)}"
+    return milliseconds(row.first.median.value)
+
+
+def _modes_interval(row: MainRow) -> str:
+    modes = [mode for mode in (row.first_mixture.reuse, row.first_mixture.reconnect) if mode]
+    return " | ".join(positive_interval(mode, milliseconds) for mode in modes)
+
+
+def _recovered(row: MainRow) -> str:
+    return lost_of(round(row.recovered.value * row.recovered.n), row.recovered.n) if row.recovered.n else NONE
+
+
+def _verdict(comparison: Comparison) -> str:
+    if comparison.label == twin_of(REFERENCE):
+        return "the noise"
+    if comparison.differs:
+        return "slower" if comparison.ratio.value > 1 else "faster"
+    return "cannot be told apart"
+
+
+_FIRST, _STEADY = "first request after the gap, ms", "steady request, ms"
+MAIN: Sequence[Column[MainRow]] = (
+    Column("", "strategy", "", lambda row: row.label, is_name=True),
+    Column(
+        "", "gap", "asked for; below: the median seen, ÷ idle client timeout",
+        lambda row: f"{row.gap_ratio:g}", lambda row: f"{row.gap_seen:.2f}",
+    ),
+    Column(
+        "", "lost", "of the first after the gap, failed or hung; below: Wilson interval of the share",
+        lambda row: lost_of(row.lost_count, row.lost.n), lambda row: interval(row.lost, percent),
+    ),
+    Column(
+        _FIRST, "p50", "ms, of the answered; reused | opened a connection where there were both", _modes,
+        _modes_interval,
+    ),
+    _ms(_FIRST, "p95", "ms, of the answered", lambda row: row.first.p95),
+    _ms(_FIRST, "p99", "ms, of the answered", lambda row: row.first.p99),
+    Column(_FIRST, "max", "ms, of the answered", lambda row: milliseconds(row.first.maximum)),
+    Column("per first request", "connects", "connections opened", lambda row: count(row.connects)),
+    Column("per first request", "commands", "sent on the wire", lambda row: count(row.wire_commands)),
+    _ms(_STEADY, "p50", "ms, of requests that followed an answered one", lambda row: row.steady.median),
+    _ms(_STEADY, "p99", "ms, of requests that followed an answered one", lambda row: row.steady.p99),
+    Column(
+        _STEADY, "x ref.", f"ratio of medians to those of {REFERENCE} in the same rounds, bootstrap interval",
+        lambda row: number(row.steady_ratio.value) if row.steady_ratio.n else NONE,
+        lambda row: interval(row.steady_ratio, number),
+    ),
+    Column(
+        "", "next", "requests right after a lost one that were answered, of all such", _recovered,
+    ),
+)  # fmt: skip
+
+
+def _price_ms(group: str, head: str, meaning: str, of: Callable[[Price], Estimate]) -> Column[Price]:
+    return Column(
+        group,
+        head,
+        meaning,
+        lambda price: milliseconds(of(price).value),
+        lambda price: positive_interval(of(price), milliseconds),
+    )
+
+
+def _both(group: str, meaning: str, of: Callable[[Price], Quantiles]) -> tuple[Column[Price], ...]:
+    return (
+        _price_ms(group, "p50", f"ms, {meaning}", lambda price: of(price).median),
+        _price_ms(group, "p99", f"ms, {meaning}", lambda price: of(price).p99),
+    )
+
+
+PRICES: Sequence[Column[Price]] = (
+    Column("", "strategy", "", lambda price: price.label, is_name=True),
+    Column("lost", "of all", "requests of any kind", lambda price: lost_of(price.lost, price.requests)),
+    Column(
+        "lost", "beyond", "first requests after a gap longer than the timeout, with Wilson interval",
+        lambda price: percent(price.lost_beyond.value), lambda price: interval(price.lost_beyond, percent),
+    ),
+    *_both("steady request, ms", "requests that followed an answered one", lambda price: price.steady),
+    *_both("first beyond the timeout, ms", "of the answered", lambda price: price.beyond),
+    Column("commands", "steady", "on the wire, per request", lambda price: count(price.wire_steady)),
+    Column("commands", "beyond", "on the wire, per request", lambda price: count(price.wire_beyond)),
+    Column("connections", "opened", "per request of any kind", lambda price: count(price.connects)),
+    Column("connections", "held", "open at the proxy, mean over time", lambda price: number(price.held, 2)),
+)  # fmt: skip
+
+COMPARISONS: Sequence[Column[Comparison]] = (
+    Column("", "strategy", "", lambda one: one.label, is_name=True),
+    Column(
+        "", "ratio", f"of steady medians to those of {REFERENCE} in the same rounds, bootstrap interval",
+        lambda one: number(one.ratio.value) if one.ratio.n else NONE, lambda one: interval(one.ratio, number),
+    ),
+    Column(
+        "", "added, ms", "mean difference of steady medians in the same rounds, bootstrap interval",
+        lambda one: number(1e3 * one.difference.value, 2),
+        lambda one: interval(one.difference, lambda seconds: number(1e3 * seconds, 2)),
+    ),
+    Column("", "rounds", "compared", lambda one: str(one.ratio.n)),
+    Column("", "p", "Wilcoxon's signed-rank test, adjusted by Holm", lambda one: _p(one.p_value)),
+    Column("", "verdict", "at 5 %, all comparisons considered", _verdict, is_name=True),
+)  # fmt: skip
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else number(value, 2)

@@ -1,0 +1,79 @@
+"""The whole distribution with its tail: how many requests still wait after so many milliseconds."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+
+from bench.analysis.requests import Kind
+from bench.analysis.settings import Setting
+from bench.analysis.style import look_of, panels, styled
+
+_STEPS = 400  # of a line; more than a chart can show
+
+
+@styled
+def unanswered(setting: Setting) -> Figure:
+    """Complement of the ECDF, both axes logarithmic; lost requests are never answered and level the line off.
+
+    Nothing is left out: a line that ends at the right above zero is the share of requests that were lost.
+    """
+    rows = setting.select(["label", "lost", "latency_s", "gap_seen"], Kind.FIRST_AFTER_GAP)
+    rows = rows[rows["label"].isin(setting.strategies)]
+    figure, axes = panels(2, columns=2, height_in=3.0, sharex=True, sharey=True)
+    answered = 1e3 * rows.loc[~rows["lost"], "latency_s"]
+    left, right = 0.7 * float(answered.min()), 1.5 * float(answered.max())
+    titles = ("gap within the timeout", "gap beyond the timeout")
+    for axis, title, beyond in zip(axes, titles, (False, True), strict=True):
+        chosen = rows[(rows["gap_seen"] > 1) == beyond]
+        never = [
+            text
+            for label in setting.strategies
+            if (text := _line(axis, label, chosen[chosen["label"] == label], left, right))
+        ]
+        axis.set_title(title)
+        if never:
+            axis.text(
+                0.02, 0.04, "never answered:\n" + "\n".join(never), transform=axis.transAxes, fontsize=8
+            )
+    axes[0].set_xlim(left, right * 1.08)
+    axes[0].set(xscale="log", yscale="log")
+    axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0].xaxis.set_minor_locator(NullLocator())
+    axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    handles, labels = axes[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=6)
+    figure.supxlabel("time since the request began, ms, log scale   (farther left is better)")
+    figure.supylabel("still unanswered, log scale   (lower is better)")
+    return figure
+
+
+def _line(axis: Axes, label: str, rows: pd.DataFrame, left: float, right: float) -> str:
+    """Draw one strategy between two times; return how much it lost, in words, if anything."""
+    look, n = look_of(label), len(rows)
+    times = np.sort(1e3 * rows.loc[~rows["lost"], "latency_s"].to_numpy())
+    waiting = (n - np.arange(len(times) + 1)) / max(n, 1)
+    times = np.concatenate([[left], times])
+    lost = n - len(times) + 1
+    if lost:
+        times, waiting = np.append(times, right), np.append(waiting, waiting[-1])
+    elif n:
+        waiting[-1] = waiting[-2]  # zero has no place on a logarithmic axis: the line ends at the slowest
+    if len(times) > _STEPS:  # evenly over the ranks from the tail, so that the last requests stay single
+        ranks = np.unique(np.geomspace(1, len(times), _STEPS).astype(int))
+        times, waiting = times[-ranks[::-1]], waiting[-ranks[::-1]]
+    axis.step(
+        times if n else [],
+        waiting if n else [],
+        where="post",
+        label=label,
+        color=look.color,
+        linestyle=look.line,
+        marker=look.marker,
+        markevery=[-1] if n else None,
+        markersize=5,
+        clip_on=False,
+    )
+    return f"{label} {lost} of {n}" if lost else ""
