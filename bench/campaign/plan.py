@@ -2,7 +2,8 @@
 
 import hashlib
 import tomllib
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Self
@@ -196,6 +197,20 @@ class CampaignFile:
             return cls(build(Campaign, table), text)
         except BadCampaign as error:
             raise BadCampaign(f"{name}: {error}") from None
+
+    def with_strategies(self, names: Sequence[str]) -> Self:
+        """Add strategies to the file's; they become part of its text, and so of what is resumed.
+
+        Raises:
+            BadCampaign: there is no such strategy, or it is in the file already.
+
+        """
+        if not names:
+            return self
+        factors = replace(self.campaign.factors, strategies=(*self.campaign.factors.strategies, *names))
+        return type(self)(
+            replace(self.campaign, factors=factors), f"{self.text}# and strategies {', '.join(names)}\n"
+        )
 
 
 def packaged() -> list[str]:

@@ -15,7 +15,7 @@ from bench.cli.report import describe, show_report
 from bench.cli.target import lanes_of, load, make_functions, target_of, variables_set
 from bench.lab.aws import Freeze
 from bench.lab.mysql import ServerOptions
-from bench.lab.platform import fidelity_notes
+from bench.lab.platform import enter_private_network, fidelity_notes
 from bench.lab.proxy import ProxySettings
 from bench.lab.stack import running_stack
 from bench.store import open_store
@@ -44,15 +44,30 @@ FILE = click.argument("file", metavar="FILE")
     "--server", help="MySQL server of the lab: a URL, docker, mysqld, mariadbd or apt. [default: first found]"
 )
 @click.option(
+    "--strategy",
+    "own",
+    multiple=True,
+    metavar="NAME",
+    help="Also measure this strategy; package.module:function is your own, which takes a sqlalchemy.URL and "
+    "returns an Engine. Can be given several times.",
+)
+@click.option(
     "--freeze",
     type=click.Choice([kind.value for kind in Freeze]),
     default=Freeze.SIGNAL.value,
     show_default=True,
-    help="How environments freeze. With +drop their packets are lost, too, as on a microVM: needs root and a "
-    "network of its own, as in: unshare -n sh -c 'ip link set lo up; poolbench campaign ...'",
+    help="How environments freeze. With +drop their packets are lost, too, as on a microVM: needs root, and "
+    "happens in a network of its own, out of which no other database can be reached.",
 )
 def campaign(
-    file: str, *, store_url: str, out: Path | None, resume: str | None, server: str | None, freeze: str
+    file: str,
+    *,
+    store_url: str,
+    out: Path | None,
+    resume: str | None,
+    server: str | None,
+    own: tuple[str, ...],
+    freeze: str,
 ) -> None:
     """Run campaign FILE, then sync and report it.
 
@@ -60,10 +75,12 @@ def campaign(
     Ctrl-C stops it cleanly; --resume goes on with the cells that are not finished.
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
-    loaded = load(file)
+    loaded = load(file, own)
     store = open_store(store_url)
     journal = open_journal(loaded, store, resume)
     console = Console()
+    if Freeze(freeze) is Freeze.DROP:
+        _leave_the_network()
     began = time.monotonic()
     console.print(f"campaign {journal.campaign}, rows to {store.url}", soft_wrap=True)
     for note in fidelity_notes():
@@ -96,3 +113,13 @@ def campaign(
     describe(console, sync(journal, directory))
     show_report(console, [directory], directory)
     console.print(f"all done in {duration(time.monotonic() - began)}")
+
+
+def _leave_the_network() -> None:
+    """Packets are dropped by rules that belong to a network; this campaign's are to be nobody else's."""
+    try:
+        enter_private_network()
+    except OSError as error:
+        raise click.UsageError(
+            f"--freeze {Freeze.DROP}: {error.strerror or error}; run it as root"
+        ) from error

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from bench.campaign.plan import USUAL, Campaign, CampaignFile
 from bench.campaign.session import Target
@@ -21,14 +23,17 @@ def lanes_of(campaign: Campaign) -> int:
     return min(campaign.repetition.lanes, len(campaign.cells()))
 
 
-def load(file: str) -> CampaignFile:
-    """Read a campaign file and check it against what the lab can do.
+def load(file: str, own: Sequence[str] = ()) -> CampaignFile:
+    """Read a campaign file, add strategies of somebody's own, and check it against what the lab can do.
+
+    Modules in the current directory can be named, here and in the functions.
 
     Raises:
         BadCampaign: see the message.
 
     """
-    loaded = CampaignFile.load(file)
+    sys.path.insert(0, str(Path.cwd()))
+    loaded = CampaignFile.load(file).with_strategies(own)
     for failure in loaded.campaign.factors.failures:
         if failure not in STANDING:
             raise BadCampaign(f"{file}: factors.failures: {unknown(failure, STANDING)}")
@@ -44,6 +49,7 @@ def make_functions(lanes: int, timeout_s: float, endpoints: Endpoints) -> Sequen
         "POOLBENCH_PROXY_METRICS": f"{endpoints.proxy_control_url}/metrics",
     }
     lane_environment = {**where, "POOLBENCH_SECRET": _secret(APPLICATION, endpoints.application_password)}
+    lane_environment["PYTHONPATH"] = str(Path.cwd())  # for engines of somebody's own
     sampler_environment = {**where, "POOLBENCH_SECRET": _secret(SAMPLER, endpoints.sampler_password)}
     return [
         *(_function(LANE.format(number), "handler", lane_environment, timeout_s) for number in range(lanes)),

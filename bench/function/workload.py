@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, select
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, select, text
 
 ITEMS = 1000
 
@@ -46,5 +46,39 @@ def point_select(connection: Connection) -> None:
         raise WrongAnswer(f"item {item}: {found!r} is not {label_of(item)!r}")
 
 
+def read_write(connection: Connection) -> None:
+    """One row read, changed and committed."""
+    item = random.randint(1, ITEMS)
+    this = items.c.id == item
+    before = connection.execute(select(items.c.hits).where(this)).scalar_one()
+    changed = connection.execute(items.update().where(this).values(hits=items.c.hits + 1)).rowcount
+    after = connection.execute(select(items.c.hits).where(this)).scalar_one()
+    connection.commit()
+    if changed != 1 or after <= before:
+        raise WrongAnswer(f"item {item}: {changed} rows changed, hits {before} and then {after}")
+
+
+def several(connection: Connection) -> None:
+    """Five single rows, one statement after the other."""
+    for _ in range(5):
+        point_select(connection)
+
+
+def slow(connection: Connection) -> None:
+    """A statement that takes 50 ms at the server."""
+    slept = connection.execute(text("SELECT SLEEP(0.05)")).scalar_one()
+    if slept != 0:
+        raise WrongAnswer(f"SLEEP(0.05) was interrupted: {slept!r}")
+
+
+def large(connection: Connection) -> None:
+    """Every row there is, some 30 KB."""
+    rows = connection.execute(select(items.c.id, items.c.label).order_by(items.c.id)).all()
+    if [tuple(row) for row in rows] != [(item, label_of(item)) for item in range(1, ITEMS + 1)]:
+        raise WrongAnswer(f"{len(rows)} rows, not the {ITEMS} that were stored")
+
+
 Workload = Callable[[Connection], None]
-WORKLOADS: Mapping[str, Workload] = MappingProxyType({"point_select": point_select})
+WORKLOADS: Mapping[str, Workload] = MappingProxyType(
+    {workload.__name__: workload for workload in (point_select, read_write, several, slow, large)}
+)

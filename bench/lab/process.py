@@ -87,10 +87,6 @@ class Child:
         """None while it runs."""
         return self._process.poll()
 
-    def wait(self) -> int:
-        """Block until it exits; its exit code."""
-        return self._process.wait()
-
     def stop(self, grace_s: float = 5.0) -> None:
         """SIGTERM, then SIGKILL for the whole group after `grace_s`; returns when it is gone."""
         if self._process.poll() is None:

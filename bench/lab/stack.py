@@ -47,6 +47,7 @@ class Stack:
             "AWS_ACCESS_KEY_ID": "lab",
             "AWS_SECRET_ACCESS_KEY": "lab",
             "AWS_DEFAULT_REGION": "us-east-1",
+            "NO_PROXY": "127.0.0.1,localhost",  # boto3 would go through a web proxy even to loopback
             "POOLBENCH_PROXY_URL": url.format(endpoints.proxies[Failure.IDLE_CLOSE]),
             "POOLBENCH_DATABASE_URL": url.format(endpoints.database),
         }

@@ -4,6 +4,7 @@ from bench.function.strategies.registry import STRATEGIES, UnknownStrategy, get
 from bench.function.strategies.strategy import (
     CONTROL,
     REFERENCE,
+    BadEngine,
     Conduct,
     Setting,
     Strategy,
@@ -15,6 +16,7 @@ __all__ = [
     "CONTROL",
     "REFERENCE",
     "STRATEGIES",
+    "BadEngine",
     "Conduct",
     "Setting",
     "Strategy",

@@ -4,6 +4,7 @@ Library defaults and tuned variants are entries of their own.
 """
 
 import difflib
+import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -168,15 +169,29 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType({entry.name: entry for ent
 
 
 def get(name: str) -> Strategy:
-    """Look up a strategy.
+    """Look up a strategy; `package.module:function` is somebody's own engine factory.
+
+    The function takes the `sqlalchemy.URL` of the bench schema and returns an `Engine`. It is imported where
+    it is named: by the plan, and by the function in its execution environment.
 
     Raises:
-        UnknownStrategy: there is none of that name.
+        UnknownStrategy: there is none of that name, or no such function.
 
     """
+    if ":" in name:
+        return _own(name)
     try:
         return STRATEGIES[name]
     except KeyError:
         near = difflib.get_close_matches(name, STRATEGIES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STRATEGIES)}"
         raise UnknownStrategy(f"unknown strategy {name!r}: {hint}") from None
+
+
+def _own(name: str) -> Strategy:
+    module, _, function = name.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnknownStrategy(f"strategy {name!r} cannot be imported: {error}") from error
+    return Strategy(name=name, purpose="your own engine", price="?", fails="?", factory=factory)

@@ -1,11 +1,12 @@
 """What a strategy is, and how it becomes an engine."""
 
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import URL, Engine, StaticPool, create_engine
+from sqlalchemy import URL, Engine, StaticPool, create_engine, event
 
 from bench.function.workload import seed
 
@@ -50,10 +51,25 @@ class Strategy:
     recycle: float | None = None  # pool_recycle, as a multiple of the proxy's idle client timeout
     listeners: tuple[Listener, ...] = ()
     conduct: Conduct = Conduct()
+    factory: Callable[[URL], Engine] | None = None  # somebody's own, instead of all of the above
+
+
+class BadEngine(TypeError):
+    """A factory that does not make an Engine; the message names it and what it made."""
 
 
 def build_engine(strategy: Strategy, setting: Setting) -> Engine:
-    """Make the strategy's engine; opens no connection."""
+    """Make the strategy's engine; opens no connection.
+
+    Raises:
+        BadEngine: it comes from a factory, and that made something else.
+
+    """
+    if strategy.factory:
+        made: object = strategy.factory(setting.url)
+        if not isinstance(made, Engine):
+            raise BadEngine(f"{strategy.name} made {type(made).__qualname__}, not a sqlalchemy.Engine")
+        return made
     arguments = dict(strategy.engine)
     if strategy.recycle is not None:
         # Not an int: local campaigns run with timeouts of a few seconds, and the pool compares floats.
@@ -71,5 +87,16 @@ def build_engine(strategy: Strategy, setting: Setting) -> Engine:
 def build_control() -> Engine:
     """SQLite in memory: the harness and SQLAlchemy's own work, with no socket and no server."""
     engine = create_engine("sqlite://", poolclass=StaticPool)
+    event.listen(engine, "connect", _teach_sleep)
     seed(engine)
     return engine
+
+
+def _teach_sleep(connection: Any, _record: object) -> None:
+    """Give SQLite MySQL's SLEEP, for the workload that is slow."""
+
+    def sleep(seconds: float) -> int:
+        time.sleep(seconds)
+        return 0
+
+    connection.create_function("SLEEP", 1, sleep)
