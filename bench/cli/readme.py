@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bench.analysis import render
+from bench.analysis import columns, render
 from bench.analysis.report import write_report
 from bench.function.strategies import STRATEGIES
 
@@ -41,7 +41,7 @@ def _block(directory: Path, base: Path) -> str:
     parts = ["Latencies in ms, gaps in idle client timeouts; commands are round trips on the wire."]
     for table in report.tables.values():
         rows = [row for row in table if row.label in STRATEGIES]
-        parts.append(render.as_markdown(render.render(render.MAIN, rows, brief=True)))
+        parts.append(render.as_markdown(render.render(columns.MAIN, rows)))
     (cliff,) = [picture for picture in report.figures if picture.stem.endswith("cliff")]
     place = Path(os.path.relpath(cliff, base)).as_posix()
     parts.append(f"![Lost requests against the idle gap, by strategy]({place})")
