@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bench.micro import requests
 from bench.micro.paired import Paired
-from bench.micro.requests import EngineOf
 from bench.micro.server import WAYS, NoServer, parse, prepare
 from bench.micro.wire import CommandCounter
 
@@ -33,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--rounds",
         type=int,
-        help="of each benchmark. [default: 300, fewer where one takes long]",
+        help="of each benchmark. [default: 320, fewer where one takes long]",
     )
 
 
@@ -86,20 +84,6 @@ def counter(url: URL) -> Iterator[CommandCounter]:
     """A relay before the server, to count commands at."""
     with CommandCounter(url) as counting:
         yield counting
-
-
-@pytest.fixture
-def engine_of() -> Iterator[EngineOf]:
-    """Make engines of strategies, disposed of at the end."""
-    made: list[Engine] = []
-
-    def make(strategy: str, at: URL) -> Engine:
-        made.append(requests.engine_of(strategy, at))
-        return made[-1]
-
-    yield make
-    for engine in made:
-        engine.dispose()
 
 
 @pytest.fixture

@@ -1,16 +1,18 @@
 """The drivers, each opening and closing one connection with nothing around it."""
 
 import asyncio
+import functools
 import importlib
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import URL
 
-from bench.micro.paired import Action
+from bench.micro.cases import Case
 
 
 class Encryption(StrEnum):
@@ -29,18 +31,15 @@ class Driver:
     module: str  # to import
     arguments: Mapping[Encryption, Mapping[str, Any]]  # those of encryption, for the kinds that it knows
     database: str = "database"  # what it calls this argument
-    is_async: bool = field(default=False)  # `connect` and the closing are awaited
+    is_async: bool = False  # `connect` and the closing are awaited
 
-    def connect_and_close(
-        self, url: URL, encryption: Encryption, context: ssl.SSLContext | None, loop: asyncio.AbstractEventLoop
-    ) -> Action:
-        """Make the action; `context` is for Encryption.SHARED, `loop` for drivers that need one.
+    def opener(self, url: URL, encryption: Encryption, context: ssl.SSLContext | None) -> Callable[[], Any]:
+        """Bind `connect` to its arguments; `context` is for Encryption.SHARED.
 
         Raises:
             ModuleNotFoundError: the driver is not installed.
 
         """
-        connect = importlib.import_module(self.module).connect
         arguments = {
             "host": url.host,
             "port": url.port,
@@ -51,14 +50,22 @@ class Driver:
         }
         if encryption is Encryption.SHARED:
             arguments["ssl"] = context
-        if not self.is_async:
-            return lambda: connect(**arguments).close()
+        return functools.partial(importlib.import_module(self.module).connect, **arguments)
 
-        async def both() -> None:
-            connection = await connect(**arguments)
+    @contextmanager
+    def connecting(self, encryption: Encryption, context: ssl.SSLContext | None, at: URL) -> Iterator[Case]:
+        """Open one connection and close it."""
+        connect = self.opener(at, encryption, context)
+        if not self.is_async:
+            yield Case(lambda: connect().close())
+            return
+
+        async def connect_and_close() -> None:
+            connection = await connect()
             await connection.ensure_closed()  # says COM_QUIT, as the others' close() does
 
-        return lambda: loop.run_until_complete(both())
+        with closing(asyncio.new_event_loop()) as loop:
+            yield Case(lambda: loop.run_until_complete(connect_and_close()))
 
 
 DRIVERS = (

@@ -1,33 +1,20 @@
-"""Rounds of a benchmark interleaved with rounds of its reference."""
+"""Rounds of a benchmark interleaved with rounds of its reference, on many connections."""
 
 import gc
+import itertools
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
 from typing import Any
 
 from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy import URL
 
+from bench.micro.cases import Case, Make
 from bench.micro.wire import CommandCounter
 
-ROUNDS, WARMUP_ROUNDS = 300, 10  # both even: the order alternates
-
-Action = Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is measured, made for one server.
-
-    Attributes:
-        action: the timed part.
-        before: run before each round, outside of the timed part.
-
-    """
-
-    action: Action
-    before: Action = lambda: None
+ROUNDS = 320
+CONNECTIONS = 20
+WARM_UP = 3  # rounds on each new connection
 
 
 class Paired:
@@ -35,6 +22,10 @@ class Paired:
 
     The reference comes first in every other round and last in those between: what the second of two owes to
     the first (caches, a server that is still closing a connection) then falls on both alike.
+
+    Case and reference are made anew, with new connections, CONNECTIONS times. Where the kernel runs the
+    server's thread of a connection can change a ping sixfold and stays as it is for long, so rounds on one
+    connection say little about the next, and only the number of connections makes an interval honest.
     """
 
     def __init__(
@@ -53,66 +44,78 @@ class Paired:
         self._server, self._counter, self._rounds = server, counter, rounds
 
     def __call__(
-        self,
-        make: Callable[[URL], Case],
-        *,
-        reference: Action,
-        at: URL | None = None,
-        rounds: int = ROUNDS,
-        **info: object,
+        self, make: Make, *, reference: Make, at: URL | None = None, rounds: int = ROUNDS, **info: object
     ) -> None:
-        """Measure, and count wire commands in rounds of their own.
+        """Measure, and count wire commands in a round of its own.
+
+        `extra_info["reference_s"]` gets the reference's times, in seconds and in round order, of which those
+        of rounds 0, 2, 4, ... came first; `extra_info["rounds_per_connection"]` says how they are grouped.
 
         Args:
             make: makes the case for a server.
-            reference: what it is compared with; its times, in seconds and in round order, go to
-                `extra_info["reference_s"]`. It comes first in rounds 0, 2, 4, ...
-            at: where to measure, if not at the server itself.
+            reference: makes what it is compared with.
+            at: where to measure both, if not at the server itself.
             rounds: how many.
             info: for `extra_info`.
 
         """
+        rounds = self._rounds or rounds
+        per_connection = max(1, rounds // CONNECTIONS)
+        self._benchmark.extra_info |= info | {
+            "wire_commands": self._count(make),
+            "rounds_per_connection": per_connection,
+        }
         times: list[float] = []
+        numbers = itertools.count()
         leads = False
-        case = make(at or self._server)
+        with ExitStack() as opened:
+            case = other = Case(lambda: None)
 
-        def time_reference() -> None:
-            began = time.perf_counter()
-            reference()
-            times.append(time.perf_counter() - began)
+            def act() -> None:
+                case.action()
 
-        def setup() -> None:
-            nonlocal leads
-            leads = not leads
+            def act_as_reference() -> None:  # as many calls deep as the other
+                other.action()
+
+            def time_reference() -> None:
+                other.before()
+                began = time.perf_counter()
+                act_as_reference()
+                times.append(time.perf_counter() - began)
+
+            def setup() -> None:
+                nonlocal case, other, leads
+                number = next(numbers)
+                if number % per_connection == 0:
+                    opened.close()
+                    case, other = (opened.enter_context(one(at or self._server)) for one in (make, reference))
+                    for one in (case, other) * WARM_UP:
+                        one.before()
+                        one.action()
+                leads = number % 2 == 0
+                if leads:
+                    time_reference()
+                case.before()
+
+            def teardown() -> None:
+                if not leads:
+                    time_reference()
+
+            gc.collect()
+            gc.disable()
+            try:
+                self._benchmark.pedantic(act, setup=setup, teardown=teardown, rounds=rounds)
+            finally:
+                gc.enable()
+        self._benchmark.extra_info["reference_s"] = times
+
+    def _count(self, make: Make) -> int | None:
+        """Commands of a warm round; None where TLS hides them."""
+        with make(self._counter.before(self._server)) as case:
             case.before()
-            if leads:
-                time_reference()
-
-        def teardown() -> None:
-            if not leads:
-                time_reference()
-
-        self._benchmark.extra_info |= info | {"wire_commands": self._count(make(self._counter.before(self._server)))}
-        gc.collect()
-        gc.disable()
-        try:
-            self._benchmark.pedantic(
-                case.action,
-                setup=setup,
-                teardown=teardown,
-                rounds=self._rounds or rounds,
-                warmup_rounds=WARMUP_ROUNDS,
-            )
-        finally:
-            gc.enable()
-        self._benchmark.extra_info["reference_s"] = times[WARMUP_ROUNDS:]
-
-    def _count(self, case: Case) -> int | None:
-        """Commands of one warm round; None where TLS hides them."""
-        case.before()
-        case.action()
-        case.before()
-        commands, encrypted = self._counter.count()
-        case.action()
-        commands_after, encrypted_after = self._counter.count()
-        return None if encrypted_after > encrypted else commands_after - commands
+            case.action()
+            case.before()
+            before, encrypted_before = self._counter.count()
+            case.action()
+            after, encrypted_after = self._counter.count()
+        return after - before if encrypted_after == encrypted_before else None

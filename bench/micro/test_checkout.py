@@ -1,45 +1,45 @@
-"""Checkout and return on a warm engine of each strategy, with one SELECT or without, beside the plain pool's."""
+"""Checkout and return on a warm engine of each strategy, with a SELECT and without, beside the plain pool's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from sqlalchemy import URL
 
 from bench.function.strategies import REFERENCE
-from bench.micro.paired import Case, Paired
-from bench.micro.requests import AT_CHECKOUT, EngineOf, request
+from bench.micro.cases import AT_CHECKOUT, Case, engine_of, plain_request, request, warm_request
+from bench.micro.paired import Paired
+
+
+@contextmanager
+def warm_checkout(strategy: str, at: URL) -> Iterator[Case]:
+    with engine_of(strategy, at) as engine:
+        yield Case(lambda: engine.connect().close())
+
+
+@contextmanager
+def first_request(strategy: str, at: URL) -> Iterator[Case]:
+    def first() -> None:
+        with engine_of(strategy, at) as engine:
+            request(engine)
+
+    yield Case(first)
 
 
 @pytest.mark.benchmark(group="warm request")
 @pytest.mark.parametrize("strategy", AT_CHECKOUT)
-def test_request(strategy: str, url: URL, engine_of: EngineOf, paired: Paired) -> None:
-    def make(at: URL) -> Case:
-        engine = engine_of(strategy, at)
-        return Case(lambda: request(engine))
-
-    plain = engine_of(REFERENCE, url)
-    paired(make, reference=lambda: request(plain), strategy=strategy)
+def test_request(strategy: str, paired: Paired) -> None:
+    paired(partial(warm_request, strategy), reference=plain_request, strategy=strategy)
 
 
 @pytest.mark.benchmark(group="warm checkout and return, nothing between")
 @pytest.mark.parametrize("strategy", AT_CHECKOUT)
-def test_checkout(strategy: str, url: URL, engine_of: EngineOf, paired: Paired) -> None:
-    def make(at: URL) -> Case:
-        engine = engine_of(strategy, at)
-        return Case(lambda: engine.connect().close())
-
-    plain = engine_of(REFERENCE, url)
-    paired(make, reference=lambda: plain.connect().close(), strategy=strategy)
+def test_checkout(strategy: str, paired: Paired) -> None:
+    paired(partial(warm_checkout, strategy), reference=partial(warm_checkout, REFERENCE), strategy=strategy)
 
 
 @pytest.mark.benchmark(group="first request of a new engine")
 @pytest.mark.parametrize("strategy", [REFERENCE])
-def test_new_engine(strategy: str, url: URL, engine_of: EngineOf, paired: Paired) -> None:
-    def make(at: URL) -> Case:
-        def first() -> None:
-            engine = engine_of(strategy, at)
-            request(engine)
-            engine.dispose()
-
-        return Case(first)
-
-    plain = engine_of(REFERENCE, url)
-    paired(make, reference=lambda: request(plain), rounds=100, strategy=strategy)
+def test_new_engine(strategy: str, paired: Paired) -> None:
+    paired(partial(first_request, strategy), reference=plain_request, rounds=100, strategy=strategy)

@@ -1,68 +1,61 @@
 """Single commands on an open connection, beside a ping on another one."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, text
 
 from bench.function.strategies import REFERENCE
 from bench.function.workload import items, point_select
-from bench.micro.paired import Action, Case, Paired
-from bench.micro.requests import EngineOf
+from bench.micro.cases import Case, Make, engine_of
+from bench.micro.paired import Paired
 
 pytestmark = pytest.mark.benchmark(group="one command on an open connection")
 
-Open = Callable[[URL], Connection]
+SELECT_1 = text("SELECT 1")
+UPDATE = items.update().where(items.c.id == 1).values(hits=items.c.hits + 1)
 
 
-@pytest.fixture
-def connect(engine_of: EngineOf) -> Iterator[Open]:
-    with ExitStack() as opened:
-        yield lambda at: opened.enter_context(engine_of(REFERENCE, at).connect())
+@contextmanager
+def ping(at: URL) -> Iterator[Case]:
+    with engine_of(REFERENCE, at) as engine, engine.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None  # it is open
+        yield Case(lambda: engine.dialect.do_ping(raw))
 
 
-@pytest.fixture
-def reference(connect: Open, url: URL) -> Action:
-    return ping_on(connect(url))
+@contextmanager
+def select_1(at: URL) -> Iterator[Case]:
+    with engine_of(REFERENCE, at) as engine, engine.connect() as connection:
+        yield Case(lambda: connection.execute(SELECT_1).scalar())
 
 
-def ping_on(connection: Connection) -> Action:
-    raw = connection.connection.dbapi_connection
-    assert raw is not None  # it is open
-    return lambda: connection.dialect.do_ping(raw)
+@contextmanager
+def select_row(at: URL) -> Iterator[Case]:
+    with engine_of(REFERENCE, at) as engine, engine.connect() as connection:
+        yield Case(lambda: point_select(connection))
 
 
-def test_ping(connect: Open, reference: Action, paired: Paired) -> None:
-    paired(lambda at: Case(ping_on(connect(at))), reference=reference)
+@contextmanager
+def end(how: str, at: URL, *, updated: bool) -> Iterator[Case]:
+    with engine_of(REFERENCE, at) as engine, engine.connect() as connection:
+        action = getattr(connection.connection.dbapi_connection, how)
+        yield Case(action, before=lambda: connection.execute(UPDATE)) if updated else Case(action)
 
 
-def test_select_1(connect: Open, reference: Action, paired: Paired) -> None:
-    one = text("SELECT 1")
-
-    def make(at: URL) -> Case:
-        connection = connect(at)
-        return Case(lambda: connection.execute(one).scalar())
-
-    paired(make, reference=reference)
-
-
-def test_point_select(connect: Open, reference: Action, paired: Paired) -> None:
-    def make(at: URL) -> Case:
-        connection = connect(at)
-        return Case(lambda: point_select(connection))
-
-    paired(make, reference=reference)
-
-
-@pytest.mark.parametrize("end", ["commit", "rollback"])
-@pytest.mark.parametrize("of", ["nothing", "an update"])
-def test_end(end: str, of: str, connect: Open, reference: Action, paired: Paired) -> None:
-    update = items.update().where(items.c.id == 1).values(hits=items.c.hits + 1)
-
-    def make(at: URL) -> Case:
-        connection = connect(at)
-        action = getattr(connection.connection.dbapi_connection, end)
-        return Case(action, (lambda: connection.execute(update)) if of == "an update" else lambda: None)
-
-    paired(make, reference=reference)
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(ping, id="ping"),
+        pytest.param(select_1, id="SELECT 1"),
+        pytest.param(select_row, id="SELECT by primary key"),
+        pytest.param(partial(end, "commit", updated=False), id="COMMIT of nothing"),
+        pytest.param(partial(end, "commit", updated=True), id="COMMIT of an update"),
+        pytest.param(partial(end, "rollback", updated=False), id="ROLLBACK of nothing"),
+        pytest.param(partial(end, "rollback", updated=True), id="ROLLBACK of an update"),
+    ],
+)
+def test_command(command: Make, paired: Paired) -> None:
+    paired(command, reference=ping, strategy=REFERENCE)

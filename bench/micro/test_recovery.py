@@ -1,15 +1,17 @@
 """The request after the server has killed the pooled connection, beside a warm one."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from sqlalchemy import URL, Engine, NullPool, text
 from sqlalchemy.exc import OperationalError
 
 from bench.function.strategies import REFERENCE
-from bench.micro.paired import Case, Paired
-from bench.micro.requests import EngineOf, request
+from bench.micro.cases import Case, engine_of, plain_request, request
+from bench.micro.paired import Paired
 
 GONE_WITHIN_S = 5.0
 
@@ -39,6 +41,12 @@ def kill_pooled(engine: Engine, killer: Engine) -> None:
             time.sleep(0.001)
 
 
+@contextmanager
+def request_after_kill(strategy: str, action: Callable[[Engine], None], at: URL) -> Iterator[Case]:
+    with engine_of(strategy, at) as engine, engine_of(REFERENCE, at) as killer:
+        yield Case(lambda: action(engine), before=lambda: kill_pooled(engine, killer))
+
+
 @pytest.mark.benchmark(group="first request after a kill")
 @pytest.mark.parametrize(
     ("strategy", "action"),
@@ -48,13 +56,10 @@ def kill_pooled(engine: Engine, killer: Engine) -> None:
         pytest.param(REFERENCE, request_again, id=f"{REFERENCE}, sent again"),
     ],
 )
-def test_recovery(
-    strategy: str, action: Callable[[Engine], None], url: URL, engine_of: EngineOf, paired: Paired
-) -> None:
-    killer, warm = engine_of(REFERENCE, url), engine_of(REFERENCE, url)
-
-    def make(at: URL) -> Case:
-        engine = engine_of(strategy, at)
-        return Case(lambda: action(engine), before=lambda: kill_pooled(engine, killer))
-
-    paired(make, reference=lambda: request(warm), rounds=100, strategy=strategy)
+def test_recovery(strategy: str, action: Callable[[Engine], None], paired: Paired) -> None:
+    paired(
+        partial(request_after_kill, strategy, action),
+        reference=plain_request,
+        rounds=100,
+        strategy=strategy,
+    )

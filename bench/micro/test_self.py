@@ -1,23 +1,26 @@
 """What the suite itself costs, and how much two measurements of the same thing differ."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from sqlalchemy import URL
 
 from bench.function.strategies import REFERENCE
-from bench.micro.paired import Case, Paired
-from bench.micro.requests import EngineOf, request
+from bench.micro.cases import Case, plain_request
+from bench.micro.paired import Paired
 
 pytestmark = pytest.mark.benchmark(group="the suite itself")
 
 
+@contextmanager
+def nothing(_at: URL) -> Iterator[Case]:
+    yield Case(lambda: None)
+
+
 def test_nothing(paired: Paired) -> None:
-    paired(lambda _at: Case(lambda: None), reference=lambda: None)
+    paired(nothing, reference=nothing)
 
 
-def test_a_against_a(url: URL, engine_of: EngineOf, paired: Paired) -> None:
-    def make(at: URL) -> Case:
-        engine = engine_of(REFERENCE, at)
-        return Case(lambda: request(engine))
-
-    other = engine_of(REFERENCE, url)
-    paired(make, reference=lambda: request(other), strategy=REFERENCE)
+def test_a_against_a(paired: Paired) -> None:
+    paired(plain_request, reference=plain_request, strategy=REFERENCE)
