@@ -15,7 +15,7 @@ from pymysql.cursors import Cursor
 
 from bench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, packet
 from bench.lab.proxy.reply import Reply
-from bench.lab.proxy.session import SessionState, replay
+from bench.lab.proxy.session_state import SessionState, replay
 from bench.lab.proxy.valve import Valve
 
 CONNECT_TIMEOUT_S = 10  # MySQL's connect_timeout

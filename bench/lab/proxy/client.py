@@ -11,7 +11,7 @@ from bench.lab.proxy.events import Kind
 from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.line import Line
 from bench.lab.proxy.login import Refused, log_in
-from bench.lab.proxy.protocol import AUTOCOMMIT, Malformed, error, ok_payload
+from bench.lab.proxy.protocol import Malformed, error, ok_payload
 from bench.lab.proxy.valve import Hold
 
 LOGIN_TIMEOUT_S = 10  # MySQL's connect_timeout
@@ -95,7 +95,7 @@ class ClientConnection(Line):
         else:
             context.metrics.clients_set_up += 1
             self._note(Kind.LOGIN, self.program)
-            self.send_payload(ok_payload(AUTOCOMMIT if commands.state.autocommit else 0))
+            self.send_payload(ok_payload(commands.session.status))
             self.commands = commands
             self._watch()
             commands.receive(self.take_inbox())
@@ -182,8 +182,8 @@ class ClientConnection(Line):
             "tls": self.speaks_tls,
             "open": not self._transport.is_closing(),
             "ended_because": self._ended_because or None,
-            "user": commands.login.user if commands else None,
-            "pinned": (commands.pinned or None) if commands else None,
-            "in_transaction": commands.in_transaction if commands else False,
+            "user": commands.session.login.user if commands else None,
+            "pinned": (commands.session.pinned or None) if commands else None,
+            "in_transaction": commands.session.in_transaction if commands else False,
             "commands": commands.counts_by_name() if commands else {},
         }

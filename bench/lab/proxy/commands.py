@@ -8,27 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from pymysql.constants import COMMAND, ER
 
-from bench.lab.proxy.backend import BackendConnection, DatabaseRefused, Identity
+from bench.lab.proxy.backend import BackendConnection, DatabaseRefused
 from bench.lab.proxy.command_reader import TEXT_LIMIT, CommandReader
 from bench.lab.proxy.context import Context
 from bench.lab.proxy.events import Kind
-from bench.lab.proxy.handshake import SEMANTIC, Login
-from bench.lab.proxy.kill import Kill, carry_out
+from bench.lab.proxy.handshake import Login
+from bench.lab.proxy.kill import carry_out
 from bench.lab.proxy.login import Refused, change_user
 from bench.lab.proxy.pool import BorrowTimeout
 from bench.lab.proxy.protocol import (
-    AUTOCOMMIT,
     COM_RESET_CONNECTION,
     HEADER_SIZE,
-    IN_TRANSACTION,
     Malformed,
     error,
     ok,
     ok_payload,
 )
 from bench.lab.proxy.reply import Reply
-from bench.lab.proxy.session import SessionState
-from bench.lab.proxy.statements import NO_EFFECT, VARIABLE_SETS, Effect, effect_of
+from bench.lab.proxy.session import Session
+from bench.lab.proxy.statements import NO_EFFECT, Effect, Kill, effect_of
 from bench.lab.proxy.valve import Hold
 from bench.lab.proxy.wire_commands import EFFECTS, PASSED_ON, QUERIES, TOO_LONG, UNANSWERED, name_of
 
@@ -45,43 +43,31 @@ class Commands:
     Attributes:
         id: of the client connection.
         answer: takes what the database answers, for the client.
-        login: whose commands these are.
-        state: what the client has set in its session.
-        backend: the database connection that it has borrowed.
-        in_transaction: as the server's last status says.
-        pinned: why it keeps its database connection; empty while it does not.
-        logging_in: whether it logs in anew, so that its bytes are no commands.
+        session: what the commands have made of it.
+        backend: the database connection that is borrowed.
+        logging_in: whether the client logs in anew, so that its bytes are no commands.
 
     """
 
     def __init__(self, client: "ClientConnection", context: Context, login: Login) -> None:
         self.id = client.id
         self.answer: Callable[[bytes], None] = client.send
+        self.session = Session(login, context.facts)
         self.backend: BackendConnection | None = None
-        self.in_transaction = False
-        self.pinned = ""
         self.logging_in = False
         self._client = client
         self._context = context
         self._reader = CommandReader()
         self._counts: Counter[int] = Counter()
         self._busy = False  # a command is not answered yet
+        self._borrowing = False
         self._effect = NO_EFFECT
+        self._sink: BackendConnection | None = None  # what takes the rest of a long command
         self._last_backend: BackendConnection | None = None
         self._used_at = self._asked_at = self._sent_at = monotonic()
-        self._borrowing = False
-        self._sink: BackendConnection | None = None  # what takes the rest of a long command
         self._task: asyncio.Task[None] | None = None
         self._client_is_slow = False
         self._finish_because = ""
-        self._become(login, login.database)
-
-    def _become(self, login: Login, schema: str | None) -> None:
-        """Begin a session as new."""
-        self.login = login
-        self.identity = Identity(login.user, login.capabilities & SEMANTIC)
-        facts = self._context.facts
-        self.state = SessionState(schema, facts.autocommit, (("names", facts.names(login.charset)),))
 
     def counts_by_name(self) -> dict[str, int]:
         """How many commands there were, by name."""
@@ -107,7 +93,7 @@ class Commands:
         """
         pool, timeout_s = self._context.pool, self._context.settings.connection_borrow_timeout
         try:
-            backend = await pool.borrow(self, self.identity, self.state, timeout_s)
+            backend = await pool.borrow(self, self.session.identity, self.session.state, timeout_s)
         except BorrowTimeout:
             raise Refused(*BORROW_TIMEOUT) from None
         except DatabaseRefused as refused:
@@ -165,7 +151,7 @@ class Commands:
         if self.backend:
             self._forward(self.backend, command, data)
             return
-        backend = self._context.pool.take(self, self.identity, self.state, self._last_backend)
+        backend = self._context.pool.take(self, self.session.identity, self.session.state, self._last_backend)
         if backend:
             self._borrowed(backend)
             self._forward(backend, command, data)
@@ -188,7 +174,7 @@ class Commands:
                 self.backend.send_more(data)
         elif command == COM_RESET_CONNECTION:
             self._let_go_dirty()
-            self._become(self.login, self.state.schema)
+            self.session.reset()
             self._answer_ok()
         elif command == COMMAND.COM_CHANGE_USER:
             self._busy = True
@@ -226,7 +212,7 @@ class Commands:
         self._client.valve.hold(Hold.BORROWING, on=True)
         try:
             timeout_s = context.settings.connection_borrow_timeout
-            backend = await context.pool.borrow(self, self.identity, self.state, timeout_s)
+            backend = await context.pool.borrow(self, self.session.identity, self.session.state, timeout_s)
         except BorrowTimeout:
             context.events.add(monotonic(), Kind.BORROW_TIMEOUT, self.id)
             self._refuse(*BORROW_TIMEOUT)
@@ -252,22 +238,18 @@ class Commands:
 
     def _answer_ok(self) -> None:
         self._used_at = monotonic()
-        self._client.send(ok(1, self._status))
+        self._client.send(ok(1, self.session.status))
 
     def _answer_error(self, code: int, sqlstate: str, message: str) -> None:
         self._used_at = monotonic()
         self._client.send(error(1, code, sqlstate, message))
 
-    @property
-    def _status(self) -> int:
-        return AUTOCOMMIT if self.state.autocommit else 0
-
     async def _change_user(self, payload: bytes) -> None:
         self._let_go_dirty()
         self.logging_in = True
         try:
-            login = await change_user(self._client, self._context, payload, self.login.capabilities)
-            self._become(login, login.database)
+            login = await change_user(self._client, self._context, payload, self.session.login.capabilities)
+            self.session.begin(login, login.database)
             await self.attach()
         except Refused as refused:
             self._client.refuse(refused)
@@ -275,7 +257,7 @@ class Commands:
             self._client.end(f"no login: {failure}")
         else:
             self.logging_in = False
-            self._client.send_payload(ok_payload(self._status))
+            self._client.send_payload(ok_payload(self.session.status))
             self._reader.feed(self._client.take_inbox())
             self._go_on()
 
@@ -296,43 +278,24 @@ class Commands:
             backend.close()
             return
         now = monotonic()
-        metrics = self._context.metrics
-        metrics.response_latency.add(now - self._asked_at)
-        metrics.database_latency.add(now - self._sent_at)
+        context, session = self._context, self.session
+        context.metrics.response_latency.add(now - self._asked_at)
+        context.metrics.database_latency.add(now - self._sent_at)
         self._used_at = backend.used_at = now
-        status, state = reply.status, self.state
-        if status >= 0:
-            self.in_transaction = status & IN_TRANSACTION != 0
-            autocommit = status & AUTOCOMMIT != 0
-            if autocommit is not state.autocommit:
-                state = state.with_autocommit(autocommit)
-        if self._effect is not NO_EFFECT:
-            state = self._after(self._effect, state, failed=bool(reply.error))
-        if state is not self.state:
-            self.state = backend.state = state
-        # An ERR packet says nothing about the transaction: without autocommit there may be one now.
-        if not (self.in_transaction or self.pinned or (reply.error and not state.autocommit)):
+        was_pinned = session.pinned
+        session.note(reply, self._effect, context.settings.tolerated_pins)
+        backend.state = session.state
+        if session.pinned and not was_pinned:
+            context.metrics.pins[session.pinned] += 1
+            context.events.add(now, Kind.PIN, self.id, backend.thread_id, session.pinned)
+        if session.loose:
             self.backend = None
             self._last_backend = backend
-            self._context.events.add(now, Kind.RELEASE, self.id, backend.thread_id)
-            self._context.pool.give_back(backend)
+            context.events.add(now, Kind.RELEASE, self.id, backend.thread_id)
+            context.pool.give_back(backend)
         self._busy = False
         if self._reader.waiting or self._finish_because:
             self._go_on()
-
-    def _after(self, effect: Effect, state: SessionState, *, failed: bool) -> SessionState:
-        """Note what a command has done; of several statements one may have failed after others succeeded."""
-        if failed and effect.statements == 1:
-            return state
-        pin = effect.pin or ("failed half-way" if failed else None)
-        if pin in VARIABLE_SETS and self._context.settings.excludes_variable_sets:
-            pin = None
-        if pin and not self.pinned:
-            assert self.backend is not None
-            self.pinned = pin
-            self._context.metrics.pins[pin] += 1
-            self._context.events.add(monotonic(), Kind.PIN, self.id, self.backend.thread_id, pin)
-        return state if failed else effect.applied_to(state)
 
     def client_is_slow(self, *, slow: bool) -> None:
         """Do not read from the database while the client does not take what it has."""
@@ -362,4 +325,5 @@ class Commands:
     def _let_go_dirty(self) -> None:
         if self.backend:
             self._context.pool.clean(self.backend)
-        self.backend, self.pinned, self.in_transaction = None, "", False
+        self.backend = None
+        self.session.let_go()

@@ -1,24 +1,16 @@
 """KILL, which names a connection by the number that the proxy gave it, or by the server's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pymysql.constants import COMMAND, ER
 
 from bench.lab.proxy.login import Refused
 from bench.lab.proxy.protocol import packet
+from bench.lab.proxy.statements import Kill
 
 if TYPE_CHECKING:
     from bench.lab.proxy.client import ClientConnection
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """`KILL [CONNECTION] id`, or `KILL QUERY id`."""
-
-    connection: int
-    query_only: bool
 
 
 def carry_out(
@@ -39,7 +31,7 @@ def carry_out(
         if not kill.query_only:
             killer.end("killed")
         raise Refused(ER.QUERY_INTERRUPTED, "70100", "Query execution was interrupted")
-    if not (target.commands and killer.commands and target.commands.login.user == killer.commands.login.user):
+    if target.commands is None or _user(target) != _user(killer):
         raise Refused(ER.KILL_DENIED_ERROR, "HY000", f"You are not owner of thread {kill.connection}")
     backend = target.commands.backend
     if not kill.query_only:
@@ -48,3 +40,7 @@ def carry_out(
         return b""
     what = "QUERY" if kill.query_only else "CONNECTION"
     return packet(0, bytes([COMMAND.COM_QUERY]) + f"KILL {what} {backend.thread_id}".encode())
+
+
+def _user(client: "ClientConnection") -> str | None:
+    return client.commands.session.login.user if client.commands else None

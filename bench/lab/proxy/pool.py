@@ -15,7 +15,7 @@ from bench.lab.proxy.backend import (
     DatabaseUnavailable,
     Identity,
 )
-from bench.lab.proxy.session import SessionState, replay
+from bench.lab.proxy.session_state import SessionState, replay
 
 RETRY_S = 0.1  # between attempts to reach a database that is away
 

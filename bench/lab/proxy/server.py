@@ -22,7 +22,7 @@ from bench.lab.proxy.listener import Listener
 from bench.lab.proxy.metrics import Value
 from bench.lab.proxy.pool import Pool
 from bench.lab.proxy.series import INTERVAL_S, Series
-from bench.lab.proxy.session import SessionState
+from bench.lab.proxy.session_state import SessionState
 from bench.lab.proxy.settings import ProxySettings
 from bench.lab.proxy.tls import server_context
 
@@ -130,7 +130,7 @@ class Proxy:
             name = client.program if known else OTHER_PROGRAMS
             programs[name] = programs.get(name, 0) + 1
         self._programs = programs  # a program that has left stays, with 0
-        sessions = [client.commands for client in context.clients.values() if client.commands]
+        sessions = [client.commands.session for client in context.clients.values() if client.commands]
         encrypted = sum(client.speaks_tls for client in context.clients.values())
         return context.metrics.as_dict() | {
             "ClientConnections": programs,

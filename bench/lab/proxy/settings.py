@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from bench.lab.proxy.auth import METHODS
+from bench.lab.proxy.statements import VARIABLE_SETS
 
 EXCLUDE_VARIABLE_SETS = "EXCLUDE_VARIABLE_SETS"
 
@@ -77,9 +78,9 @@ class ProxySettings:
         return self.max_idle_connections_percent
 
     @property
-    def excludes_variable_sets(self) -> bool:
-        """Whether SET statements are to be let through without pinning."""
-        return EXCLUDE_VARIABLE_SETS in self.session_pinning_filters
+    def tolerated_pins(self) -> frozenset[str]:
+        """Reasons that would pin a session and, with these settings, do not."""
+        return VARIABLE_SETS if self.session_pinning_filters else frozenset()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings under their AWS names."""

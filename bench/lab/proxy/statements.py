@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.lab.proxy.kill import Kill
 from bench.lab.proxy.lexer import split, unquoted
-from bench.lab.proxy.session import ACCESS_MODE, ISOLATION_LEVEL, TRACKED, SessionState, Variables
+from bench.lab.proxy.session_state import ACCESS_MODE, ISOLATION_LEVEL, TRACKED, SessionState, Variables
 
 # Statements without any of these words are not looked at further, which is nearly all of them.
 _SUSPICIOUS = re.compile(
@@ -33,6 +32,14 @@ _PINNING_FUNCTIONS = frozenset({"GET_LOCK", "LAST_INSERT_ID", "FOUND_ROWS", "ROW
 _SCOPES = frozenset({"SESSION", "LOCAL", "GLOBAL", "PERSIST", "PERSIST_ONLY"})
 _OF_THE_SESSION = frozenset({"SESSION", "LOCAL"})
 _ROUTINES = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """`KILL [CONNECTION] id`, or `KILL QUERY id`."""
+
+    connection: int
+    query_only: bool
 
 
 @dataclass(frozen=True, slots=True)
