@@ -51,7 +51,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); else \
 	  $(PYTHON) -m venv --without-pip $(VENV) && \
 	  $(PYTHON) -m bench.lab.debs fetch python3-pip-whl --into build/pip && \
-	  $(BIN)/python build/pip/usr/share/python-wheels/pip-*.whl/pip install --quiet --no-index \
+	  $(BIN)/python "$$(ls build/pip/usr/share/python-wheels/pip-*.whl)/pip" install --quiet --no-index \
 	    --find-links build/pip/usr/share/python-wheels pip; fi
 	$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .

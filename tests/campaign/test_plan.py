@@ -124,7 +124,7 @@ def test_a_bad_file_is_refused_with_its_cure(tmp_path: Path, change: tuple[str, 
 
 def test_a_missing_file_lists_the_packaged_ones(tmp_path: Path) -> None:
     with pytest.raises(
-        BadCampaign, match="No such file or directory; packaged are: aws, black_hole, full, matrix, quick, smoke"
+        BadCampaign, match=f"No such file or directory; packaged are: {', '.join(packaged())}"
     ):
         CampaignFile.load(str(tmp_path / "nothing.toml"))
 
