@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--rounds",
         type=int,
-        help="of each benchmark. [default: 320, fewer where one takes long]",
+        help="of each benchmark. [default: 400, fewer where one takes long]",
     )
 
 
@@ -99,14 +100,21 @@ def paired(
     return Paired(benchmark, url, counter, request.config.getoption("--rounds"))
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print ratios and percentiles."""
+    """Print tails and ratios below pytest-benchmark's tables."""
     session = getattr(config, "_benchmarksession", None)
-    measured = [bench.as_dict(include_data=True) for bench in session.benchmarks if bench] if session else []
+    measured = [benchmark.as_dict() for benchmark in session.benchmarks if benchmark] if session else []
     if not measured:
         return
     # Not before the measuring is over: what analyses is large, and none of it belongs into what is measured.
-    from bench.micro.summary import HEADERS, lines, text_table  # noqa: PLC0415
+    from bench.micro.summary import as_text, lines  # noqa: PLC0415
 
-    terminalreporter.section("beside the reference, round by round")
-    terminalreporter.write_line(text_table([HEADERS, *(line.cells() for line in lines(measured))]))
+    terminalreporter.section("tails, and ratios to the reference round by round, with 95 % intervals")
+    terminalreporter.write_line(as_text(lines(measured)))
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """Add what figures depend on beside the machine."""
+    machine_info["libraries"] = {name: version(name) for name in ("SQLAlchemy", "PyMySQL")}
+    machine_info["cpus"] = sorted(os.sched_getaffinity(0))

@@ -1,75 +1,143 @@
-"""Beside pytest-benchmark's table: ratios to the reference and tail percentiles, with intervals."""
+"""Beside pytest-benchmark's tables: tails, and ratios to the reference, with their intervals."""
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
-from bench.analysis.statistics import Estimate, quantile, ratio_within_blocks
+import numpy as np
 
-HEADERS = ("group", "benchmark", "n", "median µs", "p95 µs", "p99 µs", "ratio to reference", "wire commands")
+from bench.analysis import render
+from bench.analysis.render import Column
+from bench.analysis.statistics import Estimate, Quantiles, ratio_within_blocks
+
+
+class NoData(Exception):
+    """A benchmark was saved without its rounds; the message names it and the cure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One benchmark. Times in seconds; `ratio` is that of neighbouring rounds, None without a reference."""
+    """One benchmark.
+
+    Attributes:
+        group: the question.
+        name: one of its answers.
+        seconds: of its rounds. The intervals take rounds as independent, which those on one connection are
+            not quite.
+        ratio: to the reference on neighbouring rounds: medians for each pair of connections, geometric mean
+            and interval over those. None without a reference.
+        wire_commands: of one round, None where nobody can count them.
+
+    """
 
     group: str
     name: str
-    median: Estimate
-    p95: Estimate
-    p99: Estimate
+    seconds: Quantiles
     ratio: Estimate | None
     wire_commands: int | None
 
-    def cells(self) -> tuple[str, ...]:
-        """Text of each column of HEADERS."""
-        return (
-            self.group,
-            self.name,
-            str(self.median.n),
-            _microseconds(self.median),
-            _microseconds(self.p95),
-            _microseconds(self.p99),
-            "" if self.ratio is None else _interval(self.ratio, "{:.2f}"),
-            "" if self.wire_commands is None else str(self.wire_commands),
-        )
+
+def lines(benchmarks: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """Describe the `benchmarks` of a pytest-benchmark JSON report.
+
+    Groups stay in their order; within a group the quickest comes first.
+
+    Raises:
+        NoData: there are no rounds in it.
+
+    """
+    found = [_line(benchmark) for benchmark in benchmarks]
+    groups = list(dict.fromkeys(line.group for line in found))
+    return sorted(found, key=lambda line: (groups.index(line.group), line.seconds.median.value))
 
 
-def _microseconds(seconds: Estimate) -> str:
-    scaled = Estimate(seconds.value * 1e6, seconds.low * 1e6, seconds.high * 1e6, seconds.n)
-    return _interval(scaled, "{:.0f}")
+def by_group(described: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
+    """Each group with its lines."""
+    for group, members in groupby(described, key=lambda line: line.group):
+        yield group, list(members)
 
 
-def _interval(estimate: Estimate, form: str) -> str:
-    low, high = (form.format(x) if math.isfinite(x) else "∞" for x in (estimate.low, estimate.high))
-    return f"{form.format(estimate.value)} [{low}, {high}]"
+def _line(benchmark: Mapping[str, Any]) -> Line:
+    name = benchmark["param"] or benchmark["name"].removeprefix("test_").replace("_", " ")
+    data, info = benchmark["stats"].get("data"), benchmark["extra_info"]
+    if not data:
+        raise NoData(f"{benchmark['fullname']} was saved without its rounds: add --benchmark-save-data")
+    reference = info.get("reference_s")
+    return Line(
+        group=benchmark["group"] or "",
+        name=name,
+        seconds=Quantiles.of(data),
+        ratio=_ratio(data, reference, info["rounds_per_connection"]) if reference else None,
+        wire_commands=info.get("wire_commands"),
+    )
 
 
-def lines(benchmarks: Iterable[dict[str, Any]]) -> list[Line]:
-    """Lines from the `benchmarks` of a pytest-benchmark JSON report, which must hold their data."""
-    found = []
-    for benchmark in benchmarks:
-        data, info = benchmark["stats"]["data"], benchmark["extra_info"]
-        reference = info.get("reference_s")
-        found.append(
-            Line(
-                group=benchmark["group"] or "",
-                name=benchmark["name"].removeprefix("test_"),
-                median=quantile(data, 0.5),
-                p95=quantile(data, 0.95),
-                p99=quantile(data, 0.99),
-                ratio=ratio_within_blocks(data, reference) if reference else None,
-                wire_commands=info.get("wire_commands"),
-            )
-        )
-    return sorted(found, key=lambda line: (line.group, line.median.value))
+def _ratio(data: Sequence[float], reference: Sequence[float], per_connection: int) -> Estimate:
+    """Of medians for each pair of connections: what differs between connections is the larger noise."""
+    starts = range(0, len(data), per_connection)
+    medians = [[float(np.median(of[at : at + per_connection])) for at in starts] for of in (data, reference)]
+    return ratio_within_blocks(medians[0], medians[1])
 
 
-def text_table(rows: Sequence[Sequence[str]]) -> str:
-    """Left-aligned columns, a rule below the first row."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    formatted = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-    ]
-    return "\n".join([formatted[0], "-" * len(formatted[0]), *formatted[1:]])
+def microseconds(seconds: float) -> str:
+    """Seconds as microseconds, without the unit."""
+    return render.number(1e6 * seconds)
+
+
+def _quantile(head: str, meaning: str, of: str) -> Column[Line]:
+    def estimate(line: Line) -> Estimate:
+        found: Estimate = getattr(line.seconds, of)
+        return found
+
+    return Column(
+        "µs",
+        head,
+        meaning,
+        lambda line: microseconds(estimate(line).value),
+        lambda line: render.positive_interval(estimate(line), microseconds),
+    )
+
+
+COLUMNS: Sequence[Column[Line]] = (
+    Column("", "benchmark", "", lambda line: line.name, is_name=True),
+    Column("", "rounds", "measured", lambda line: str(line.seconds.median.n)),
+    _quantile("p50", "median, order-statistic interval", "median"),
+    _quantile("p95", "order-statistic interval; ∞: too few rounds for a bound", "p95"),
+    _quantile("p99", "order-statistic interval; ∞: too few rounds for a bound", "p99"),
+    Column("µs", "max", "the slowest round", lambda line: microseconds(line.seconds.maximum)),
+    Column(
+        "to the reference",
+        "ratio",
+        "of medians on neighbouring rounds, bootstrap interval over connections",
+        lambda line: render.NONE if line.ratio is None else render.number(line.ratio.value),
+        lambda line: "" if line.ratio is None else render.interval(line.ratio, render.number),
+    ),
+    Column(
+        "",
+        "commands",
+        "sent in one round, login included, COM_QUIT not",
+        lambda line: render.NONE if line.wire_commands is None else str(line.wire_commands),
+    ),
+)
+
+
+def as_text(described: Sequence[Line]) -> str:
+    """All groups for a terminal, with the intervals."""
+    columns = [_spelled_out(column) for column in COLUMNS]
+    return "\n\n".join(
+        f"{group}\n{render.as_text(render.render(columns, members))}"
+        for group, members in by_group(described)
+    )
+
+
+def _spelled_out(column: Column[Line]) -> Column[Line]:
+    interval = column.interval
+    if interval is None:
+        return column
+
+    def text(line: Line) -> str:
+        bounds = interval(line)
+        return f"{column.text(line)} [{bounds}]" if bounds else column.text(line)
+
+    return replace(column, text=text)

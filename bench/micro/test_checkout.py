@@ -1,4 +1,4 @@
-"""Checkout and return on a warm engine of each strategy, with a SELECT and without, beside the plain pool's."""
+"""Checkout and return on a warm engine of each strategy, with and without a SELECT, beside the plain pool."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
