@@ -96,7 +96,7 @@ def paired(
     counter: CommandCounter,
 ) -> Paired:
     """Measure something beside its reference; see `Paired`."""
-    benchmark.extra_info["server"] = server_version
+    benchmark.extra_info |= {"driver": f"PyMySQL {version('PyMySQL')}", "server": server_version}
     return Paired(benchmark, url, counter, request.config.getoption("--rounds"))
 
 

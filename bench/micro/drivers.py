@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import URL
@@ -68,9 +69,10 @@ class Driver:
             yield Case(lambda: loop.run_until_complete(connect_and_close()))
 
 
-DRIVERS = (
+REFERENCE = "PyMySQL"
+_ENTRIES = (
     Driver(
-        package="PyMySQL",
+        package=REFERENCE,
         module="pymysql",
         arguments={Encryption.NONE: {"ssl_disabled": True}, Encryption.SHARED: {}, Encryption.OWN: {}},
     ),
@@ -101,3 +103,4 @@ DRIVERS = (
         is_async=True,
     ),
 )
+DRIVERS: Mapping[str, Driver] = MappingProxyType({entry.package: entry for entry in _ENTRIES})

@@ -45,17 +45,17 @@ def end(how: str, at: URL, *, updated: bool) -> Iterator[Case]:
         yield Case(action, before=lambda: connection.execute(UPDATE)) if updated else Case(action)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(ping, id="ping"),
-        pytest.param(select_1, id="SELECT 1"),
-        pytest.param(select_row, id="SELECT by primary key"),
-        pytest.param(partial(end, "commit", updated=False), id="COMMIT of nothing"),
-        pytest.param(partial(end, "commit", updated=True), id="COMMIT of an update"),
-        pytest.param(partial(end, "rollback", updated=False), id="ROLLBACK of nothing"),
-        pytest.param(partial(end, "rollback", updated=True), id="ROLLBACK of an update"),
-    ],
-)
-def test_command(command: Make, paired: Paired) -> None:
-    paired(command, reference=ping, strategy=REFERENCE)
+COMMANDS: dict[str, Make] = {
+    "ping": ping,
+    "SELECT 1": select_1,
+    "SELECT by primary key": select_row,
+    "COMMIT of nothing": partial(end, "commit", updated=False),
+    "COMMIT of an update": partial(end, "commit", updated=True),
+    "ROLLBACK of nothing": partial(end, "rollback", updated=False),
+    "ROLLBACK of an update": partial(end, "rollback", updated=True),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command: str, paired: Paired) -> None:
+    paired(COMMANDS[command], reference=ping, strategy=REFERENCE)

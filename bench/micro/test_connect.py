@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from bench.micro.drivers import DRIVERS, Driver, Encryption
+from bench.micro.drivers import DRIVERS, REFERENCE, Encryption
 from bench.micro.paired import ROUNDS, Paired
 
 OWN_ROUNDS = 40  # they take tens of milliseconds
@@ -14,24 +14,21 @@ OWN_ROUNDS = 40  # they take tens of milliseconds
 
 @pytest.mark.benchmark(group="connect and close")
 @pytest.mark.parametrize(
-    ("driver", "encryption"),
-    [
-        pytest.param(driver, encryption, id=f"{driver.package}, {encryption}")
-        for driver in DRIVERS
-        for encryption in driver.arguments
-    ],
+    ("package", "encryption"),
+    [(driver.package, encryption) for driver in DRIVERS.values() for encryption in driver.arguments],
 )
 def test_connect(
-    driver: Driver, encryption: Encryption, request: pytest.FixtureRequest, paired: Paired
+    package: str, encryption: Encryption, request: pytest.FixtureRequest, paired: Paired
 ) -> None:
-    pytest.importorskip(driver.module, reason=f"{driver.package} is not installed")
+    driver = DRIVERS[package]
+    pytest.importorskip(driver.module, reason=f"{package} is not installed")
     context: ssl.SSLContext | None = None
     if encryption is not Encryption.NONE:
         context = request.getfixturevalue("tls")
     paired(
         partial(driver.connecting, encryption, context),
-        reference=partial(DRIVERS[0].connecting, Encryption.NONE, None),
+        reference=partial(DRIVERS[REFERENCE].connecting, Encryption.NONE, None),
         rounds=OWN_ROUNDS if encryption is Encryption.OWN else ROUNDS,
-        driver=f"{driver.package} {version(driver.package)}",
+        driver=f"{package} {version(package)}",
         encryption=encryption,
     )

@@ -47,16 +47,17 @@ def request_after_kill(strategy: str, action: Callable[[Engine], None], at: URL)
         yield Case(lambda: action(engine), before=lambda: kill_pooled(engine, killer))
 
 
+WAYS_OUT = {
+    "nullpool": ("nullpool", request),
+    "pre_ping": ("pre_ping", request),
+    f"{REFERENCE}, sent again": (REFERENCE, request_again),
+}
+
+
 @pytest.mark.benchmark(group="first request after a kill")
-@pytest.mark.parametrize(
-    ("strategy", "action"),
-    [
-        pytest.param("nullpool", request, id="nullpool"),
-        pytest.param("pre_ping", request, id="pre_ping"),
-        pytest.param(REFERENCE, request_again, id=f"{REFERENCE}, sent again"),
-    ],
-)
-def test_recovery(strategy: str, action: Callable[[Engine], None], paired: Paired) -> None:
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_recovery(way: str, paired: Paired) -> None:
+    strategy, action = WAYS_OUT[way]
     paired(
         partial(request_after_kill, strategy, action),
         reference=plain_request,
