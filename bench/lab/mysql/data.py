@@ -49,8 +49,10 @@ def _lay_out(binary: Binary, settings: list[str], data: Path) -> None:
         preexec_fn=parent_death_hook(),
     )
     if done.returncode:
-        last = "\n".join(done.stdout.splitlines()[-8:])
-        raise ServerUnavailable(f"{binary.program} could not lay out its data:\n{last}")
+        lines = done.stdout.splitlines()
+        # The reason comes before a page of advice.
+        words = "\n".join([line for line in lines if "ERROR" in line] or lines[-8:])
+        raise ServerUnavailable(f"{binary.program} could not lay out its data:\n{words}")
 
 
 def _tool(binary: Binary) -> list[str]:

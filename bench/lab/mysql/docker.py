@@ -56,12 +56,14 @@ class Container:
         """
         self._folder, self._name = folder, f"{LABEL}-{secrets.token_hex(4)}"
         self._password = secrets.token_urlsafe(18)
+        self._output: Child | None = None
         port = free_port()
         tls = folder / "tls"
         tls.mkdir()
         certificate = issue(tls)
         certificate.key.chmod(0o644)  # in the container another user reads it; here the folder protects it
         _docker(*create_command(self._name, port, options)[1:], MYSQL_ROOT_PASSWORD=self._password)
+        self._remover = _remove_when_asked_or_orphaned(self._name)
         try:
             _docker("cp", str(tls), f"{self._name}:{_TLS}")
             # Attached, because a container that fails takes its log with it.
@@ -92,7 +94,8 @@ class Container:
 
         """
         _docker("restart", "--time", str(_STOP_GRACE_S), self._name)
-        self._output.kill()
+        if self._output is not None:
+            self._output.kill()
         self._output = self._follow("logs", "--follow", "--tail", "0", self._name)
         wait_until_it_answers(
             self._output,
@@ -110,11 +113,26 @@ class Container:
 
     def close(self) -> None:
         """Remove it."""
-        with contextlib.suppress(ServerUnavailable):
-            _docker("rm", "--force", "--volumes", self._name)
+        self._remover.communicate()
+        if self._output is not None:
+            self._output.kill()
 
     def _follow(self, *arguments: str) -> Child:
         return Child(["docker", *arguments], log=self._folder / "docker.log")
+
+
+def _remove_when_asked_or_orphaned(name: str) -> subprocess.Popen[bytes]:
+    """A process that removes the container once its standard input ends, be it by a call or by our death.
+
+    No child of ours is the container's parent, so nothing else would end it when this process is killed.
+    """
+    return subprocess.Popen(
+        ["sh", "-c", 'cat; exec docker rm --force --volumes "$0"', name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _docker(*arguments: str, **environment: str) -> str:
