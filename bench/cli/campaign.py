@@ -14,14 +14,12 @@ from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
 from bench.cli.target import lanes_of, load, make_functions, target_of, variables_set
 from bench.lab.aws import Freeze
-from bench.lab.mysql import ServerOptions
 from bench.lab.platform import enter_private_network, fidelity_notes
 from bench.lab.proxy import ProxySettings
 from bench.lab.stack import running_stack
 from bench.store import open_store
 
 STORE = "runs/store"  # below the current directory, like everything that a campaign writes
-SPARE_CONNECTIONS = 64  # of the server's limit: the proxy's idle ones, the sampler's, the administrator's
 FILE = click.argument("file", metavar="FILE")
 
 
@@ -93,7 +91,6 @@ def campaign(
                 ProxySettings(idle_client_timeout=loaded.campaign.idle_client_timeout_s),
                 server=server,
                 freeze=Freeze(freeze),
-                options=ServerOptions(max_connections=2 * lanes + SPARE_CONNECTIONS),
                 say=console.print,
             ) as stack,
             variables_set(stack.environment()),

@@ -16,7 +16,7 @@ import click
 
 from bench.cli.target import make_functions
 from bench.lab.cache import cache_directory
-from bench.lab.mysql import ServerOptions, install_mysql
+from bench.lab.mysql import install_mysql
 from bench.lab.proxy import ProxySettings
 from bench.lab.stack import Stack, running_stack
 
@@ -142,7 +142,6 @@ def _stack(server: str | None, idle_client_timeout: float, lanes: int) -> Abstra
         lambda endpoints: make_functions(lanes, 30, endpoints),
         ProxySettings(idle_client_timeout=idle_client_timeout),
         server=server,
-        options=ServerOptions(),
         say=lambda text: click.echo(text, err=True),
     )
 
