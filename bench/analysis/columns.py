@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from bench.analysis.comparison import Comparison
+from bench.analysis.errors import Error
 from bench.analysis.render import (
     NONE,
     Column,
@@ -135,6 +136,24 @@ COMPARISONS: Sequence[Column[Comparison]] = (
     Column("", "rounds", "compared", lambda one: str(one.ratio.n)),
     Column("", "p", "Wilcoxon's signed-rank test, adjusted by Holm", lambda one: _p(one.p_value)),
     Column("", "verdict", "at 5 %, all comparisons considered", _verdict, is_name=True),
+)  # fmt: skip
+
+
+ERRORS: Sequence[Column[Error]] = (
+    Column("", "outcome", "", lambda error: error.outcome, is_name=True),
+    Column("", "class", "of the driver", lambda error: error.error_class or NONE, is_name=True),
+    Column("", "code", "native", lambda error: NONE if error.code is None else str(error.code)),
+    Column("", "message", "", lambda error: error.message or NONE, is_name=True),
+    Column("", "while", "phase of the request", lambda error: error.phase or NONE, is_name=True),
+    Column(
+        "", "invalidated", "SQLAlchemy's verdict: the connection is dead and will be replaced",
+        lambda error: NONE if error.invalidated is None else "yes" if error.invalidated else "no",
+    ),
+    Column("", "times", "", lambda error: str(error.count)),
+    Column(
+        "", "strategies", "with how often",
+        lambda error: ", ".join(f"{label} {number}" for label, number in error.labels.items()), is_name=True,
+    ),
 )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pandas.api.types import union_categoricals
 
 from bench.analysis.provenance import BadHeader, Header, differences, read_header
 from bench.analysis.requests import derive
@@ -213,9 +212,10 @@ def _concatenated(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if len(frames) == 1:
         return frames[0]
     for name in TEXT_COLUMNS:
-        united = union_categoricals([frame[name] for frame in frames]).categories
+        united = dict.fromkeys(value for frame in frames for value in frame[name].cat.categories)
+        categories = pd.Index(list(united), dtype="str")
         for frame in frames:
-            frame[name] = frame[name].cat.set_categories(united)
+            frame[name] = frame[name].cat.set_categories(categories)
     return pd.concat(frames, ignore_index=True)
 
 

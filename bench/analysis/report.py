@@ -13,10 +13,11 @@ from bench.analysis import columns, render
 from bench.analysis.answer import Answer, answer, cannot_say
 from bench.analysis.cautions import cautions
 from bench.analysis.charts import CHARTS, Chart
+from bench.analysis.errors import Error, errors
 from bench.analysis.figures.matrix import matrix
 from bench.analysis.load import Dataset, load
 from bench.analysis.provenance import flatten
-from bench.analysis.settings import Setting, split
+from bench.analysis.settings import Setting, split, varying
 from bench.analysis.style import to_svg, write_png
 from bench.analysis.tables import MainRow, main_table
 
@@ -28,8 +29,10 @@ _CHARTED = 4  # settings; where there are more, the page is a matrix with tables
 class Section:
     """What the page says about one setting."""
 
+    title: str
     setting: Setting
     answer: Answer
+    errors: tuple[Error, ...]
     main: tuple[MainRow, ...]
     cannot_say: tuple[str, ...]
     charts: tuple[tuple[Chart, Markup], ...]
@@ -73,7 +76,7 @@ class _Pictures:
         write_png(figure, path)
         self.written.append(path)
         # Drawn by matplotlib, which escapes text: safe to embed as it is.
-        return Markup(to_svg(figure))  # noqa: S704
+        return Markup(to_svg(figure, name))  # noqa: S704
 
 
 def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False) -> Report:
@@ -94,7 +97,7 @@ def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False)
     overview = matrix(settings)
     overview_svg = pictures.add(overview, "matrix") if overview else None
     sections = [
-        _section(dataset, setting, pictures, f"{number}-" if len(settings) > 1 else "", len(settings))
+        _section(dataset, settings, setting, pictures, f"{number}-" if len(settings) > 1 else "")
         for number, setting in enumerate(settings, 1)
     ]
     page = out / PAGE
@@ -102,15 +105,24 @@ def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False)
     return Report(page, tuple(pictures.written), {section.setting.name: section.main for section in sections})
 
 
-def _section(dataset: Dataset, setting: Setting, pictures: _Pictures, prefix: str, settings: int) -> Section:
+def _section(
+    dataset: Dataset, settings: Sequence[Setting], setting: Setting, pictures: _Pictures, prefix: str
+) -> Section:
     found = answer(setting)
     charts = []
-    for chart in CHARTS if settings <= _CHARTED else ():
+    for chart in CHARTS if len(settings) <= _CHARTED else ():
         figure = chart.draw(setting, found)
         if figure is not None:
             charts.append((chart, pictures.add(figure, f"{prefix}{chart.name}")))
-    limits = tuple(cannot_say(setting, dataset.headers, found))
-    return Section(setting, found, main_table(setting), limits, tuple(charts))
+    return Section(
+        setting.title(varying(settings)) or setting.name,
+        setting,
+        found,
+        errors(setting),
+        main_table(setting),
+        tuple(cannot_say(setting, dataset.headers, found)),
+        tuple(charts),
+    )
 
 
 def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None) -> str:
@@ -124,6 +136,7 @@ def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None
     compared = [(section.setting, section.answer.comparisons) for section in sections]
     return environment.get_template("report.html.j2").render(
         sections=sections,
+        safe_everywhere=_safe_everywhere(sections),
         overview=overview,
         headers=dataset.headers,
         provenance=[dict(_provenance(header.content)) for header in dataset.headers],
@@ -134,6 +147,12 @@ def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None
         render=render,
         columns=columns,
     )
+
+
+def _safe_everywhere(sections: Sequence[Section]) -> list[str]:
+    """Strategies that were measured in every setting and lost no request in any."""
+    labels = sections[0].setting.strategies if sections else ()
+    return [label for label in labels if all(label in section.answer.safe for section in sections)]
 
 
 def _provenance(content: dict[str, object]) -> Iterator[tuple[str, object]]:

@@ -32,8 +32,12 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """The facts, for a title."""
-        return ", ".join(f"{name} {value}" for name, value in self.facts.items())
+        """All the facts."""
+        return self.title(tuple(self.facts))
+
+    def title(self, names: Sequence[str]) -> str:
+        """Some of the facts."""
+        return ", ".join(f"{name} {self.facts[name]}" for name in names)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -61,6 +65,12 @@ class Setting:
 def twin_of(strategy: str) -> str:
     """Label of the second half of an A/A pair."""
     return f"{strategy}-twin"
+
+
+def varying(settings: Sequence[Setting]) -> tuple[str, ...]:
+    """Facts that tell the settings apart."""
+    names = settings[0].facts if settings else ()
+    return tuple(name for name in names if len({str(setting.facts[name]) for setting in settings}) > 1)
 
 
 def split(dataset: Dataset) -> tuple[Setting, ...]:

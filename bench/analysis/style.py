@@ -19,12 +19,10 @@ R = TypeVar("R")
 
 INK, MUTED, GRID, SHADE = "#1c1c20", "#6e6e76", "#dcdce2", "#f1eef4"
 WIDTH_IN = 8.6
-_VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--grid",
-    SHADE: "--shade",
-}  # of the page, for its dark mode
+# Okabe and Ito's palette, whose hues keep apart under every common colour blindness.
+BLUE, SKY, GREEN, ORANGE, RED, PINK = "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7"
+# What the page sets for itself, so that it can do so otherwise in the dark.
+_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", SHADE: "--shade", BLUE: "--blue"}
 _RC: Any = MappingProxyType(
     {
         "font.family": "DejaVu Sans",  # comes with matplotlib, so pictures are the same everywhere
@@ -71,24 +69,22 @@ class Look:
     hollow: bool = False
 
 
-# Okabe and Ito's palette, whose hues keep apart under every common colour blindness.
-_BLUE, _SKY, _GREEN, _ORANGE, _RED, _PINK = "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7"
 _LOOKS: Mapping[str, Look] = MappingProxyType(
     {
-        "queuepool": Look(_RED, "o", "-"),
-        "queuepool-twin": Look(_RED, "o", (0, (1, 1)), hollow=True),
-        "nullpool": Look(_BLUE, "^", (0, (5, 1.5))),
-        "recycle": Look(_GREEN, "D", (0, (3, 1, 1, 1))),
-        "recycle_late": Look(_ORANGE, "s", (0, (4, 1, 1, 1, 1, 1))),
-        "pre_ping": Look(_PINK, "v", (0, (1, 1))),
-        "recycle_pre_ping": Look(_SKY, "P", (0, (2, 2))),
+        "queuepool": Look(RED, "o", "-"),
+        "queuepool-twin": Look(RED, "o", (0, (1, 1)), hollow=True),
+        "nullpool": Look(BLUE, "^", (0, (5, 1.5))),
+        "recycle": Look(GREEN, "D", (0, (3, 1, 1, 1))),
+        "recycle_late": Look(ORANGE, "s", (0, (4, 1, 1, 1, 1, 1))),
+        "pre_ping": Look(PINK, "v", (0, (1, 1))),
+        "recycle_pre_ping": Look(SKY, "P", (0, (2, 2))),
         "no_database": Look(MUTED, "X", (0, (1, 3))),
     }
 )
 _SPARE = [
     Look(color, marker, line, hollow=True)
     for color, marker, line in zip(
-        (_BLUE, _GREEN, _PINK, _ORANGE, _SKY, _RED), "<>ph8d", ("-", "--", "-.", ":", "--", "-."), strict=True
+        (BLUE, GREEN, PINK, ORANGE, SKY, RED), "<>ph8d", ("-", "--", "-.", ":", "--", "-."), strict=True
     )
 ]
 
@@ -129,13 +125,33 @@ def write_png(figure: Figure, path: Path) -> None:
 
 
 @styled
-def to_svg(figure: Figure) -> str:
-    """Render the bare element, without background, for a page that defines the colour variables."""
+def to_svg(figure: Figure, name: str) -> str:
+    """Render the bare element, without background, for a page that defines the colour variables.
+
+    Args:
+        figure: what to render.
+        name: unique on the page; becomes part of every id, so that charts do not borrow from each other.
+
+    """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', svg, count=1)
+    # The page has matplotlib's one rule, for all charts; in here it would apply to the whole page.
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     for color, variable in _VARIABLES.items():
         svg = svg.replace(color, f"var({variable})")
-    svg = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', svg, count=1)
-    return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    return _renamed(svg, name)
+
+
+def _renamed(svg: str, name: str) -> str:
+    """Number the ids by appearance: matplotlib's hash what the layout's last float digits make differ."""
+    ids: dict[str, str] = {}
+    for found in re.findall(r'\bid="([^"]*)"', svg):
+        ids.setdefault(found, f"{name}-{len(ids)}")
+
+    def new(match: re.Match[str]) -> str:
+        return match[1] + ids.get(match[2], match[2]) + match[3]
+
+    return re.sub(r'(\bid="|href="#|url\(#)([^")]*)(["\)])', new, svg)

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.load import Dataset, load
+from bench.analysis.settings import Setting, split
 from tests.analysis.synthetic import write_campaign
 
 
@@ -9,3 +11,14 @@ from tests.analysis.synthetic import write_campaign
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean campaign of 4,800 rows; tests that change files make their own."""
     return write_campaign(tmp_path_factory.mktemp("campaign"))
+
+
+@pytest.fixture(scope="session")
+def dataset(campaign: Path) -> Dataset:
+    return load([campaign])
+
+
+@pytest.fixture(scope="session")
+def setting(dataset: Dataset) -> Setting:
+    (only,) = split(dataset)
+    return only

@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
-from bench.analysis.style import GRID, INK, panels, styled
+from bench.analysis.style import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PINK, panels, styled
 
 _PHASES = {  # name -> colour and hatch; the hatches tell them apart in black and white
-    "pool": ("#9a9aa2", ""),
-    "ping": ("#cc79a7", "////"),
-    "connect": ("#0072b2", ".."),
-    "execute": ("#009e73", ""),
-    "reset": ("#e69f00", "\\\\\\\\"),
+    "pool": (MUTED, ""),
+    "ping": (PINK, "////"),
+    "connect": (BLUE, ".."),
+    "execute": (GREEN, ""),
+    "reset": (ORANGE, "\\\\\\\\"),
 }
 
 

@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
-from bench.analysis.style import INK, MUTED, WIDTH_IN, styled
+from bench.analysis.style import GREEN, INK, MUTED, RED, WIDTH_IN, styled
 from bench.function.strategies import REFERENCE
 
-_GREEN, _RED = "#009e73", "#d55e00"
 _ENVIRONMENT, _POOLED, _PROXY = "execution environment", "its pooled connection", "the proxy's side of it"
 _LANES = {_ENVIRONMENT: 2.0, _POOLED: 1.0, _PROXY: 0.0}
 _BEFORE, _AFTER = -0.06, 1.3  # what the chart shows, in gaps
@@ -38,12 +37,12 @@ def timeline(setting: Setting) -> Figure | None:
     axis = figure.subplots()
     old, left = _name(story.before), _BEFORE * gap_s
     _bar(axis, _ENVIRONMENT, (0, gap_s), MUTED, "frozen between invocations", hatch="////")
-    _bar(axis, _POOLED, (left, gap_s), _GREEN, f"{old} lies in the pool, believed good")
-    _bar(axis, _PROXY, (left, timeout_s), _GREEN, f"{old} open")
-    _bar(axis, _PROXY, (timeout_s, gap_s), _RED, "closed", hatch="xxxx")
+    _bar(axis, _POOLED, (left, gap_s), GREEN, f"{old} lies in the pool, believed good")
+    _bar(axis, _PROXY, (left, timeout_s), GREEN, f"{old} open")
+    _bar(axis, _PROXY, (timeout_s, gap_s), RED, "closed", hatch="xxxx")
     if story.after is not None:
         for lane in (_POOLED, _PROXY):
-            _bar(axis, lane, (gap_s, _AFTER * gap_s), _GREEN, f"{_name(story.after)} open")
+            _bar(axis, lane, (gap_s, _AFTER * gap_s), GREEN, f"{_name(story.after)} open")
         text = f"4  next request reconnects,\n    answered in {1e3 * story.after['latency_s']:.2g} ms"
         axis.annotate(text, (gap_s, _LANES[_ENVIRONMENT]), (4, 0), textcoords="offset points", va="center")
     code, kind = story.lost["error_code"], story.lost["error_class"]
