@@ -11,7 +11,7 @@ from bench.lab.certificates import Certificate
 from bench.lab.ports import LOOPBACK
 from bench.lab.proxy.backend import Backend
 from bench.lab.proxy.faults import Failure
-from bench.lab.proxy.settings import ProxySettings
+from bench.lab.proxy.settings import ProxySettings, SettingError
 
 MAIN = "main"
 
@@ -84,11 +84,13 @@ class Config:
                 settings=ProxySettings().changed(data.get("settings", {})),
                 **optional,
             )
+        except (ConfigError, SettingError):
+            raise
         except KeyError as missing:
             raise ConfigError(f"{missing} is missing") from None
         except json.JSONDecodeError as error:
             raise ConfigError(f"not JSON: {error}") from None
-        except (AttributeError, TypeError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise ConfigError(f"of another form than described: {error}") from None
 
     def dump(self) -> str:

@@ -108,7 +108,7 @@ class Pool:
     ) -> BackendConnection:
         connection = None if self._queue else self._find(identity, state)
         if connection is None and deadline is None:
-            if self._reserve():
+            if self._reserve(evict=True):
                 self._in_background(self._open(identity, None))
             raise BorrowTimeout
         if connection is None:
@@ -126,11 +126,13 @@ class Pool:
         self._queue.append(turn)
         try:
             while True:
-                if self._queue[0] is turn and (connection := self._find(identity, state)):
+                is_first = self._queue[0] is turn
+                if is_first and (connection := self._find(identity, state)):
                     return connection
                 if turn.refused:
                     raise turn.refused
-                if not turn.opening and self._reserve():
+                # What is free while others are first is theirs.
+                if not turn.opening and self._reserve(evict=is_first):
                     turn.opening = True
                     self._in_background(self._open(identity, turn))
                 await turn.changed.wait()
@@ -146,13 +148,13 @@ class Pool:
         usable = [each for each in reversed(self._free.get(identity, {})) if replay(each.state, state)]
         return next((each for each in usable if each.state == state), usable[0] if usable else None)
 
-    def _reserve(self) -> bool:
-        """Make room for one more connection, at the cost of a free one that nobody here can use."""
+    def _reserve(self, *, evict: bool) -> bool:
+        """Make room for one more connection, if need be at the cost of a free one that is of no use here."""
         if self.exhausted:
             return False
         if len(self.connections) + self._opening >= self.capacity:
             victim = next((each for free in self._free.values() for each in free), None)
-            if victim is None:
+            if victim is None or not evict:
                 return False
             victim.close()
             self.forget(victim)

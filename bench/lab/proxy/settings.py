@@ -55,6 +55,10 @@ class ProxySettings:
             name, value = entry.metadata["name"], getattr(self, entry.name)
             if "range" in entry.metadata and value is not None:
                 _check_range(name, value, entry.metadata["range"], entry.metadata["unit"])
+            if isinstance(entry.default, bool) and not isinstance(value, bool):
+                raise SettingError(f"{name}: {value!r} is neither true nor false")
+            if isinstance(entry.default, str) and not isinstance(value, str):
+                raise SettingError(f"{name}: {value!r} is no text")
         for pinning_filter in self.session_pinning_filters:
             if pinning_filter != EXCLUDE_VARIABLE_SETS:
                 raise SettingError(

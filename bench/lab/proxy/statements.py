@@ -6,6 +6,7 @@ seen.
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,15 +94,20 @@ def effect_of(text: bytes) -> Effect:
     """Read the statements in the text of one COM_QUERY."""
     if not _SUSPICIOUS.search(text):
         return NO_EFFECT
-    effects = [_effect_of_one(words) for words in split(text)]
+    # What follows the head of a routine is its body, which is not run now.
+    statements = itertools.takewhile(lambda words: not _makes_routine(words), split(text))
+    effects = [_effect_of_one(words) for words in statements]
     return functools.reduce(Effect.then, effects[1:], effects[0]) if effects else NO_EFFECT
+
+
+def _makes_routine(words: list[str]) -> bool:
+    head = [word.upper() for word in words[:12]]
+    return head[0] in {"CREATE", "ALTER"} and not _ROUTINES.isdisjoint(head)
 
 
 def _effect_of_one(tokens: list[str]) -> Effect:
     words = [word.upper() for word in tokens]
     verb = words[0]
-    if verb in {"CREATE", "ALTER"} and _ROUTINES.intersection(words[:12]):
-        return NO_EFFECT  # its body is not run now
     if verb == "SET":
         return _effect_of_set(tokens, words)
     if verb == "USE" and len(tokens) > 1:

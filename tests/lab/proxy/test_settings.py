@@ -1,0 +1,86 @@
+"""Settings hold to AWS's names and ranges, and say so."""
+
+import json
+
+import pytest
+
+from bench.lab.certificates import Certificate
+from bench.lab.proxy.backend import Backend
+from bench.lab.proxy.config import Config, ConfigError, Port
+from bench.lab.proxy.faults import Failure
+from bench.lab.proxy.settings import ProxySettings, SettingError
+
+BACKEND = {"host": "127.0.0.1", "port": 3306, "user": "root", "password": "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "says"),
+    [
+        ("IdleClientTimeout", 0, "0 is out of range, 1 to 28800 s"),
+        ("IdleClientTimeout", 28_801, "1 to 28800 s"),
+        ("IdleClientTimeout", "60", "'60' is out of range"),
+        ("MaxConnectionsPercent", 0, "1 to 100 %"),
+        ("MaxConnectionsPercent", 101, "1 to 100 %"),
+        ("MaxIdleConnectionsPercent", -1, "0 to 100 %"),
+        ("ConnectionBorrowTimeout", 301, "0 to 300 s"),
+        ("ConnectionBorrowTimeout", True, "True is out of range"),
+        ("SessionPinningFilters", ["EXCLUDE_ALL"], "'EXCLUDE_ALL' is not EXCLUDE_VARIABLE_SETS"),
+        ("ClientPasswordAuthType", "IAM", "MYSQL_NATIVE_PASSWORD, MYSQL_CACHING_SHA2_PASSWORD"),
+        ("IdleTimeout", 1, "IdleTimeout is no setting; there are IdleClientTimeout"),
+        ("RequireTLS", "yes", "'yes' is neither true nor false"),
+        ("InitQuery", 1, "1 is no text"),
+    ],
+)
+def test_out_of_range_is_refused_with_the_range(name: str, bad: object, says: str) -> None:
+    with pytest.raises(SettingError, match=says):
+        ProxySettings().changed({name: bad})
+
+
+def test_idle_percent_is_half_of_the_maximum_and_not_above_it() -> None:
+    assert ProxySettings(max_connections_percent=60).idle_percent == 30
+    with pytest.raises(
+        SettingError, match="MaxIdleConnectionsPercent: 61 is more than MaxConnectionsPercent, 60"
+    ):
+        ProxySettings(max_connections_percent=60, max_idle_connections_percent=61)
+
+
+def test_settings_survive_json() -> None:
+    settings = ProxySettings(idle_client_timeout=2.5, session_pinning_filters=("EXCLUDE_VARIABLE_SETS",))
+    assert ProxySettings().changed(json.loads(json.dumps(settings.as_dict()))) == settings
+
+
+def test_a_configuration_survives_its_file_and_hides_its_passwords(tmp_path: object) -> None:
+    config = Config(
+        backend=Backend("127.0.0.1", 3306, "root", "hidden"),
+        accounts={"app": "hidden"},
+        settings=ProxySettings(require_tls=True),
+        tls=Certificate.in_folder(tmp_path),  # type: ignore[arg-type]
+        host="0.0.0.0",  # noqa: S104 (nobody listens)
+        listeners={"one": Port(1, Failure.IDLE_RESET), "two": Port()},
+    )
+    assert Config.parse(config.dump()) == config
+    assert "hidden" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"host": "10.0.0.1"}, "10.0.0.1 is not loopback; set RequireTLS"),
+        ({"host": "everywhere"}, "'everywhere' is no IP address"),
+        ({"settings": {"RequireTLS": True}}, "there is no certificate"),
+        ({"listeners": {}}, "there is none"),
+        ({"listeners": {"a": {"failure": "explode"}}}, "'explode' is not a valid Failure"),
+        ({"colour": "red"}, "unknown: colour"),
+        ({"backend": {}}, "of another form"),
+    ],
+)
+def test_a_bad_configuration_names_what_is_wrong(change: dict[str, object], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Config.parse(json.dumps({"backend": BACKEND, "accounts": {}} | change))
+
+
+def test_a_missing_part_and_other_text_are_told_apart() -> None:
+    with pytest.raises(ConfigError, match="'accounts' is missing"):
+        Config.parse(json.dumps({"backend": BACKEND}))
+    with pytest.raises(ConfigError, match="not JSON"):
+        Config.parse("{")
