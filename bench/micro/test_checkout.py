@@ -9,6 +9,7 @@ from sqlalchemy import URL
 
 from bench.function.strategies import REFERENCE
 from bench.micro.cases import AT_CHECKOUT, Case, engine_of, plain_request, request, warm_request
+from bench.micro.groups import Group
 from bench.micro.paired import Paired
 
 
@@ -27,19 +28,19 @@ def first_request(strategy: str, at: URL) -> Iterator[Case]:
     yield Case(first)
 
 
-@pytest.mark.benchmark(group="warm request")
+@pytest.mark.benchmark(group=Group.REQUEST)
 @pytest.mark.parametrize("strategy", AT_CHECKOUT)
 def test_request(strategy: str, paired: Paired) -> None:
     paired(partial(warm_request, strategy), reference=plain_request, strategy=strategy)
 
 
-@pytest.mark.benchmark(group="warm checkout and return, nothing between")
+@pytest.mark.benchmark(group=Group.CHECKOUT)
 @pytest.mark.parametrize("strategy", AT_CHECKOUT)
 def test_checkout(strategy: str, paired: Paired) -> None:
     paired(partial(warm_checkout, strategy), reference=partial(warm_checkout, REFERENCE), strategy=strategy)
 
 
-@pytest.mark.benchmark(group="first request of a new engine")
+@pytest.mark.benchmark(group=Group.NEW_ENGINE)
 @pytest.mark.parametrize("strategy", [REFERENCE])
 def test_new_engine(strategy: str, paired: Paired) -> None:
     paired(partial(first_request, strategy), reference=plain_request, rounds=100, strategy=strategy)

@@ -10,9 +10,10 @@ from sqlalchemy import URL, text
 from bench.function.strategies import REFERENCE
 from bench.function.workload import items, point_select
 from bench.micro.cases import Case, Make, engine_of
+from bench.micro.groups import Group
 from bench.micro.paired import Paired
 
-pytestmark = pytest.mark.benchmark(group="one command on an open connection")
+pytestmark = pytest.mark.benchmark(group=Group.COMMAND)
 
 SELECT_1 = text("SELECT 1")
 UPDATE = items.update().where(items.c.id == 1).values(hits=items.c.hits + 1)

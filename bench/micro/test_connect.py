@@ -7,12 +7,13 @@ from importlib.metadata import version
 import pytest
 
 from bench.micro.drivers import DRIVERS, REFERENCE, Encryption
+from bench.micro.groups import Group
 from bench.micro.paired import ROUNDS, Paired
 
 OWN_ROUNDS = 40  # they take tens of milliseconds
 
 
-@pytest.mark.benchmark(group="connect and close")
+@pytest.mark.benchmark(group=Group.CONNECT)
 @pytest.mark.parametrize(
     ("package", "encryption"),
     [(driver.package, encryption) for driver in DRIVERS.values() for encryption in driver.arguments],

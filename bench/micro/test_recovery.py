@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from bench.function.strategies import REFERENCE
 from bench.micro.cases import Case, engine_of, plain_request, request
+from bench.micro.groups import Group
 from bench.micro.paired import Paired
 
 GONE_WITHIN_S = 5.0
@@ -54,7 +55,7 @@ WAYS_OUT = {
 }
 
 
-@pytest.mark.benchmark(group="first request after a kill")
+@pytest.mark.benchmark(group=Group.RECOVERY)
 @pytest.mark.parametrize("way", WAYS_OUT)
 def test_recovery(way: str, paired: Paired) -> None:
     strategy, action = WAYS_OUT[way]

@@ -6,11 +6,9 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import URL
 
-from bench.function.strategies import REFERENCE
-from bench.micro.cases import Case, plain_request
+from bench.micro.cases import Case, Make, plain_request
+from bench.micro.groups import A_AGAINST_A, Group
 from bench.micro.paired import Paired
-
-pytestmark = pytest.mark.benchmark(group="the suite itself")
 
 
 @contextmanager
@@ -18,9 +16,10 @@ def nothing(_at: URL) -> Iterator[Case]:
     yield Case(lambda: None)
 
 
-def test_nothing(paired: Paired) -> None:
-    paired(nothing, reference=nothing)
+SAME: dict[str, Make] = {"nothing": nothing, A_AGAINST_A: plain_request}
 
 
-def test_a_against_a(paired: Paired) -> None:
-    paired(plain_request, reference=plain_request, strategy=REFERENCE)
+@pytest.mark.benchmark(group=Group.SELF)
+@pytest.mark.parametrize("what", SAME)
+def test_same(what: str, paired: Paired) -> None:
+    paired(SAME[what], reference=SAME[what])

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import URL, NullPool, QueuePool, create_engine
 
 from bench.micro.cases import Case, request
+from bench.micro.groups import Group
 from bench.micro.paired import Paired
 
 THREADS, REQUESTS = 8, 80
@@ -29,7 +30,7 @@ def burst(at: URL, **pool: Any) -> Iterator[Case]:
     engine.dispose()
 
 
-@pytest.mark.benchmark(group=f"{REQUESTS} requests on {THREADS} threads")
+@pytest.mark.benchmark(group=Group.THREADS)
 @pytest.mark.parametrize("pool", POOLS)
 def test_threads(pool: str, paired: Paired) -> None:
     paired(

@@ -1,0 +1,123 @@
+"""What a saved run says: a page, a file of Markdown, and the short table of README."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import jinja2
+
+from bench.analysis import render
+from bench.analysis.render import Column
+from bench.micro.groups import A_AGAINST_A, Group
+from bench.micro.saved import Run, load, trim
+from bench.micro.summary import COLUMNS, Line, as_text, by_group, microseconds
+
+_TEMPLATES = ("bench.micro", "bench.analysis")
+PAGE, SUMMARY, TRIMMED = "micro.html", "summary.md", "benchmark.json"
+
+# What most readers come for, in this order and these words.
+_BRIEF: Mapping[tuple[Group, str], str] = MappingProxyType(
+    {
+        (Group.COMMAND, "ping"): "ping",
+        (Group.REQUEST, "queuepool"): "warm request, default pool",
+        (Group.REQUEST, "autocommit"): "warm request, AUTOCOMMIT and no ROLLBACK on return",
+        (Group.REQUEST, "pre_ping"): "warm request, pre-ping",
+        (Group.REQUEST, "nullpool"): "warm request, NullPool",
+        (Group.NEW_ENGINE, "queuepool"): "first request of a new engine",
+        (Group.RECOVERY, "pre_ping"): "request after a kill, pre-ping",
+        (Group.RECOVERY, "queuepool, sent again"): "request after a kill, sent again",
+        (Group.CONNECT, "PyMySQL-plain"): "connect, no TLS",
+        (Group.CONNECT, "PyMySQL-TLS, shared context"): "connect, TLS with one shared context",
+        (Group.CONNECT, "PyMySQL-TLS, driver's own context"): "connect, TLS as PyMySQL does it by default",
+    }
+)
+_BRIEF_COLUMNS: Sequence[Column[Line]] = (
+    Column("", "", "", lambda line: _BRIEF[Group(line.group), line.name], is_name=True),
+    Column("", "median, µs", "", lambda line: microseconds(line.seconds.median.value)),
+    Column("", "p99, µs", "", lambda line: microseconds(line.seconds.p99.value)),
+    COLUMNS[-1],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        page: the HTML file.
+        text: its tables for a terminal.
+
+    """
+
+    page: Path
+    text: str
+
+
+def write_page(file: Path, out: Path) -> Written:
+    """Show the run that pytest-benchmark saved in `file` as `micro.html` in `out`.
+
+    Raises:
+        NotARun: there is none in it.
+
+    """
+    run = load(file)
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package, ".") for package in _TEMPLATES]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("page.html.j2").render(
+        run=run,
+        brief=render.render(_BRIEF_COLUMNS, _brief(run)),
+        noise=_noise(run),
+        tables=[(group, render.render(COLUMNS, members)) for group, members in by_group(run.lines)],
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    page = out / PAGE
+    page.write_text(html, encoding="utf-8")
+    return Written(page, as_text(run.lines))
+
+
+def keep(file: Path, out: Path) -> None:
+    """Keep a run in `out`: `benchmark.json`, without what nobody reads again, and `summary.md`.
+
+    Raises:
+        NotARun: there is none in `file`.
+
+    """
+    run = load(file)
+    out.mkdir(parents=True, exist_ok=True)
+    trim(file, out / TRIMMED)
+    parts = ["# What a checkout costs", "\n".join(f"- {name}: {fact}" for name, fact in run.facts.items())]
+    parts += [
+        f"The same thing measured twice differed by a ratio of {noise}." for noise in [_noise(run)] if noise
+    ]
+    for group, members in by_group(run.lines):
+        parts += [f"## {group}", render.as_markdown(render.render(COLUMNS, members))]
+    (out / SUMMARY).write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def readme_table(file: Path) -> str:
+    """The short table in Markdown: microseconds and wire commands.
+
+    Raises:
+        NotARun: there is no run in `file`.
+
+    """
+    return render.as_markdown(render.render(_BRIEF_COLUMNS, _brief(load(file))))
+
+
+def _brief(run: Run) -> list[Line]:
+    found = {(line.group, line.name): line for line in run.lines}
+    return [found[key] for key in _BRIEF if key in found]
+
+
+def _noise(run: Run) -> str:
+    """Ratio of the A/A pair with its interval; empty if it was not measured."""
+    ratios = [line.ratio for line in run.lines if (line.group, line.name) == (Group.SELF, A_AGAINST_A)]
+    return "".join(
+        f"{render.number(ratio.value)} ({render.interval(ratio, render.number)})" for ratio in ratios if ratio
+    )
