@@ -55,31 +55,28 @@ class Container:
 
         """
         self._folder, self._name = folder, f"{LABEL}-{secrets.token_hex(4)}"
-        self._password = secrets.token_urlsafe(18)
-        self._output: Child | None = None
+        password = secrets.token_urlsafe(18)
         port = free_port()
         tls = folder / "tls"
         tls.mkdir()
         certificate = issue(tls)
         certificate.key.chmod(0o644)  # in the container another user reads it; here the folder protects it
-        _docker(*create_command(self._name, port, options)[1:], MYSQL_ROOT_PASSWORD=self._password)
-        self._remover = _remove_when_asked_or_orphaned(self._name)
-        try:
+        _docker(*create_command(self._name, port, options)[1:], MYSQL_ROOT_PASSWORD=password)
+        with contextlib.ExitStack() as undo:
+            undo.callback(_remove_when_asked_or_orphaned(self._name).communicate)
             _docker("cp", str(tls), f"{self._name}:{_TLS}")
             # Attached, because a container that fails takes its log with it.
-            self._output = self._follow("start", "--attach", self._name)
+            output = self._follow(undo, "start", "--attach", self._name)
             self.server = wait_until_it_answers(
-                self._output,
+                output,
                 _START_TIMEOUT_S,
                 port=port,
                 user="root",
-                password=self._password,
+                password=password,
                 source=DOCKER,
                 tls_ca=certificate.authority,
             )
-        except BaseException:
-            self.close()
-            raise
+            self._undo = undo.pop_all()
 
     @property
     def pid(self) -> int:
@@ -94,11 +91,9 @@ class Container:
 
         """
         _docker("restart", "--time", str(_STOP_GRACE_S), self._name)
-        if self._output is not None:
-            self._output.kill()
-        self._output = self._follow("logs", "--follow", "--tail", "0", self._name)
+        output = self._follow(self._undo, "logs", "--follow", "--tail", "0", self._name)
         wait_until_it_answers(
-            self._output,
+            output,
             _START_TIMEOUT_S,
             port=self.server.port,
             user=self.server.user,
@@ -113,12 +108,12 @@ class Container:
 
     def close(self) -> None:
         """Remove it."""
-        self._remover.communicate()
-        if self._output is not None:
-            self._output.kill()
+        self._undo.close()
 
-    def _follow(self, *arguments: str) -> Child:
-        return Child(["docker", *arguments], log=self._folder / "docker.log")
+    def _follow(self, undo: contextlib.ExitStack, *arguments: str) -> Child:
+        output = Child(["docker", *arguments], log=self._folder / "docker.log")
+        undo.callback(output.kill)
+        return output
 
 
 def _remove_when_asked_or_orphaned(name: str) -> subprocess.Popen[bytes]:

@@ -83,8 +83,8 @@ def _start_one(
                 tempfile.TemporaryDirectory(prefix="mysql-", dir=work_dir, ignore_cleanup_errors=True)
             )
         )
+        running = Instance(binary, folder, options) if binary else Container(folder, options)
     except OSError as error:
         raise ServerUnavailable(f"cannot write {work_dir}: {error}") from error
-    running = Instance(binary, folder, options) if binary else Container(folder, options)
     stack.callback(running.close)
     return running
