@@ -92,9 +92,8 @@ def keep(file: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     trim(file, out / TRIMMED)
     parts = ["# What a checkout costs", "\n".join(f"- {name}: {fact}" for name, fact in run.facts.items())]
-    parts += [
-        f"The same thing measured twice differed by a ratio of {noise}." for noise in [_noise(run)] if noise
-    ]
+    if noise := _noise(run):
+        parts.append(f"The same thing measured twice differed by a ratio of {noise}.")
     for group, members in by_group(run.lines):
         parts += [f"## {group}", render.as_markdown(render.render(COLUMNS, members))]
     (out / SUMMARY).write_text("\n\n".join(parts) + "\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from bench.micro.summary import Line, NoData, lines
 
 _MACHINE = ("python_implementation", "python_version", "system", "release", "machine", "libraries", "cpus")
 _CPU = ("brand_raw", "count")
+_REQUIRED = {"benchmarks", "machine_info", "commit_info", "datetime"}
 _DIGITS = 8  # of seconds: the clock's own noise is larger
 
 
@@ -48,7 +49,7 @@ def load(path: Path) -> Run:
 
 
 def trim(path: Path, target: Path) -> None:
-    """Write a run without what nobody reads again (the host's name, CPU flags, options), small enough to keep.
+    """Write a run without what nobody reads again: the host's name, CPU flags, options; small enough to keep.
 
     It is still a file of pytest-benchmark's, for `load` and for --benchmark-compare.
 
@@ -69,14 +70,11 @@ def trim(path: Path, target: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise NotARun(f"{path} cannot be read: {error}") from error
-    missing = {"benchmarks", "machine_info", "commit_info"} - set(
-        content if isinstance(content, dict) else ()
-    )
-    if missing:
-        raise NotARun(f"{path} is not a file of pytest-benchmark's: it lacks {', '.join(sorted(missing))}")
+    if not isinstance(content, dict) or not set(content) >= _REQUIRED:
+        raise NotARun(f"{path} is not a file of pytest-benchmark's: make one with --benchmark-json")
     return content
 
 
