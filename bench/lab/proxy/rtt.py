@@ -1,0 +1,280 @@
+"""A round-trip time added to a path: `python -m bench.lab.proxy.rtt HOST PORT SECONDS` relays with a delay.
+
+Every byte goes on half the round-trip time after it arrived. asyncio cannot do that: its timers round up
+to a millisecond. Here the kernel says when bytes arrived, so that the time it takes to wake this process does not
+count, an interval timer wakes it shortly before they are due, and the rest is waited for awake.
+
+A relay cannot delay the SYN of a client, whose connection is open at once. The three-way handshake is made up
+for by connecting to the target 1.5 round trips later: where the server speaks first, as MySQL's does, its
+greeting then comes 2 round trips after the client's SYN, as over a real path.
+"""
+
+import contextlib
+import gc
+import heapq
+import itertools
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.lab.ports import LOOPBACK
+from bench.lab.process import Child
+
+SHORTEST_S, LONGEST_S = 0.0002, 1.0
+AWAKE_NS = 60_000  # how long before something is due the timer rings: waking up takes about as long
+MEDIAN_STEP_NS = 500
+CHUNK = 1 << 16
+IN_FLIGHT_LIMIT = 1 << 22  # bytes on the way in one direction; beyond, the sender is not read
+
+_SO_TIMESTAMPNS = 35  # <asm-generic/socket.h>, also the type of the message that carries the time
+_TIMESPEC = struct.Struct("qq")
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class _End:
+    """One side of a relayed connection: what arrives here leaves at the peer."""
+
+    def __init__(self, relay: "Relay", sock: socket.socket) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # without it, now is taken for the time of arrival
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.peer: _End
+        self._relay = relay
+        self._sock = sock
+        self._outbox = bytearray()  # due, and not taken by the kernel yet
+        self._in_flight = 0  # bytes from here that have not left at the peer
+        self._reads = False
+        self._ended = False  # nothing more will be delivered
+
+    def join(self, peer: "_End") -> None:
+        """Relay between the two."""
+        self.peer, peer.peer = peer, self
+        for end in (self, peer):
+            end.watch(reads=True)
+
+    def watch(self, *, reads: bool) -> None:
+        """Read or do not; write while there is something to write."""
+        self._reads = reads
+        events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self._outbox else 0)
+        self._relay.watch(self._sock, events, self.ready)
+
+    def ready(self, events: int) -> None:
+        """Read or write, as the selector says."""
+        if events & selectors.EVENT_WRITE:
+            self._flush()
+        if events & selectors.EVENT_READ and self._reads:
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data, notes, _, _ = self._sock.recvmsg(CHUNK, 64)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.watch(reads=False)
+            self._relay.after_half(time.time_ns(), self.peer.reset)
+            return
+        arrived = _arrival(notes) or time.time_ns()
+        if not data:
+            self.watch(reads=False)
+            self._relay.after_half(arrived, self.peer.finish)
+            return
+        self._in_flight += len(data)
+        if self._in_flight > IN_FLIGHT_LIMIT:
+            self.watch(reads=False)
+        self._relay.after_half(arrived, lambda: self.peer.deliver(data))
+
+    def deliver(self, data: bytes) -> None:
+        """Send what is due."""
+        self._outbox += data
+        self._flush()
+
+    def _flush(self) -> None:
+        began_ns = time.time_ns()
+        try:
+            sent = self._sock.send(self._outbox) if self._outbox else 0
+            self._relay.sending_took(time.time_ns() - began_ns)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # the peer learns of it when it reads
+            sent = len(self._outbox)
+        del self._outbox[:sent]
+        self.peer.left(sent)
+        if self._ended and not self._outbox:
+            self._shut()
+        else:
+            self.watch(reads=self._reads)
+
+    def left(self, size: int) -> None:
+        """Note that so many bytes from here have left at the peer."""
+        was_full = self._in_flight > IN_FLIGHT_LIMIT
+        self._in_flight -= size
+        if was_full and self._in_flight <= IN_FLIGHT_LIMIT:
+            self.watch(reads=True)
+
+    def finish(self) -> None:
+        """FIN, once everything is sent."""
+        self._ended = True
+        if not self._outbox:
+            self._shut()
+
+    def _shut(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+        self.watch(reads=self._reads)
+        if self.peer._ended:
+            for end in (self, self.peer):
+                end.close()
+
+    def reset(self) -> None:
+        """RST to both sides."""
+        for end in (self, self.peer):
+            with contextlib.suppress(OSError):
+                end._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            end.close()
+
+    def close(self) -> None:
+        """Forget the socket."""
+        self._relay.watch(self._sock, 0, self.ready)
+        self._sock.close()
+
+
+class Relay:
+    """Relays from one listening port to one target, half a round-trip time late in each direction."""
+
+    def __init__(self, target: tuple[str, int], rtt_s: float) -> None:
+        self._target = target
+        self._half_ns = int(rtt_s * 1e9 / 2)
+        self._selector = selectors.DefaultSelector()
+        self._sending_ns = 0
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._listener = socket.create_server((LOOPBACK, 0), backlog=1024)
+        self._listener.setblocking(False)
+        self.watch(self._listener, selectors.EVENT_READ, self._accept)
+        self._alarm, ring = socket.socketpair()
+        ring.setblocking(False)
+        self._alarm.setblocking(False)
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.set_wakeup_fd(ring.fileno(), warn_on_full_buffer=False)
+        self._ring = ring
+        self.watch(self._alarm, selectors.EVENT_READ, lambda _: self._alarm.recv(CHUNK))
+
+    @property
+    def port(self) -> int:
+        """Where clients connect."""
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def watch(self, sock: socket.socket, events: int, ready: Callable[[int], object]) -> None:
+        """Call `ready` when one of the events comes; none: no longer."""
+        known = sock.fileno() in self._selector.get_map()
+        if not events:
+            if known:
+                self._selector.unregister(sock)
+        elif known:
+            self._selector.modify(sock, events, ready)
+        else:
+            self._selector.register(sock, events, ready)
+
+    def sending_took(self, nanoseconds: int) -> None:
+        """Learn how long a send takes (the median), to begin so much earlier: its end is when bytes arrive."""
+        self._sending_ns += MEDIAN_STEP_NS if nanoseconds > self._sending_ns else -MEDIAN_STEP_NS
+
+    def after_half(self, since_ns: int, act: Callable[[], None], halves: int = 1) -> None:
+        """Act half a round-trip time (or several halves) after a wall-clock time."""
+        heapq.heappush(self._due, (since_ns + halves * self._half_ns, next(self._order), act))
+
+    def _accept(self, _: int) -> None:
+        client, _ = self._listener.accept()
+        self.after_half(time.time_ns(), lambda: self._connect(client), halves=3)
+
+    def _connect(self, client: socket.socket) -> None:
+        try:
+            target = socket.create_connection(self._target, timeout=1)
+        except OSError:  # refused: the client learns it as a reset, for its own connection is open already
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            client.close()
+            return
+        _End(self, client).join(_End(self, target))
+
+    def run(self) -> None:
+        """Relay for ever."""
+        while True:
+            timer_ns = self._act_on_what_is_due()
+            signal.setitimer(signal.ITIMER_REAL, timer_ns / 1e9)
+            for key, events in self._selector.select():
+                key.data(events)
+
+    def _act_on_what_is_due(self) -> int:
+        """Returns in how many nanoseconds to look again; 0: not before something arrives."""
+        while self._due:
+            left_ns = self._due[0][0] - time.time_ns()
+            if left_ns > AWAKE_NS:
+                return left_ns - AWAKE_NS
+            if left_ns <= self._sending_ns:
+                heapq.heappop(self._due)[2]()
+            else:
+                for key, events in self._selector.select(0):
+                    key.data(events)
+        return 0
+
+
+def _arrival(notes: list[tuple[int, int, bytes]]) -> int | None:
+    for level, kind, data in notes:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = _TIMESPEC.unpack(data)
+            return int(seconds * 1_000_000_000 + nanoseconds)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRelay:
+    """A relay that accepts clients on loopback."""
+
+    host: str
+    port: int
+    child: Child
+
+
+@contextlib.contextmanager
+def running_relay(host: str, port: int, rtt_s: float, *, work_dir: Path) -> Iterator[RunningRelay]:
+    """Run a relay to `host` and `port` that adds a round-trip time; its log lies in `work_dir`.
+
+    Raises:
+        ValueError: the time is out of range.
+        ChildFailed: it did not start.
+
+    """
+    if not SHORTEST_S <= rtt_s <= LONGEST_S:
+        raise ValueError(f"round-trip time: {rtt_s} is out of range, {SHORTEST_S} to {LONGEST_S} s")
+    command = [sys.executable, "-m", "bench.lab.proxy.rtt", host, str(port), str(rtt_s)]
+    child = Child(command, log=work_dir / f"rtt-{port}.log", announces=True)
+    try:
+        yield RunningRelay(LOOPBACK, child.announcement["port"], child)
+    finally:
+        child.stop()
+
+
+def main(arguments: list[str]) -> None:
+    """Relay until killed; the first line printed is JSON with port and pid."""
+    host, port, rtt_s = arguments
+    relay = Relay((host, int(port)), float(rtt_s))
+    gc.collect()
+    gc.freeze()
+    sys.stdout.write(json.dumps({"port": relay.port, "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
+    relay.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
