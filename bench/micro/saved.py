@@ -11,7 +11,7 @@ from bench.micro.summary import Line, NoData, lines
 _MACHINE = ("python_implementation", "python_version", "system", "release", "machine", "libraries", "cpus")
 _CPU = ("brand_raw", "count")
 _REQUIRED = {"benchmarks", "machine_info", "commit_info", "datetime"}
-_DIGITS = 8  # of seconds: the clock's own noise is larger
+_DIGITS = 9  # of seconds, the resolution of the clock
 
 
 class NotARun(Exception):
