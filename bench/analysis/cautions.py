@@ -150,7 +150,9 @@ def _clocks(rows: pd.DataFrame) -> Iterator[Finding]:
         (spans["wall"] - spans["boottime"]).abs(), (spans["monotonic"] - spans["boottime"]).abs()
     )
     in_request = int((apart > CLOCK_TOLERANCE_S).sum())
-    by_wall = (read["started_wall_ns"] - read.groupby("cell", observed=True)["done_wall_ns"].shift()) / 1e9
+    before = rows.groupby(["campaign", "cell"], observed=True)[["done_wall_ns", "done_boottime_ns"]].shift()
+    before = before[before["done_boottime_ns"] > 0]
+    by_wall = (read["started_wall_ns"] - before["done_wall_ns"]) / 1e9
     in_gap = int(((by_wall - read["gap_s"]).abs() > CLOCK_TOLERANCE_S).sum())
     if in_request or in_gap:
         yield Finding(

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import itertools
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +14,8 @@ from typing import Any, ParamSpec, TypeVar
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from bench.function.strategies import STRATEGIES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,17 +84,25 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "no_database": Look(MUTED, "X", (0, (1, 3))),
     }
 )
-_SPARE = [
+_SPARE = [  # markers and lines whose numbers have no common divisor: pairs do not come again for long
     Look(color, marker, line, hollow=True)
-    for color, marker, line in zip(
-        (BLUE, GREEN, PINK, ORANGE, SKY, RED), "<>ph8d", ("-", "--", "-.", ":", "--", "-."), strict=True
+    for color, marker, line, _ in zip(
+        itertools.cycle((BLUE, GREEN, PINK, ORANGE, SKY, RED)),
+        itertools.cycle("<>ph8dH*4321+"),
+        itertools.cycle(("-", "--", "-.", ":", (0, (6, 1, 2, 1)))),
+        range(65),
+        strict=False,
     )
 ]
+_OTHERS = {
+    label: _SPARE[place % len(_SPARE)]
+    for place, label in enumerate(label for label in STRATEGIES if label not in _LOOKS)
+}
 
 
 def look_of(label: str) -> Look:
-    """Look of a strategy; one that is not built in gets the same look in every chart, from its name."""
-    return _LOOKS.get(label) or _SPARE[sum(label.encode()) % len(_SPARE)]
+    """Look of a strategy; a user's own gets the same look in every chart, from its name."""
+    return _LOOKS.get(label) or _OTHERS.get(label) or _SPARE[sum(label.encode()) % len(_SPARE)]
 
 
 def styled(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,10 +1,13 @@
 import html.parser
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.analysis.load import CannotLoad
 from bench.analysis.report import Report, write_report
+from tests.analysis.edit import edit_header, edit_rows, small_campaign
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +75,107 @@ def test_pictures_lie_beside_the_page(report: Report) -> None:
 
 def test_same_rows_make_the_same_page(campaign: Path, page: str, tmp_path: Path) -> None:
     assert write_report([campaign], tmp_path).page.read_text() == page
+
+
+def test_why_is_in_figures_that_the_rows_bear_out(page: str) -> None:
+    text = re.sub(r"<[^>]+>", " ", page)
+    assert "It lost none of 60 first requests after a gap longer than the timeout" in text
+    assert "A warm request costs 2 commands on the wire" in text
+    assert re.search(r"Lost requests:\s+queuepool\s+\(60 of 600\)", text)
+
+
+def test_main_table_is_returned_and_set_for_the_terminal(report: Report) -> None:
+    (rows,) = report.tables.values()
+    assert len(rows) == 8 * 5
+    lines = report.text.splitlines()
+    assert lines[3].split()[:3] == ["strategy", "gap", "lost"]
+    assert sum(line.startswith("queuepool ") for line in lines) == 5
+    assert max(map(len, lines)) < 125
+
+
+def test_campaign_in_which_every_strategy_lost_recommends_none(tmp_path: Path) -> None:
+    small_campaign(tmp_path, strategies=("queuepool", "recycle_late"))
+    page = write_report([tmp_path], tmp_path).page.read_text()
+    assert "<h1>No strategy was safe</h1>" in page
+
+
+def test_gaps_within_the_timeout_alone_do_not_claim_safety_beyond_it(tmp_path: Path) -> None:
+    small_campaign(tmp_path, gaps=(0.5,))
+    page = write_report([tmp_path], tmp_path).page.read_text()
+    assert "No gap was longer than the timeout" in page
+
+
+def test_campaign_without_rows_still_makes_a_page_that_says_what_is_missing(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+    (tmp_path / "rows.parquet").unlink()
+    report = write_report([tmp_path], tmp_path)
+    page = report.page.read_text()
+    assert "There is nothing to report yet" in page
+    assert "rows.parquet is missing" in page
+    assert "8 of 8 cells are not finished" in page
+    assert report.figures == ()
+
+
+def test_half_a_campaign_reports_the_half_that_is_there(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+
+    def lose(rows: list[dict[str, Any]]) -> None:
+        rows[:] = rows[: len(rows) // 2 + 5]
+
+    edit_rows(tmp_path, lose)
+    page = write_report([tmp_path], tmp_path).page.read_text()
+    assert "cells are not finished" in page
+    assert "queuepool" in page
+
+
+def test_text_from_the_campaign_cannot_become_markup(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+    edit_header(tmp_path, lambda header: header.update(description="<script>alert(1)</script>"))
+
+    def spoil(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["label"] == "pre_ping":
+                row["label"] = "<img src=x onerror=alert(2)>"
+            if row["error_message"]:
+                row["error_message"] = "<script>alert(3)</script>"
+
+    edit_rows(tmp_path, spoil)
+    page = write_report([tmp_path], tmp_path).page.read_text()
+    assert "<script" not in page
+    assert "<img" not in page
+
+
+def test_settings_that_differ_get_sections_and_a_matrix(tmp_path: Path) -> None:
+    made = [
+        small_campaign(tmp_path / name, campaign=name, failure=name, strategies=("queuepool", "nullpool"))
+        for name in ("idle_close", "reset")
+    ]
+    report = write_report(made, tmp_path / "out")
+    page = report.page.read_text()
+    assert "Safe in all 2 settings: <code>nullpool</code>" in page
+    names = {path.name for path in report.figures}
+    assert {"matrix.png", "1-cliff.png", "2-cliff.png"} <= names
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_many_settings_make_tables_without_charts(tmp_path: Path) -> None:
+    made = [small_campaign(tmp_path / f"f{n}", campaign=f"f{n}", failure=f"f{n}") for n in range(5)]
+    report = write_report(made, tmp_path / "out")
+    assert [path.name for path in report.figures] == ["matrix.png"]
+    assert len(report.tables) == 5
+
+
+def test_mixed_campaigns_are_refused_unless_asked_for(tmp_path: Path) -> None:
+    near = small_campaign(tmp_path / "near")
+    far = small_campaign(tmp_path / "far", campaign="far", rtt_s=0.01)
+    with pytest.raises(CannotLoad, match="added_rtt_s"):
+        write_report([near, far], tmp_path / "out")
+    report = write_report([near, far], tmp_path / "out", mixed=True)
+    assert len(report.tables) == 2
+    assert "target.added_rtt_s 0.01" in report.page.read_text()
+
+
+def test_results_from_aws_are_not_called_local(tmp_path: Path) -> None:
+    small_campaign(tmp_path, target={"kind": "aws"})
+    assert "local lab" not in write_report([tmp_path], tmp_path).page.read_text()

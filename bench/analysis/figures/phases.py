@@ -3,6 +3,8 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
@@ -39,7 +41,7 @@ def phases(setting: Setting) -> Figure:
         axis.set_title(title)
         axis.grid(visible=False, axis="y")
     axes[0].set_yticks(range(len(labels)), labels)
-    figure.legend(*axes[2].get_legend_handles_labels(), loc="outside upper center", ncols=6)
+    figure.legend(handles=_legend(), loc="outside upper center", ncols=6)
     figure.supxlabel("median, ms   (shorter is better)")
     return figure
 
@@ -66,20 +68,19 @@ def _parts(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _bar(axis: Axes, place: int, medians: "pd.Series[float]") -> None:
     left = 0.0
-    named = set(axis.get_legend_handles_labels()[1])
     for name, (color, hatch) in _PHASES.items():
         width = float(medians[name])
-        axis.barh(
-            place,
-            width,
-            0.62,
-            left,
-            color=color,
-            hatch=hatch,
-            edgecolor=GRID,
-            linewidth=0,
-            label="" if name in named else name,
-        )
+        axis.barh(place, width, 0.62, left, color=color, hatch=hatch, edgecolor=GRID, linewidth=0)
         left += width
-    label = "" if "whole request" in named else "whole request"
-    axis.plot([medians["whole"]], [place], marker="|", markersize=13, color=INK, linestyle="", label=label)
+    axis.plot([medians["whole"]], [place], marker="|", markersize=13, color=INK)
+
+
+def _legend() -> list[Patch | Line2D]:
+    whole = Line2D([], [], marker="|", markersize=11, color=INK, linestyle="", label="whole request")
+    return [
+        *(
+            Patch(facecolor=color, hatch=hatch, edgecolor=GRID, linewidth=0, label=name)
+            for name, (color, hatch) in _PHASES.items()
+        ),
+        whole,
+    ]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
@@ -42,7 +42,9 @@ def unanswered(setting: Setting) -> Figure:
     axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[0].xaxis.set_minor_locator(NullLocator())
     axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0].yaxis.set_minor_locator(NullLocator())
+    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=6)
     figure.supxlabel("time since the request began, ms, log scale   (farther left is better)")
@@ -74,6 +76,5 @@ def _line(axis: Axes, label: str, rows: pd.DataFrame, left: float, right: float)
         marker=look.marker,
         markevery=[-1] if n else None,
         markersize=5,
-        clip_on=False,
     )
     return f"{label} {lost} of {n}" if lost else ""

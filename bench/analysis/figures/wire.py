@@ -72,4 +72,5 @@ def _lines(axis: Axes, title: str, commands: dict[str, float]) -> None:
         name = f"{number}: " + ",\n     ".join(labels[:_NAMED]) + more
         axis.plot([0, RTT_MS], [0, float(number) * RTT_MS], color=look.color, linestyle=look.line, label=name)
     axis.set_title(title)
-    axis.legend(loc="upper left", fontsize=7.5)
+    if sharing:
+        axis.legend(loc="upper left", fontsize=7.5)

@@ -1,0 +1,141 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.analysis.answer import answer
+from bench.analysis.cautions import Caution, cautions
+from bench.analysis.load import load
+from bench.analysis.settings import split
+from tests.analysis.edit import edit_header, edit_rows, small_campaign
+
+Row = dict[str, Any]
+
+
+def found_in(directory: Path) -> dict[Caution, str]:
+    dataset = load([directory])
+    compared = [(setting, answer(setting).comparisons) for setting in split(dataset)]
+    return {finding.caution: finding.what for finding in cautions(dataset, compared)}
+
+
+def test_clean_campaign_has_no_warning(campaign: Path) -> None:
+    assert found_in(campaign) == {}
+
+
+def test_every_warning_has_advice() -> None:
+    assert all(len(caution.value) > 30 for caution in Caution)
+
+
+def after_gap(change: Callable[[Row], None]) -> Callable[[list[Row]], None]:
+    def edit(rows: list[Row]) -> None:
+        for row in rows:
+            if row["state"] == "first_after_gap" and row["role"] == "measure":
+                change(row)
+
+    return edit
+
+
+def late(row: Row) -> None:
+    row["gap_s"] *= 1.2
+    row["connection_idle_s"] = None
+
+
+def unseen(row: Row) -> None:
+    row["gap_s"] = row["connection_idle_s"] = None
+
+
+def other_environment(row: Row) -> None:
+    row["environment"] = f"{row['environment']}-{row['round']}"
+
+
+def clock_set_back(row: Row) -> None:
+    row["done_wall_ns"] -= 3_600_000_000_000
+
+
+def clock_behind(row: Row) -> None:
+    row["started_wall_ns"] -= 1_000_000_000
+    row["done_wall_ns"] -= 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("change", "caution", "words"),
+    [
+        (late, Caution.GAP_OFF, "16 of 16 gaps differ by more than 5%"),
+        (unseen, Caution.GAP_UNSEEN, "16 of 16"),
+        (other_environment, Caution.ENVIRONMENT_REPLACED, "8 of 8 cells"),
+        (clock_set_back, Caution.CLOCKS_DISAGREE, "within 16 requests"),
+        (clock_behind, Caution.CLOCKS_DISAGREE, "in 32 gaps"),
+    ],
+)
+def test_rows_that_ask_for_care_get_it(
+    tmp_path: Path, change: Callable[[Row], None], caution: Caution, words: str
+) -> None:
+    small_campaign(tmp_path)
+    edit_rows(tmp_path, after_gap(change))
+    assert words in found_in(tmp_path)[caution]
+
+
+def test_gap_on_the_other_side_of_the_timeout_is_said_even_if_it_is_close(tmp_path: Path) -> None:
+    small_campaign(tmp_path, gaps=(0.98, 1.5))
+
+    def drift(row: Row) -> None:
+        if row["gap_ratio"] < 1:
+            row.update(gap_s=2.02, connection_idle_s=2.02)
+
+    edit_rows(tmp_path, after_gap(drift))
+    assert "0 of 16 gaps differ" in found_in(tmp_path)[Caution.GAP_OFF]
+    assert "8 fell on the other side" in found_in(tmp_path)[Caution.GAP_OFF]
+
+
+def test_killed_environment_has_no_clocks_to_disagree(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+
+    def kill(row: Row) -> None:
+        for moment in ("started", "done"):
+            row[f"{moment}_monotonic_ns"] = row[f"{moment}_boottime_ns"] = 0
+        row.update(gap_s=None, connection_idle_s=None)
+
+    edit_rows(tmp_path, after_gap(kill))
+    assert Caution.CLOCKS_DISAGREE not in found_in(tmp_path)
+
+
+def test_pair_that_differs_is_said_with_its_ratio(tmp_path: Path) -> None:
+    small_campaign(tmp_path, rounds=10)
+
+    def slow_twin(rows: list[Row]) -> None:
+        for row in rows:
+            if row["twin"]:
+                row["latency_s"] *= 1.5
+
+    edit_rows(tmp_path, slow_twin)
+    assert "queuepool-twin took 1.5" in found_in(tmp_path)[Caution.PAIR_DIFFERS]
+
+
+def test_unfinished_cells_are_named(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+
+    def lose(rows: list[Row]) -> None:
+        rows[:] = [row for row in rows if row["cell"] != "pre_ping-1.5x-0"]
+
+    edit_rows(tmp_path, lose)
+    assert "1 of 8 cells are not finished: pre_ping-1.5x-0" in found_in(tmp_path)[Caution.INCOMPLETE]
+
+
+def test_missed_samples_are_counted(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+    edit_header(tmp_path, lambda header: header["sessions"][0]["sampling"].update(missed=3, late=7))
+    assert "3 ticks missed, 7 late" in found_in(tmp_path)[Caution.SAMPLER_MISSED]
+
+
+def test_freeze_by_signal_is_said(tmp_path: Path) -> None:
+    small_campaign(tmp_path, target={"freeze": "SIGSTOP"})
+    assert "SIGSTOP" in found_in(tmp_path)[Caution.FREEZE_BY_SIGNAL]
+
+
+def test_what_was_left_out_comes_first(tmp_path: Path) -> None:
+    small_campaign(tmp_path, target={"freeze": "SIGSTOP"})
+    (tmp_path / "connections.parquet").unlink()
+    found = found_in(tmp_path)
+    assert next(iter(found)) is Caution.LEFT_OUT
+    assert "connections.parquet is missing" in found[Caution.LEFT_OUT]

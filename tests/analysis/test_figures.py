@@ -1,0 +1,116 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+
+from bench.analysis.answer import answer
+from bench.analysis.charts import CHARTS, Chart
+from bench.analysis.figures.latency import first_latency
+from bench.analysis.figures.matrix import matrix
+from bench.analysis.load import load
+from bench.analysis.requests import Kind
+from bench.analysis.settings import Setting, split
+from bench.analysis.style import look_of, to_svg, write_png
+from bench.function.strategies import CONTROL, STRATEGIES
+from tests.analysis.edit import small_campaign
+
+UNITS = ("ms", " s", "÷", "requests", "commands", "connections", "lost", "unanswered")
+
+
+def texts_of(figure: Figure) -> str:
+    axes = [text for axis in figure.axes for text in (axis.get_xlabel(), axis.get_ylabel())]
+    return " ".join([*axes, *(text.get_text() for text in figure.texts), *_labels(figure)])
+
+
+def _labels(figure: Figure) -> list[str]:
+    return [figure.get_supxlabel(), figure.get_supylabel()]
+
+
+def points_of(axis: Axes) -> Any:
+    offsets = [
+        np.asarray(part.get_offsets()) for part in axis.collections if isinstance(part, PathCollection)
+    ]
+    return np.concatenate(offsets)
+
+
+def drawn(chart: Chart, setting: Setting) -> Figure:
+    figure = chart.draw(setting, answer(setting))
+    assert figure is not None
+    return figure
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_axes_say_their_unit_and_which_side_is_better(chart: Chart, setting: Setting) -> None:
+    said = texts_of(drawn(chart, setting))
+    assert any(unit in said for unit in UNITS), said
+    # A timeline and a map of causes have no better side.
+    assert ("better" in said) is (chart.name not in {"timeline", "recycle_region"}), said
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_the_same_setting_draws_the_same_bytes(chart: Chart, setting: Setting) -> None:
+    once, again = (to_svg(drawn(chart, setting), "x") for _ in range(2))
+    assert once == again
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_charts_stand_the_least_of_campaigns(chart: Chart, tmp_path: Path) -> None:
+    """One gap within the timeout, nothing lost, nothing sampled: draw what there is, or nothing."""
+    small_campaign(tmp_path, strategies=("queuepool",), gaps=(0.5,), rounds=1)
+    (tmp_path / "connections.parquet").unlink()
+    (setting,) = split(load([tmp_path]))
+    figure = chart.draw(setting, answer(setting))
+    if figure is not None:
+        write_png(figure, tmp_path / "x.png")
+    assert (figure is None) is (chart.name in {"timeline", "connections", "recycle_region", "tradeoff"})
+
+
+def test_every_first_after_gap_request_is_a_point(setting: Setting) -> None:
+    figure = first_latency(setting)
+    shown = sum(len(points_of(axis)) for axis in figure.axes)
+    assert shown == len(setting.select([], Kind.FIRST_AFTER_GAP))
+
+
+def test_latency_is_drawn_where_it_was_measured(setting: Setting) -> None:
+    figure = first_latency(setting)
+    points = points_of(figure.axes[setting.labels.index("nullpool")])
+    measured = setting.select(["latency_s"], Kind.FIRST_AFTER_GAP, "nullpool")["latency_s"]
+    assert sorted(points[:, 1]) == pytest.approx(sorted(1e3 * measured))
+
+
+def test_strategies_are_told_apart_without_colour() -> None:
+    looks = [look_of(label) for label in (*STRATEGIES, CONTROL)]
+    assert len({(look.marker, str(look.line)) for look in looks}) == len(looks)
+
+
+def test_one_setting_needs_no_matrix(setting: Setting) -> None:
+    assert matrix([setting]) is None
+
+
+def test_matrix_shows_every_cell_with_its_count(tmp_path: Path) -> None:
+    made = [
+        small_campaign(tmp_path / failure, campaign=failure, failure=failure)
+        for failure in ("idle_close", "reset")
+    ]
+    figure = matrix(split(load(made)))
+    assert figure is not None
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert sorted(texts) == ["0/4", "0/4", "2/4", "2/4"]
+
+
+def test_svg_leaves_colours_of_text_to_the_page(setting: Setting) -> None:
+    svg = to_svg(drawn(CHARTS[1], setting), "cliff")
+    assert "var(--ink)" in svg
+    assert "#1c1c20" not in svg
+    assert "<style" not in svg
+    assert "<metadata" not in svg
+
+
+def test_ids_of_two_charts_never_meet(setting: Setting) -> None:
+    one, other = to_svg(drawn(CHARTS[0], setting), "one"), to_svg(drawn(CHARTS[0], setting), "other")
+    assert 'id="one-0"' in one
+    assert 'id="one-' not in other

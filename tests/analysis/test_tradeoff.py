@@ -1,0 +1,110 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.analysis.settings import Setting
+from bench.analysis.statistics import Estimate, Quantiles, rate
+from bench.analysis.tradeoff import Price, front, prices, recommended
+
+
+def flat(seconds: float) -> Quantiles:
+    one = Estimate(seconds, seconds, seconds, 0 if math.isnan(seconds) else 60)
+    return Quantiles(one, one, one, seconds)
+
+
+def price(
+    label: str, *, lost: int = 0, steady: float = 1e-3, beyond: float = 3e-3, wire: float = 2, held: float = 1
+) -> Price:
+    return Price(
+        label=label,
+        lost=lost,
+        requests=100,
+        lost_beyond=rate(lost, 60),
+        steady=flat(steady),
+        beyond=flat(beyond),
+        wire_steady=wire,
+        wire_beyond=wire + 4,
+        connects=0.1,
+        held=held,
+    )
+
+
+def test_prices_of_a_campaign_are_its_strategies_without_twin_and_control(setting: Setting) -> None:
+    found = {one.label: one for one in prices(setting)}
+    assert tuple(found) == setting.strategies
+    assert {label for label, one in found.items() if one.is_safe} == {
+        "nullpool",
+        "recycle",
+        "pre_ping",
+        "recycle_pre_ping",
+    }
+    assert found["queuepool"].lost_beyond.value == 1
+    assert found["queuepool"].lost_beyond.n == 60
+    assert found["nullpool"].connects == 1
+    assert found["nullpool"].held < 0.2 < found["recycle"].held
+
+
+def test_loser_is_never_recommended_however_fast() -> None:
+    fast, safe = price("fast", lost=1, wire=1, steady=1e-6), price("safe", wire=9)
+    chosen = recommended([fast, safe])
+    assert chosen is not None
+    assert chosen.label == "safe"
+
+
+def test_nothing_is_recommended_where_everything_loses() -> None:
+    assert recommended([price("a", lost=1), price("b", lost=60)]) is None
+    assert recommended([]) is None
+
+
+def test_commands_decide_before_local_milliseconds() -> None:
+    chosen = recommended([price("quick", wire=3, steady=1e-3), price("few", wire=2, steady=1.1e-3)])
+    assert chosen is not None
+    assert chosen.label == "few"
+
+
+def test_milliseconds_decide_where_commands_were_not_counted() -> None:
+    chosen = recommended([price("a", wire=math.nan, steady=2e-3), price("b", wire=math.nan, steady=1e-3)])
+    assert chosen is not None
+    assert chosen.label == "b"
+
+
+def test_front_drops_what_another_beats_and_keeps_what_trades() -> None:
+    cheap = price("cheap", steady=1e-3, held=4)
+    frugal = price("frugal", steady=3e-3, held=0)
+    beaten = price("beaten", steady=2e-3, held=4)
+    assert front([cheap, frugal, beaten], 0.02) == ("cheap", "frugal")
+
+
+def test_difference_within_the_noise_beats_nobody() -> None:
+    assert front([price("a", steady=1.000e-3), price("b", steady=1.001e-3)], 0.1) == ("a", "b")
+
+
+def test_never_answered_counts_as_slowest() -> None:
+    assert front([price("dead", beyond=math.nan), price("alive", beyond=5e-3)], 0.02) == ("alive",)
+
+
+@given(
+    st.lists(
+        st.builds(
+            price,
+            st.uuids().map(str),
+            steady=st.floats(1e-5, 1),
+            beyond=st.floats(1e-5, 1),
+            held=st.floats(0, 50),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sampled_from([math.nan, 0.01, 0.2]),
+)
+def test_front_is_never_empty_and_holds_on_to_itself(candidates: list[Price], noise: float) -> None:
+    labels = front(candidates, noise)
+    assert labels
+    assert front([one for one in candidates if one.label in labels], noise) == labels
+
+
+@pytest.mark.parametrize("lost", [0, 3])
+def test_safe_means_not_one(lost: int) -> None:
+    assert price("x", lost=lost).is_safe is (lost == 0)
