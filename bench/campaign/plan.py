@@ -53,6 +53,7 @@ class Campaign:
     seed: int
     idle_client_timeout_s: float  # what the proxy is, or must be, set to
     function_timeout_s: int = 30
+    added_rtt_s: float = 0.0  # round-trip time that the lab adds in front of the proxy; none on AWS
     factors: Factors
     request: Request = Request()
     repetition: Repetition
@@ -89,6 +90,8 @@ class Campaign:
         for key, value in positive.items():
             if value <= 0:
                 raise BadCampaign(f"{key} is {value}: it must be positive")
+        if self.added_rtt_s < 0:
+            raise BadCampaign(f"added_rtt_s is {self.added_rtt_s}: it must not be negative")
         if min(self.gaps_s()) < 0:
             raise BadCampaign(f"factors.gaps: {min(self.gaps_s())} s is negative")
         longest = request.deadline_s * request.requests

@@ -91,6 +91,7 @@ def campaign(
                 ProxySettings(idle_client_timeout=loaded.campaign.idle_client_timeout_s),
                 server=server,
                 freeze=Freeze(freeze),
+                added_rtt_s=loaded.campaign.added_rtt_s,
                 say=console.print,
             ) as stack,
             variables_set(stack.environment()),

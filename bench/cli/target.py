@@ -12,6 +12,7 @@ from bench.campaign.session import Target
 from bench.campaign.strict import BadCampaign, unknown
 from bench.lab.aws import FunctionConfig
 from bench.lab.proxy import Failure
+from bench.lab.proxy.rtt import LONGEST_S, SHORTEST_S
 from bench.lab.stack import APPLICATION, SAMPLER, SCHEMA, STANDING, Endpoints, Stack
 
 ALIAS = "live"
@@ -37,6 +38,9 @@ def load(file: str, own: Sequence[str] = ()) -> CampaignFile:
     for failure in loaded.campaign.factors.failures:
         if failure not in STANDING:
             raise BadCampaign(f"{file}: factors.failures: {unknown(failure, STANDING)}")
+    rtt_s = loaded.campaign.added_rtt_s
+    if rtt_s and not SHORTEST_S <= rtt_s <= LONGEST_S:
+        raise BadCampaign(f"{file}: added_rtt_s is {rtt_s}, not 0 and not {SHORTEST_S} to {LONGEST_S}")
     return loaded
 
 

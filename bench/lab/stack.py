@@ -10,6 +10,7 @@ from bench.lab.aws import Freeze, FunctionConfig, RunningAws, running_aws
 from bench.lab.leftovers import work_directory
 from bench.lab.mysql import Account, RunningServer, ServerOptions, create_accounts, running_server
 from bench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, running_proxy
+from bench.lab.proxy.rtt import running_relay
 
 SCHEMA = "bench"
 APPLICATION, SAMPLER = "bench", "sampler"
@@ -35,6 +36,7 @@ class Stack:
     server: RunningServer
     proxy: RunningProxy
     settings: ProxySettings
+    added_rtt_s: float
     aws: RunningAws
     endpoints: Endpoints
 
@@ -59,7 +61,7 @@ class Stack:
             "freeze": self.aws.freeze,
             "server_source": self.server.server.source,
             "proxy": self.settings.as_dict(),
-            "added_rtt_s": 0.0,
+            "added_rtt_s": self.added_rtt_s,
             "tls": False,
         }
 
@@ -75,6 +77,7 @@ def running_stack(
     server: str | None = None,
     options: ServerOptions | None = None,
     freeze: Freeze = Freeze.SIGNAL,
+    added_rtt_s: float = 0.0,
     say: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[Stack]:
     """Everything up for as long as the block runs, and everything gone after it.
@@ -85,6 +88,7 @@ def running_stack(
         server: which database server, see `running_server`.
         options: limits of a private server.
         freeze: how environments are frozen.
+        added_rtt_s: round-trip time to add between functions and proxy; 0 for none.
         say: told what happens, one line at a time.
 
     Raises:
@@ -114,8 +118,14 @@ def running_stack(
                 listeners={failure: Port(failure=failure) for failure in STANDING},
             )
         )
+        ways_in = {Failure(name): (proxy.host, port) for name, port in proxy.ports.items()}
+        if added_rtt_s:
+            for failure, (host, port) in ways_in.items():
+                relay = parts.enter_context(running_relay(host, port, added_rtt_s, work_dir=work_dir))
+                ways_in[failure] = (relay.host, relay.port)
+            say(f"{added_rtt_s * 1000:g} ms of round-trip time added in front of the proxy")
         endpoints = Endpoints(
-            proxies={Failure(name): f"{proxy.host}:{port}" for name, port in proxy.ports.items()},
+            proxies={failure: f"{host}:{port}" for failure, (host, port) in ways_in.items()},
             proxy_control_url=proxy.control_url,
             database=f"{found.host}:{found.port}",
             application_password=passwords[APPLICATION],
@@ -127,4 +137,11 @@ def running_stack(
         say(f"proxy on ports {ports}, idle client timeout {settings.idle_client_timeout:g} s")
         say(f"initialising {environments} execution environments")
         aws = parts.enter_context(running_aws(configs, work_dir=work_dir, freeze=freeze))
-        yield Stack(server=running, proxy=proxy, settings=settings, aws=aws, endpoints=endpoints)
+        yield Stack(
+            server=running,
+            proxy=proxy,
+            settings=settings,
+            added_rtt_s=added_rtt_s,
+            aws=aws,
+            endpoints=endpoints,
+        )
