@@ -79,8 +79,9 @@ def as_text(table: Table) -> str:
     widths = [max(len(line[place]) for line in lines) for place in range(len(table.heads))]
     over, place = "", 0
     for group, span in table.spans():
-        width = sum(widths[place : place + span]) + 2 * (span - 1)
-        over += group[:width].ljust(width) + "  "
+        missing = len(group) - sum(widths[place : place + span]) - 2 * (span - 1)
+        widths[place] += max(0, missing)  # a group is as wide as its name, too
+        over += group.ljust(sum(widths[place : place + span]) + 2 * (span - 1)) + "  "
         place += span
     aligned = [
         "  ".join(
@@ -97,7 +98,11 @@ def as_markdown(table: Table) -> str:
     heads = [f"{group} {head}".strip() for group, head in zip(table.groups, table.heads, strict=True)]
     rule = [":--" if name else "--:" for name in table.names]
     rows = [
-        [f"{cell.text} [{cell.interval}]" if cell.interval else cell.text for cell in row]
+        [
+            # A pipe, as between two modes, would end the cell.
+            (f"{cell.text} [{cell.interval}]" if cell.interval else cell.text).replace("|", "\\|")
+            for cell in row
+        ]
         for row in table.rows
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in (heads, rule, *rows))

@@ -6,8 +6,11 @@ from pathlib import Path
 import click
 
 from bench.analysis import columns, render
-from bench.analysis.provenance import read_header
+from bench.analysis.answer import answer
+from bench.analysis.load import load
 from bench.analysis.report import write_report
+from bench.analysis.settings import split
+from bench.analysis.tables import main_table
 from bench.function.strategies import STRATEGIES
 
 BEGIN, END = "<!-- poolbench:begin -->", "<!-- poolbench:end -->"
@@ -42,15 +45,27 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
 
 
 def _block(directory: Path, base: Path) -> str:
-    """One campaign: what it is, its main table without the A/A twin and the control, its cliff."""
-    report = write_report([directory], directory)
-    header = read_header(directory)
-    parts = [f"**{header.content['name']}**: {header.content['description']}"]
-    for table in report.tables.values():
-        rows = [row for row in table if row.label in STRATEGIES]
-        parts.append(render.as_markdown(render.render(columns.MAIN, rows)))
-    pictures = [picture for picture in report.figures if picture.stem == "cliff"]
-    for picture in pictures:
-        place = Path(os.path.relpath(picture, base)).as_posix()
-        parts.append(f"![Lost requests against the idle gap, by strategy]({place})")
-    return "\n\n".join(parts)
+    """One campaign: its price table, its picture, and its main table folded away."""
+    pictures = {picture.stem: picture for picture in write_report([directory], directory).figures}
+    (header,) = (dataset := load([directory])).headers
+    parts = [f"### {header.content['name']}", str(header.content["description"])]
+    if "matrix" in pictures:
+        return "\n\n".join(
+            [*parts, _picture(pictures["matrix"], base, "Lost requests by strategy and failure")]
+        )
+    (setting,) = split(dataset)
+    rows = [row for row in main_table(setting) if row.label in STRATEGIES]
+    return "\n\n".join(
+        [
+            *parts,
+            render.as_markdown(render.render(columns.PRICES, answer(setting).prices)),
+            _picture(pictures["cliff"], base, "Lost requests against the idle gap, by strategy"),
+            f"<details><summary>The main table of {header.content['name']}</summary>",
+            render.as_markdown(render.render(columns.MAIN, rows)),
+            "</details>",
+        ]
+    )
+
+
+def _picture(path: Path, base: Path, what: str) -> str:
+    return f"![{what}]({Path(os.path.relpath(path, base)).as_posix()})"
