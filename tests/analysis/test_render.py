@@ -65,13 +65,13 @@ def test_markdown_has_one_head_and_its_rule() -> None:
 
 
 def test_a_pipe_within_a_cell_does_not_end_it() -> None:
-    modes = Column[Line]("", "p50", "", lambda _: "3.7 | 12.0")
+    modes: Column[Line] = Column("", "p50", "", lambda _: "3.7 | 12.0")
     assert as_markdown(render((modes,), [("x", 1.0)])).splitlines()[-1] == "| 3.7 \\| 12.0 |"
 
 
 def test_a_group_narrower_than_its_name_is_widened_not_cut() -> None:
-    narrow = Column[Line]("first request after the gap", "n", "", lambda _: "1")
-    last = Column[Line]("", "end", "", lambda _: "2")
+    narrow: Column[Line] = Column("first request after the gap", "n", "", lambda _: "1")
+    last: Column[Line] = Column("", "end", "", lambda _: "2")
     over, heads, row = as_text(render((narrow, last), [("x", 1.0)])).splitlines()
     assert over == "first request after the gap"
     assert len(heads) == len(row) == len(over) + len("  end")
