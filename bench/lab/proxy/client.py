@@ -52,7 +52,7 @@ class ClientConnection(Line):
         self._login: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._accepted_at = self._loop.time()
-        self._ended_because = ""
+        self._ended_because = self._detail = ""
         self._swallows = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -74,7 +74,7 @@ class ClientConnection(Line):
         del self._context.clients[self.id]
         self._context.past_clients.append(self.describe())
         self._context.metrics.clients_closed[because] += 1
-        self._note(Kind.CLOSE, because)
+        self._note(Kind.CLOSE, f"{because}: {self._detail}" if self._detail else because)
 
     def _note(self, kind: Kind, detail: str = "") -> None:
         self._context.events.add(self._loop.time(), kind, self.id, detail=detail)
@@ -91,7 +91,7 @@ class ClientConnection(Line):
         except Refused as refused:
             self.refuse(refused)
         except (Malformed, TimeoutError, ConnectionError) as failure:
-            self.end(f"no login: {failure or 'timeout'}")
+            self.end("no login", str(failure) or "timeout")
         else:
             context.metrics.clients_set_up += 1
             self._note(Kind.LOGIN, self.program)
@@ -115,9 +115,10 @@ class ClientConnection(Line):
         self.send_payload(refused.payload())
         self.end("login refused")
 
-    def end(self, because: str) -> None:
-        """End the connection by FIN."""
-        self._ended_because = self._ended_because or because
+    def end(self, because: str, detail: str = "") -> None:
+        """End the connection by FIN; `because` is counted, the detail goes into the event log."""
+        if not self._ended_because:
+            self._ended_because, self._detail = because, detail
         self.hang_up()
 
     def _watch(self) -> None:

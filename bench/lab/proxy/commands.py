@@ -126,7 +126,7 @@ class Commands:
                     self._pass_on()
         except Malformed as malformed:
             self._busy = True
-            self._client.end(f"malformed: {malformed}")
+            self._client.end("malformed command", str(malformed))
 
     def _begin(self, command: int, data: bytes, length: int) -> None:
         self._asked_at = monotonic()
@@ -254,7 +254,7 @@ class Commands:
         except Refused as refused:
             self._client.refuse(refused)
         except (Malformed, ConnectionError) as failure:
-            self._client.end(f"no login: {failure}")
+            self._client.end("no login", str(failure))
         else:
             self.logging_in = False
             self._client.send_payload(ok_payload(self.session.status))

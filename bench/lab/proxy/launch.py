@@ -6,7 +6,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bench.lab.process import Child
 from bench.lab.proxy.backend import Backend
 from bench.lab.proxy.config import MAIN, Config, Port
 from bench.lab.proxy.faults import Failure
+from bench.lab.proxy.rtt import running_relay
 from bench.lab.proxy.settings import ProxySettings
 
 TIMEOUT_S = 10
@@ -105,6 +106,7 @@ def running_proxy(
     accounts: Mapping[str, str],
     work_dir: Path,
     listeners: Mapping[str, Port] | None = None,
+    rtt_s: float = 0.0,
 ) -> Iterator[RunningProxy]:
     """Run a proxy on loopback; its log, its certificates and (briefly) its configuration lie in `work_dir`.
 
@@ -114,6 +116,7 @@ def running_proxy(
         accounts: user to password; who may come in, and with what the proxy goes on to the database.
         work_dir: made if it is not there.
         listeners: ports by name, and how clients die on each; default: one, of the name `main`.
+        rtt_s: a round-trip time to add between clients and proxy, see `bench.lab.proxy.rtt`; 0 adds nothing.
 
     Raises:
         ChildFailed: it did not start; the message ends with its own words.
@@ -139,7 +142,12 @@ def running_proxy(
     finally:
         path.unlink()
     running = RunningProxy(**child.announcement, authority=tls.authority, child=child)
-    try:
+    with contextlib.ExitStack() as ends:
+        ends.callback(running.stop)
+        if rtt_s:
+            relays = {
+                name: ends.enter_context(running_relay(running.host, port, rtt_s, work_dir=folder))
+                for name, port in running.ports.items()
+            }
+            running = replace(running, ports={name: relay.port for name, relay in relays.items()})
         yield running
-    finally:
-        running.stop()

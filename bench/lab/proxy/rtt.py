@@ -1,8 +1,8 @@
 """A round-trip time added to a path: `python -m bench.lab.proxy.rtt HOST PORT SECONDS` relays with a delay.
 
 Every byte goes on half the round-trip time after it arrived. asyncio cannot do that: its timers round up
-to a millisecond. Here the kernel says when bytes arrived, so that the time it takes to wake this process does not
-count, an interval timer wakes it shortly before they are due, and the rest is waited for awake.
+to a millisecond. Here the kernel says when bytes arrived, so that the time it takes to wake this process
+does not count, an interval timer wakes it shortly before they are due, and the rest is waited for awake.
 
 A relay cannot delay the SYN of a client, whose connection is open at once. The three-way handshake is made up
 for by connecting to the target 1.5 round trips later: where the server speaks first, as MySQL's does, its
@@ -187,7 +187,7 @@ class Relay:
             self._selector.register(sock, events, ready)
 
     def sending_took(self, nanoseconds: int) -> None:
-        """Learn how long a send takes (the median), to begin so much earlier: its end is when bytes arrive."""
+        """Learn how long a send takes (the median), to begin so much earlier: bytes arrive at its end."""
         self._sending_ns += MEDIAN_STEP_NS if nanoseconds > self._sending_ns else -MEDIAN_STEP_NS
 
     def after_half(self, since_ns: int, act: Callable[[], None], halves: int = 1) -> None:

@@ -107,7 +107,7 @@ STATE: list[tuple[str, str, Any]] = [
     (f"USE {OTHER_SCHEMA}", "SELECT DATABASE()", OTHER_SCHEMA),
     (
         "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
-        "SELECT variable_value FROM {schema}.session_variables WHERE variable_name LIKE 't%isolation' LIMIT 1",
+        "SELECT variable_value FROM {schema}.session_variables WHERE variable_name LIKE 't%isolation'",
         "SERIALIZABLE",
     ),
 ]

@@ -1,0 +1,194 @@
+"""The cap holds, those who wait are served in turn or told 9501, and idle connections are given up."""
+
+import threading
+import time
+from typing import Any
+
+import pymysql
+import pytest
+
+from bench.lab.mysql import RunningServer
+from bench.lab.proxy import Failure, RunningProxy
+from tests.lab.proxy.conftest import (
+    OTHER_USER,
+    USER,
+    Database,
+    Start,
+    borrowed,
+    eventually,
+    rows,
+    value,
+)
+
+TIMED_OUT = "Timed-out waiting to acquire database connection"
+
+
+def percent_for(database: Database, connections: int) -> int:
+    return max(1, connections * 100 // database.server.max_connections)
+
+
+def hold_all(database: Database, proxy: RunningProxy) -> list[Any]:
+    """Clients that together have every database connection in a transaction."""
+    clients = []
+    for _ in range(int(proxy.metrics()["MaxDatabaseConnectionsAllowed"])):
+        client = database.connect(proxy.port)
+        client.begin()
+        clients.append(client)
+    return clients
+
+
+def test_the_cap_is_a_percentage_of_the_servers_max_connections(database: Database, start: Start) -> None:
+    proxy = start(max_connections_percent=1)
+    assert proxy.metrics()["MaxDatabaseConnectionsAllowed"] == database.server.max_connections // 100
+    proxy.change(MaxConnectionsPercent=2)
+    assert proxy.metrics()["MaxDatabaseConnectionsAllowed"] == database.server.max_connections * 2 // 100
+
+
+def test_who_waits_for_longer_than_the_borrow_timeout_gets_9501(database: Database, start: Start) -> None:
+    proxy = start(max_connections_percent=1, connection_borrow_timeout=0.3)
+    waiting = database.connect(proxy.port)
+    held = hold_all(database, proxy)
+    began = time.monotonic()
+    with pytest.raises(pymysql.OperationalError) as error:
+        rows(waiting, "SELECT 1")
+    assert error.value.args == (9501, TIMED_OUT)
+    assert time.monotonic() - began >= 0.3
+    assert any(event["kind"] == "borrow_timeout" for event in proxy.events()["events"])
+    held[0].rollback()
+    assert rows(waiting, "SELECT 1") == ((1,),)  # the same client connection goes on
+
+
+def test_a_new_client_that_finds_no_connection_gets_9501_too(database: Database, start: Start) -> None:
+    proxy = start(max_connections_percent=1, connection_borrow_timeout=0.2)
+    held = hold_all(database, proxy)
+    with pytest.raises(pymysql.OperationalError) as error:
+        database.connect(proxy.port)
+    assert error.value.args == (9501, TIMED_OUT)
+    assert len(held) == borrowed(proxy)
+
+
+def test_those_who_wait_are_served_in_turn(database: Database, start: Start) -> None:
+    proxy = start(max_connections_percent=1)
+    waiting = [database.connect(proxy.port) for _ in range(3)]
+    held = hold_all(database, proxy)
+    served: list[int] = []
+
+    def wait(number: int) -> None:
+        rows(waiting[number], "SELECT SLEEP(0.05)")
+        served.append(number)
+
+    threads = []
+    for number in range(3):
+        commands = sum(client["commands"].get("COM_QUERY", 0) for client in proxy.clients())
+        threads.append(threading.Thread(target=wait, args=(number,)))
+        threads[-1].start()
+        eventually(
+            lambda before=commands: (
+                sum(client["commands"].get("COM_QUERY", 0) for client in proxy.clients()) > before
+            )
+        )
+    held[0].rollback()
+    for thread in threads:
+        thread.join()
+    assert served == [0, 1, 2]
+
+
+def test_a_borrow_timeout_of_0_takes_a_free_connection_or_none(database: Database, start: Start) -> None:
+    proxy = start(connection_borrow_timeout=0)
+    with pytest.raises(pymysql.OperationalError) as error:
+        database.connect(proxy.port)
+    assert error.value.args == (9501, TIMED_OUT)
+    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 1)  # opened for the next one
+    client = database.connect(proxy.port)
+    assert rows(client, "SELECT 1") == ((1,),)
+
+
+def test_a_full_pool_of_one_user_makes_room_for_another(database: Database, start: Start) -> None:
+    proxy = start(max_connections_percent=1)
+    most = int(proxy.metrics()["MaxDatabaseConnectionsAllowed"])
+    for client in hold_all(database, proxy):
+        client.rollback()
+    assert proxy.metrics()["DatabaseConnections"] == most
+    other = database.connect(proxy.port, user=OTHER_USER)
+    assert value(other, "SELECT CURRENT_USER()").startswith(OTHER_USER)
+    assert proxy.metrics()["DatabaseConnections"] == most
+
+
+def test_idle_connections_above_the_percentage_are_closed(database: Database, start: Start) -> None:
+    proxy = start(max_connections_percent=1, max_idle_connections_percent=0, database_idle_after=0.3)
+    for client in hold_all(database, proxy):
+        client.rollback()
+    assert proxy.metrics()["DatabaseConnections"] > 1
+    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 0)
+    assert rows(database.connect(proxy.port), "SELECT 1") == ((1,),)
+
+
+def test_connections_in_use_do_not_count_as_idle(database: Database, start: Start) -> None:
+    proxy = start(max_connections_percent=1, max_idle_connections_percent=0, database_idle_after=0.2)
+    client = database.connect(proxy.port)
+    rows(client, "SET @x = 42")
+    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 1)
+    time.sleep(0.5)  # more than the limit, and nothing is to happen
+    assert value(client, "SELECT @x") == 42
+
+
+def test_a_connection_that_the_server_killed_is_replaced_unnoticed(database: Database, start: Start) -> None:
+    proxy = start()
+    client = database.connect(proxy.port)
+    database.server.execute(f"KILL {value(client, 'SELECT CONNECTION_ID()')}")
+    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 0)
+    assert rows(client, "SELECT 1") == ((1,),)
+
+
+def test_a_connection_lost_in_a_transaction_ends_its_client(database: Database, start: Start) -> None:
+    proxy = start()
+    client, idle = database.connect(proxy.port), database.connect(proxy.port)
+    client.begin()
+    database.server.execute(f"KILL {value(client, 'SELECT CONNECTION_ID()')}")
+    with pytest.raises(pymysql.OperationalError) as error:
+        rows(client, "SELECT 1")
+    assert error.value.args[0] in {2006, 2013}
+    assert rows(idle, "SELECT 1") == ((1,),)
+
+
+def test_while_the_database_is_away_clients_wait_and_idle_ones_survive(
+    database: Database, start: Start
+) -> None:
+    proxy = start()
+    client = database.connect(proxy.port)
+    proxy.fail(Failure.SERVER_RESTART)
+    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 0)
+    answer: list[Any] = []
+    thread = threading.Thread(target=lambda: answer.append(rows(client, "SELECT 1")))
+    thread.start()
+    eventually(lambda: proxy.metrics()["DatabaseConnectionsSetupFailed"] > 1)
+    assert answer == []
+    proxy.fail(Failure.IDLE_CLOSE)
+    thread.join()
+    assert answer == [((1,),)]
+
+
+def test_a_password_that_the_database_refuses_is_the_clients_to_see(
+    database: Database, server: RunningServer, start: Start
+) -> None:
+    proxy = start()
+    password = database.accounts[OTHER_USER]
+    server.server.execute(f"ALTER USER '{OTHER_USER}'@'%' IDENTIFIED BY 'changed'")
+    try:
+        with pytest.raises(pymysql.OperationalError) as error:
+            database.connect(proxy.port, user=OTHER_USER)
+    finally:
+        server.server.execute(f"ALTER USER '{OTHER_USER}'@'%' IDENTIFIED BY '{password}'")
+    assert error.value.args[0] == 1045
+    assert rows(database.connect(proxy.port, user=USER), "SELECT 1") == ((1,),)
+
+
+def test_an_unknown_schema_is_refused_at_login_with_the_servers_words(
+    database: Database, start: Start
+) -> None:
+    proxy = start()
+    with pytest.raises(pymysql.OperationalError) as through:
+        database.connect(proxy.port, database="there_is_none")
+    with pytest.raises(pymysql.OperationalError) as direct:
+        database.connect(database="there_is_none")
+    assert through.value.args[0] == direct.value.args[0]

@@ -1,0 +1,203 @@
+"""Every way to die looks to a client as it is described."""
+
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+
+import pymysql
+import pytest
+
+from bench.lab.proxy import DESCRIPTIONS, ControlFailed, Failure, Port, RunningProxy
+from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows
+
+IDLE_S = 1.0
+
+
+def wait_until_dead(proxy: RunningProxy) -> None:
+    eventually(lambda: any(event["kind"] == "idle_close" for event in proxy.events()["events"]))
+
+
+def what_comes(client: Any) -> bytes:
+    """Everything that the proxy still sends, up to FIN."""
+    client._sock.settimeout(5)
+    received = b""
+    while part := client._sock.recv(1000):
+        received += part
+    return received
+
+
+@pytest.fixture
+def dead(request: pytest.FixtureRequest, database: Database, start: Start) -> Any:
+    """A client that a proxy has ended for being idle, in the way that the test is marked with."""
+    proxy = start(listeners={"main": Port(failure=request.param)}, idle_client_timeout=IDLE_S)
+    client = database.connect(proxy.port)
+    wait_until_dead(proxy)
+    return client
+
+
+def outcome(client: Any) -> tuple[int, str]:
+    with pytest.raises(pymysql.OperationalError) as error:
+        rows(client, "SELECT 1")
+    return error.value.args[0], error.value.args[1]
+
+
+@pytest.mark.parametrize("dead", [Failure.IDLE_CLOSE], indirect=True)
+def test_idle_close_is_a_bare_fin(dead: Any) -> None:
+    assert what_comes(dead) == b""
+
+
+@pytest.mark.parametrize("dead", [Failure.IDLE_CLOSE], indirect=True)
+def test_idle_close_is_2013_to_the_next_statement(dead: Any) -> None:
+    assert outcome(dead) == (2013, "Lost connection to MySQL server during query")
+
+
+@pytest.mark.parametrize("dead", [Failure.IDLE_ERROR], indirect=True)
+def test_idle_error_is_4031_with_sequence_0_and_fin(dead: Any) -> None:
+    received = what_comes(dead)
+    assert received[3] == 0
+    assert received[4:].startswith(b"\xff\xbf\x0f#HY000The client was disconnected by the server")
+
+
+@pytest.mark.parametrize("dead", [Failure.IDLE_RESET], indirect=True)
+def test_idle_reset_is_a_connection_reset(dead: Any) -> None:
+    with pytest.raises(ConnectionResetError):
+        what_comes(dead)
+
+
+@pytest.mark.parametrize("dead", [Failure.BLACK_HOLE], indirect=True)
+def test_in_a_black_hole_nothing_is_answered_and_nothing_ends(dead: Any) -> None:
+    dead._sock.sendall(b"\x01\x00\x00\x00\x0e")
+    dead._sock.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        dead._sock.recv(1)
+
+
+def test_a_black_hole_swallows_those_that_are_idle_and_no_others(database: Database, start: Start) -> None:
+    proxy = start(listeners={"main": Port(failure=Failure.BLACK_HOLE)}, idle_client_timeout=IDLE_S)
+    swallowed = database.connect(proxy.port)
+    wait_until_dead(proxy)
+    assert rows(database.connect(proxy.port), "SELECT 1") == ((1,),)
+    swallowed._force_close()
+    eventually(lambda: proxy.metrics()["ClientConnectionsClosed"].get("idle") == 1)
+
+
+@pytest.mark.parametrize(
+    ("failure", "polite"), [(Failure.IDLE_CLOSE, False), (Failure.IDLE_CLOSE_NOTIFY, True)]
+)
+def test_only_idle_close_notify_ends_tls_in_order(
+    database: Database, start: Start, failure: Failure, polite: bool
+) -> None:
+    proxy = start(listeners={"main": Port(failure=failure)}, idle_client_timeout=IDLE_S)
+    context = ssl.create_default_context(cafile=str(proxy.authority))
+    client = database.connect(proxy.port, ssl_disabled=False, ssl=context)
+    client._sock.suppress_ragged_eofs = False
+    wait_until_dead(proxy)
+    if polite:
+        assert client._sock.recv(1) == b""
+    else:
+        with pytest.raises(ssl.SSLEOFError):
+            client._sock.recv(1)
+
+
+def test_activity_puts_the_idle_close_off_and_a_running_statement_is_no_idleness(
+    database: Database, start: Start
+) -> None:
+    proxy = start(idle_client_timeout=IDLE_S)
+    client = database.connect(proxy.port)
+    began = time.monotonic()
+    while time.monotonic() < began + 1.3 * IDLE_S:
+        client.ping(reconnect=False)
+        time.sleep(0.1 * IDLE_S)
+    rows(client, f"SELECT SLEEP({1.3 * IDLE_S})")
+    assert rows(client, "SELECT 1") == ((1,),)
+
+
+def test_idle_in_a_transaction_is_idle_and_is_rolled_back(database: Database, start: Start) -> None:
+    proxy = start(idle_client_timeout=IDLE_S)
+    client = database.connect(proxy.port)
+    client.begin()
+    rows(client, "UPDATE account SET balance = -1 WHERE id = 1")
+    wait_until_dead(proxy)
+    eventually(lambda: borrowed(proxy) == 0)
+    assert rows(database.connect(), "SELECT balance = -1 FROM account WHERE id = 1 FOR UPDATE") == ((0,),)
+
+
+def test_the_idle_client_timeout_can_be_changed_under_way(database: Database, start: Start) -> None:
+    proxy = start()
+    client = database.connect(proxy.port)
+    proxy.change(IdleClientTimeout=1)
+    wait_until_dead(proxy)
+    assert outcome(client)[0] == 2013
+
+
+def test_a_client_lives_no_longer_than_its_lifetime_however_busy(database: Database, start: Start) -> None:
+    proxy = start(client_lifetime=1)
+    client = database.connect(proxy.port)
+    with pytest.raises(pymysql.OperationalError):
+        _ = [rows(client, "SELECT SLEEP(0.05)") for _ in range(100)]
+    assert proxy.metrics()["ClientConnectionsClosed"] == {"client lifetime": 1}
+
+
+def test_refused_connects_are_refused_and_open_connections_go_on(database: Database, start: Start) -> None:
+    proxy = start()
+    client = database.connect(proxy.port)
+    proxy.fail(Failure.REFUSED_CONNECTS)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((proxy.host, proxy.port))
+    assert rows(client, "SELECT 1") == ((1,),)
+    proxy.fail(Failure.IDLE_CLOSE)
+    assert rows(database.connect(proxy.port), "SELECT 1") == ((1,),)
+
+
+def test_borrow_exhaustion_is_9501_until_it_is_over(database: Database, start: Start) -> None:
+    proxy = start(connection_borrow_timeout=0.2)
+    client = database.connect(proxy.port)
+    proxy.fail(Failure.BORROW_EXHAUSTION)
+    assert outcome(client)[0] == 9501
+    proxy.fail(Failure.IDLE_CLOSE)
+    assert rows(client, "SELECT 1") == ((1,),)
+
+
+def test_a_pause_delays_and_loses_nothing(database: Database, start: Start) -> None:
+    proxy = start()
+    client = database.connect(proxy.port)
+    proxy.fail(Failure.PAUSE)
+    answers: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(rows(client, "SELECT 1"))),
+        threading.Thread(target=lambda: answers.append(rows(database.connect(proxy.port), "SELECT 1"))),
+    ]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: proxy.metrics()["ClientConnectionsReceived"] == 2)
+    time.sleep(0.2)
+    assert answers == []
+    proxy.fail(Failure.IDLE_CLOSE)
+    for thread in threads:
+        thread.join()
+    assert answers == [((1,),), ((1,),)]
+
+
+def test_listeners_die_each_in_its_own_way(database: Database, start: Start) -> None:
+    proxy = start(
+        listeners={"fin": Port(), "rst": Port(failure=Failure.IDLE_RESET)}, idle_client_timeout=IDLE_S
+    )
+    fin, rst = database.connect(proxy.ports["fin"]), database.connect(proxy.ports["rst"])
+    assert what_comes(fin) == b""
+    with pytest.raises(ConnectionResetError):
+        what_comes(rst)
+    assert {client["listener"]: client["ended_because"] for client in proxy.clients()} == {
+        "fin": "idle",
+        "rst": "idle",
+    }
+
+
+def test_every_failure_is_described_and_a_wrong_name_is_told_the_right_ones(start: Start) -> None:
+    assert set(DESCRIPTIONS) == set(Failure)
+    proxy = start()
+    with pytest.raises(ControlFailed, match="no failure 'explode', only idle_close, "):
+        proxy.fail("explode")  # type: ignore[arg-type]
+    with pytest.raises(ControlFailed, match="no listener 'side', only main"):
+        proxy.fail(Failure.PAUSE, listener="side")

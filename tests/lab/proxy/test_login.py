@@ -1,0 +1,87 @@
+"""Who comes in comes in with the right password, over TLS where that is required, and all drivers can."""
+
+import ssl
+from typing import Any
+
+import pymysql
+import pytest
+
+from tests.lab.proxy.conftest import OTHER_USER, USER, Database, Start, rows, value
+
+METHODS = ["MYSQL_NATIVE_PASSWORD", "MYSQL_CACHING_SHA2_PASSWORD"]
+
+
+def refused(database: Database, port: int, **options: Any) -> tuple[int, str]:
+    with pytest.raises(pymysql.OperationalError) as error:
+        database.connect(port, **options)
+    return error.value.args[0], error.value.args[1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_right_password_opens_and_the_wrong_one_is_1045(
+    database: Database, start: Start, method: str, tls: bool
+) -> None:
+    proxy = start(client_password_auth_type=method)
+    how: dict[str, Any] = {}
+    if tls:
+        how = {"ssl_disabled": False, "ssl": ssl.create_default_context(cafile=str(proxy.authority))}
+    for user in (USER, OTHER_USER):
+        client = database.connect(proxy.port, user=user, **how)
+        assert value(client, "SELECT CURRENT_USER()").startswith(user)
+        assert refused(database, proxy.port, user=user, password="wrong", **how) == (
+            1045,
+            f"Access denied for user '{user}' (using password: YES)",
+        )
+    assert refused(database, proxy.port, password="", **how)[1].endswith("(using password: NO)")
+    metrics = proxy.metrics()
+    assert metrics["ClientConnectionsSetupFailedAuth"] == 3
+    assert metrics["QueryRequestsTLS" if tls else "QueryRequestsNoTLS"] > 0
+    assert metrics["QueryRequestsNoTLS" if tls else "QueryRequestsTLS"] == 0
+
+
+def test_a_user_that_the_proxy_does_not_know_is_1045_even_if_the_server_does(
+    database: Database, start: Start
+) -> None:
+    proxy = start()
+    server = database.server
+    options = {"password": server.password, "database": None}
+    with pytest.raises(pymysql.OperationalError) as error:
+        pymysql.connect(host=proxy.host, port=proxy.port, user=server.user, ssl_disabled=True, **options)
+    assert error.value.args[0] == 1045
+
+
+def test_where_tls_is_required_plain_clients_get_3159(database: Database, start: Start) -> None:
+    proxy = start(require_tls=True)
+    assert refused(database, proxy.port) == (3159, "This RDS Proxy requires TLS connections")
+    context = ssl.create_default_context(cafile=str(proxy.authority))
+    client = database.connect(proxy.port, ssl_disabled=False, ssl=context)
+    assert rows(client, "SELECT 1") == ((1,),)
+    assert [client["tls"] for client in proxy.clients() if client["open"]] == [True]
+
+
+def test_the_certificate_is_the_authoritys_and_no_other(database: Database, start: Start) -> None:
+    proxy = start()
+    strangers = ssl.create_default_context()
+    code, message = refused(database, proxy.port, ssl_disabled=False, ssl=strangers)
+    assert code == 2003
+    assert "CERTIFICATE_VERIFY_FAILED" in message
+
+
+def test_the_client_sees_the_servers_version(database: Database, start: Start) -> None:
+    proxy = start()
+    through, direct = database.connect(proxy.port), database.connect()
+    assert through.get_server_info() == direct.get_server_info()
+
+
+def test_clients_are_told_apart_by_program_name(database: Database, start: Start) -> None:
+    proxy = start()
+    clients = [database.connect(proxy.port, program_name=name) for name in ("a", "a", "b")]
+    clients.append(database.connect(proxy.port))
+    assert proxy.metrics()["ClientConnections"] == {"a": 2, "b": 1, "": 1}
+    clients[2].close()
+    del clients[2]
+    names = proxy.metrics()["ClientConnections"]
+    while names["b"]:
+        names = proxy.metrics()["ClientConnections"]
+    assert names == {"a": 2, "b": 0, "": 1}  # a zero is a point of the series, too

@@ -1,0 +1,197 @@
+"""Whatever one client sends or does not take, the others are served and memory stays bounded."""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from bench.lab.proxy import RunningProxy
+from bench.lab.proxy.protocol import packet
+from tests.lab.proxy.conftest import Database, Start, eventually, rows, value
+
+MB = 1 << 20
+
+
+def memory(proxy: RunningProxy) -> int:
+    """Resident bytes of the proxy."""
+    pages = int(Path(f"/proc/{proxy.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+@pytest.fixture
+def raw(proxy: RunningProxy) -> Iterator[socket.socket]:
+    with socket.create_connection((proxy.host, proxy.port), timeout=5) as connection:
+        yield connection
+
+
+def ends(connection: socket.socket) -> bool:
+    """Whether the proxy ends the connection."""
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    except TimeoutError:
+        return False
+    return True
+
+
+NONSENSE = [
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"\xff" * 4,
+    b"\x00\x00\x00\x00",
+    b"\xff\xff\xff\x01" + b"\x00" * 1000,
+    packet(1, b"\x00" * 32),
+    packet(1, secrets.token_bytes(300)),
+    packet(1, (0x800).to_bytes(4, "little") + bytes(28)) + b"this is not TLS",
+]
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE, ids=range(len(NONSENSE)))
+def test_nonsense_in_the_login_ends_that_client_alone(
+    database: Database, proxy: RunningProxy, raw: socket.socket, nonsense: bytes
+) -> None:
+    other = database.connect(proxy.port)
+    raw.sendall(nonsense)
+    raw.shutdown(socket.SHUT_WR)
+    assert ends(raw)
+    assert rows(other, "SELECT 1") == ((1,),)
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b"\x00\x00\x00\x00", b"\x01\x00\x00\x07\x0e"], ids=["empty", "sequence"]
+)
+def test_a_malformed_command_ends_that_client_alone(
+    database: Database, proxy: RunningProxy, nonsense: bytes
+) -> None:
+    client, other = database.connect(proxy.port), database.connect(proxy.port)
+    client._sock.sendall(nonsense)
+    assert ends(client._sock)
+    assert rows(other, "SELECT 1") == ((1,),)
+
+
+@pytest.mark.parametrize("command", [0x05, 0x08, 0x12, 0x15, 0x1E, 0x55, 0xFA])
+def test_commands_that_are_not_passed_on_are_unknown_and_the_client_goes_on(
+    database: Database, proxy: RunningProxy, command: int
+) -> None:
+    client = database.connect(proxy.port)
+    client._execute_command(command, b"x" * 20_000)
+    with pytest.raises(pymysql.MySQLError) as error:
+        client._read_packet()
+    assert error.value.args == (1047, "Unknown command")
+    assert rows(client, "SELECT 1") == ((1,),)
+
+
+def test_bytes_one_by_one_are_a_command_all_the_same(database: Database, proxy: RunningProxy) -> None:
+    client = database.connect(proxy.port)
+    for byte in packet(0, b"\x03SELECT 42"):
+        client._sock.sendall(bytes([byte]))
+        time.sleep(0.001)
+    client._next_seq_id = 1
+    client._read_query_result()
+    assert client._result.rows == ((42,),)
+
+
+def test_half_a_command_holds_no_database_connection(database: Database, proxy: RunningProxy) -> None:
+    client = database.connect(proxy.port)
+    client._sock.sendall(packet(0, b"\x03SELECT 42")[:-2])
+    time.sleep(0.05)
+    assert proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0
+
+
+def test_commands_sent_at_once_are_answered_in_order(database: Database, proxy: RunningProxy) -> None:
+    client = database.connect(proxy.port)
+    client._sock.sendall(b"".join(packet(0, f"\x03SELECT {number}".encode()) for number in range(50)))
+    for number in range(50):
+        client._next_seq_id = 1
+        client._read_query_result()
+        assert client._result.rows == ((number,),)
+
+
+def test_more_commands_than_fit_wait_in_the_clients_own_kernel(
+    database: Database, proxy: RunningProxy
+) -> None:
+    client = database.connect(proxy.port)
+    before = memory(proxy)
+    client._execute_command(3, "SELECT SLEEP(1)")
+    client._sock.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        client._sock.sendall(packet(0, b"\x03SELECT '" + b"x" * 10_000 + b"'") * 6400)  # 64 MB
+    assert memory(proxy) - before < 16 * MB
+
+
+def test_a_client_that_does_not_read_fills_no_memory(database: Database, proxy: RunningProxy) -> None:
+    client, other = database.connect(proxy.port), database.connect(proxy.port)
+    before = memory(proxy)
+    client._execute_command(3, "SELECT REPEAT('x', 1000000) FROM item a, item b, item c, item d")  # 81 MB
+    time.sleep(1)
+    assert memory(proxy) - before < 16 * MB
+    assert rows(other, "SELECT 1") == ((1,),)
+    client._read_query_result()
+    assert {len(row[0]) for row in client._result.rows} == {1_000_000}
+    assert len(client._result.rows) == 81
+    assert rows(client, "SELECT 1") == ((1,),)
+
+
+def test_a_statement_of_many_megabytes_passes_through_without_being_held(
+    database: Database, proxy: RunningProxy
+) -> None:
+    allowed = int(value(database.connect(), "SELECT @@max_allowed_packet"))
+    size = min(allowed, 40 * MB) - 1000
+    before = memory(proxy)
+    client = database.connect(proxy.port)
+    assert value(client, f"SELECT LENGTH('{'x' * size}')") == size
+    assert memory(proxy) - before < 16 * MB
+
+
+def test_a_statement_that_is_too_long_for_the_server_harms_nobody_else(
+    database: Database, proxy: RunningProxy
+) -> None:
+    allowed = int(value(database.connect(), "SELECT @@max_allowed_packet"))
+    client, other = database.connect(proxy.port), database.connect(proxy.port)
+    with pytest.raises(pymysql.MySQLError) as error:
+        rows(client, f"SELECT LENGTH('{'x' * (allowed + MB)}')")
+    assert error.value.args[0] in {1153, 2006, 2013}
+    assert rows(other, "SELECT 1") == ((1,),)
+
+
+@pytest.mark.slow
+def test_a_client_that_says_nothing_is_shown_out_after_the_login_timeout(
+    proxy: RunningProxy, raw: socket.socket
+) -> None:
+    raw.settimeout(15)
+    assert ends(raw)
+    eventually(lambda: any(event["detail"] == "no login: timeout" for event in proxy.events()["events"]))
+
+
+def test_load_data_local_is_refused_by_the_server_and_asks_for_no_file(
+    database: Database, proxy: RunningProxy
+) -> None:
+    client = database.connect(proxy.port, local_infile=True)
+    with pytest.raises(pymysql.MySQLError) as error:
+        rows(client, "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE item")
+    assert error.value.args[0] in {1148, 3948, 4166, 2068}
+    assert rows(client, "SELECT 1") == ((1,),)
+
+
+def test_many_idle_clients_cost_little_each(database: Database, start: Start) -> None:
+    proxy = start()
+    first = database.connect(proxy.port)
+    before = memory(proxy)
+    clients = [database.connect(proxy.port) for _ in range(500)]
+    assert proxy.metrics()["DatabaseConnections"] == 1
+    assert (memory(proxy) - before) / len(clients) < 16 * 1024
+    assert rows(first, "SELECT 1") == ((1,),)
+
+
+def test_the_end_of_the_proxy_is_the_end_of_its_connections(database: Database, start: Start) -> None:
+    proxy = start()
+    client = database.connect(proxy.port)
+    proxy.stop()
+    with pytest.raises(pymysql.OperationalError):
+        rows(client, "SELECT 1")
