@@ -13,6 +13,7 @@ class Group(StrEnum):
     COMMAND = "one command on an open connection"
     RECOVERY = "first request after the server killed the connection"
     THREADS = "80 requests on 8 threads"
+    PATH = "warm request by path, with a round-trip time added"
     SELF = "the suite itself"
 
 

@@ -44,7 +44,14 @@ class Paired:
         self._server, self._counter, self._rounds = server, counter, rounds
 
     def __call__(
-        self, make: Make, *, reference: Make, at: URL | None = None, rounds: int = ROUNDS, **info: object
+        self,
+        make: Make,
+        *,
+        reference: Make,
+        at: URL | None = None,
+        reference_at: URL | None = None,
+        rounds: int = ROUNDS,
+        **info: object,
     ) -> None:
         """Measure, and count wire commands in a round of its own.
 
@@ -54,7 +61,8 @@ class Paired:
         Args:
             make: makes the case for a server.
             reference: makes what it is compared with.
-            at: where to measure both, if not at the server itself.
+            at: where to measure, if not at the server itself.
+            reference_at: where to measure the reference, if not at the server itself.
             rounds: how many.
             info: for `extra_info`.
 
@@ -88,7 +96,8 @@ class Paired:
                 number = next(numbers)
                 if number % per_connection == 0:
                     opened.close()
-                    case, other = (opened.enter_context(one(at or self._server)) for one in (make, reference))
+                    case = opened.enter_context(make(at or self._server))
+                    other = opened.enter_context(reference(reference_at or self._server))
                     for one in (case, other) * WARM_UP:
                         one.before()
                         one.action()

@@ -88,7 +88,7 @@ def test_a_failing_case_is_closed_and_garbage_collected_again(unlisted: Benchmar
     def failing(at: URL) -> Iterator[Case]:
         results = [None, None]
         with diary.make("failing")(at):
-            yield Case(lambda: results.pop())
+            yield Case(results.pop)
 
     with CommandCounter(NOWHERE) as counter, pytest.raises(IndexError):
         Paired(unlisted, NOWHERE, counter, 4)(failing, reference=diary.make("reference"))
