@@ -129,12 +129,15 @@ COMPARISONS: Sequence[Column[Comparison]] = (
         lambda one: number(one.ratio.value) if one.ratio.n else NONE, lambda one: interval(one.ratio, number),
     ),
     Column(
-        "", "added, ms", "mean difference of steady medians in the same rounds, bootstrap interval",
+        "", "added, ms", "median difference of steady medians in the same rounds, bootstrap interval",
         lambda one: number(1e3 * one.difference.value, 2),
         lambda one: interval(one.difference, lambda seconds: number(1e3 * seconds, 2)),
     ),
     Column("", "rounds", "compared", lambda one: str(one.ratio.n)),
-    Column("", "p", "Wilcoxon's signed-rank test, adjusted by Holm", lambda one: _p(one.p_value)),
+    Column(
+        "", "p", "that chance alone does this, by the same bootstrap, adjusted by Holm",
+        lambda one: _p(one.p_value),
+    ),
     Column("", "verdict", "at 5 %, all comparisons considered", _verdict, is_name=True),
 )  # fmt: skip
 

@@ -1,15 +1,13 @@
 """Strategies against the reference, paired within rounds, beside what the A/A pair says of the noise."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting, twin_of
-from bench.analysis.statistics import Estimate, difference_within_blocks, holm, ratio_within_blocks
+from bench.analysis.statistics import Estimate, Paired, holm, paired
 from bench.function.strategies import CONTROL, REFERENCE
 
 BLOCK = ["campaign", "gap_ratio", "replicate", "round"]  # requests that were measured side by side
@@ -18,21 +16,31 @@ LEVEL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One label's answered requests of one kind against the reference's.
+    """One label's answered requests of one kind against the reference's; see `statistics.Paired`.
 
     Attributes:
         label: what is compared.
-        ratio: of block medians to the reference's, geometric mean.
-        difference: of block medians, mean, in seconds.
-        p_value: of Wilcoxon's signed-rank test on the blocks, adjusted by Holm for all labels; NaN if no
-            number of blocks like this could ever reach the level.
+        paired: medians of blocks; its p-value is adjusted by Holm for all labels.
 
     """
 
     label: str
-    ratio: Estimate
-    difference: Estimate
-    p_value: float
+    paired: Paired
+
+    @property
+    def ratio(self) -> Estimate:
+        """To the reference."""
+        return self.paired.ratio
+
+    @property
+    def difference(self) -> Estimate:
+        """From the reference, in seconds."""
+        return self.paired.difference
+
+    @property
+    def p_value(self) -> float:
+        """NaN where there are too few blocks."""
+        return self.paired.p_value
 
     @property
     def differs(self) -> bool:
@@ -57,25 +65,13 @@ def compare(setting: Setting, kind: Kind = Kind.STEADY) -> tuple[Comparison, ...
         return ()
     found = []
     for label in medians.columns.drop([REFERENCE, CONTROL], errors="ignore"):
-        pairs = medians[[label, REFERENCE]].dropna().to_numpy()
-        values, reference = pairs[:, 0], pairs[:, 1]
-        ratio, difference = (
-            ratio_within_blocks(values, reference),
-            difference_within_blocks(values, reference),
-        )
-        found.append(Comparison(label, ratio, difference, _p_value(values, reference)))
-    reachable = [one.p_value for one in found if not math.isnan(one.p_value)]
-    adjusted = iter(holm(reachable))
+        pairs = medians[[label, REFERENCE]].dropna()
+        found.append(Comparison(str(label), paired(pairs[label], pairs[REFERENCE])))
+    adjusted = iter(holm([one.p_value for one in found if not math.isnan(one.p_value)]))
     return tuple(
-        one if math.isnan(one.p_value) else Comparison(one.label, one.ratio, one.difference, next(adjusted))
+        one if math.isnan(one.p_value) else replace(one, paired=replace(one.paired, p_value=next(adjusted)))
         for one in found
     )
-
-
-def _p_value(values: np.ndarray, reference: np.ndarray) -> float:
-    if 2.0 ** (1 - len(values)) > LEVEL or not np.any(values != reference):
-        return math.nan
-    return float(stats.wilcoxon(np.log(values), np.log(reference)).pvalue)
 
 
 def noise_floor(comparisons: tuple[Comparison, ...]) -> Estimate | None:

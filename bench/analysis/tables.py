@@ -9,7 +9,7 @@ import pandas as pd
 from bench.analysis.comparison import BLOCK, block_medians
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
-from bench.analysis.statistics import Estimate, Mixture, Quantiles, mixture, rate, ratio_within_blocks
+from bench.analysis.statistics import Estimate, Mixture, Quantiles, mixture, paired, rate
 from bench.function.strategies import REFERENCE
 
 _USED = ["label", "kind", "lost", "latency_s", "gap_seen", "connects", "wire_commands", *BLOCK]
@@ -100,4 +100,4 @@ def _steady_ratio(label: str, gap: float, medians: pd.DataFrame) -> Estimate:
         return Estimate(math.nan, -math.inf, math.inf, 0)
     of_gap = medians[medians.index.get_level_values("gap_ratio") == gap]
     pairs = of_gap.dropna(subset=[label, REFERENCE])
-    return ratio_within_blocks(pairs[label], pairs[REFERENCE])
+    return paired(pairs[label], pairs[REFERENCE]).ratio

@@ -6,12 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.statistics import (
-    difference_within_blocks,
     holm,
     mixture,
+    paired,
     quantile,
     rate,
-    ratio_within_blocks,
 )
 
 
@@ -88,22 +87,47 @@ def test_mixture_of_one_kind_has_one_mode() -> None:
 
 
 def test_equal_blocks_have_no_difference() -> None:
-    found = difference_within_blocks(np.full(8, 3.0), np.full(8, 3.0))
-    assert (found.value, found.low, found.high) == (0, 0, 0)
+    found = paired(np.full(8, 3.0), np.full(8, 3.0))
+    assert (found.difference.value, found.difference.low, found.difference.high) == (0, 0, 0)
+    assert found.p_value == 1
 
 
 def test_constant_factor_is_found_whatever_the_blocks_do() -> None:
     rounds = np.random.default_rng(1).lognormal(0, 1, 12)
-    found = ratio_within_blocks(2 * rounds, rounds)
-    assert found.value == pytest.approx(2)
-    assert found.low == pytest.approx(2)
-    assert found.high == pytest.approx(2)
+    found = paired(2 * rounds, rounds)
+    assert found.ratio.value == pytest.approx(2)
+    assert found.ratio.low == pytest.approx(2)
+    assert found.ratio.high == pytest.approx(2)
+    assert found.p_value < 0.001
 
 
-def test_four_blocks_are_too_few_for_an_interval() -> None:
-    found = ratio_within_blocks([1, 2, 3, 4], [1, 1, 1, 1])
-    assert found.low == 0
-    assert found.high == math.inf
+def test_one_busy_round_does_not_decide() -> None:
+    reference = np.ones(12)
+    values = np.array([1.1] * 11 + [500.0])
+    found = paired(values, reference)
+    assert found.ratio.value == pytest.approx(1.1)
+    assert found.ratio.high < 1.2
+
+
+@pytest.mark.parametrize(("blocks", "bounded"), [(5, False), (6, True)])
+def test_five_blocks_are_too_few_for_an_interval(blocks: int, bounded: bool) -> None:
+    found = paired(np.arange(1, blocks + 1), np.ones(blocks))
+    assert math.isfinite(found.ratio.high) is bounded
+    assert math.isfinite(found.difference.low) is bounded
+    assert math.isnan(found.p_value) is not bounded
+
+
+def test_no_blocks_are_no_figure() -> None:
+    assert math.isnan(paired([], []).ratio.value)
+
+
+@given(st.integers(0, 50))
+def test_p_value_and_interval_say_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    reference = rng.lognormal(0, 0.3, 30)
+    found = paired(reference * rng.lognormal(0.05, 0.15, 30), reference)
+    outside = found.ratio.low > 1 or found.ratio.high < 1
+    assert outside is (found.p_value < 0.05) or found.p_value == pytest.approx(0.05, abs=0.002)
 
 
 def test_holm_gives_the_published_adjustment() -> None:
@@ -135,10 +159,10 @@ def test_intervals_cover_the_truth_in_93_to_97_of_100_draws() -> None:
         added = reference + rng.normal(0.5, 0.1, blocks)
         found = quantile(latencies, 0.5)
         hits["median"] += found.low <= median <= found.high
-        found = ratio_within_blocks(values, reference, seed=draw)
-        hits["ratio"] += found.low <= 1.3 <= found.high
-        found = difference_within_blocks(added, reference, seed=draw)
-        hits["difference"] += found.low <= 0.5 <= found.high
+        ratio = paired(values, reference, seed=draw).ratio
+        hits["ratio"] += ratio.low <= 1.3 <= ratio.high
+        difference = paired(added, reference, seed=draw).difference
+        hits["difference"] += difference.low <= 0.5 <= difference.high
     covered = {name: count / DRAWS for name, count in hits.items()}
     assert all(0.93 <= share <= 0.97 for share in covered.values()), covered
 

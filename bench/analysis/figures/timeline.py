@@ -38,11 +38,11 @@ def timeline(setting: Setting) -> Figure | None:
     old, left = _name(story.before), _BEFORE * gap_s
     _bar(axis, _ENVIRONMENT, (0, gap_s), MUTED, "frozen between invocations", hatch="////")
     _bar(axis, _POOLED, (left, gap_s), GREEN, f"{old} lies in the pool, believed good")
-    _bar(axis, _PROXY, (left, timeout_s), GREEN, f"{old} open")
+    _bar(axis, _PROXY, (left, timeout_s), GREEN, f"{old}\nopen")
     _bar(axis, _PROXY, (timeout_s, gap_s), RED, "closed", hatch="xxxx")
     if story.after is not None:
         for lane in (_POOLED, _PROXY):
-            _bar(axis, lane, (gap_s, _AFTER * gap_s), GREEN, f"{_name(story.after)} open")
+            _bar(axis, lane, (gap_s, _AFTER * gap_s), GREEN, f"{_name(story.after)}\nopen")
         text = f"4  next request reconnects,\n    answered in {1e3 * story.after['latency_s']:.2g} ms"
         axis.annotate(text, (gap_s, _LANES[_ENVIRONMENT]), (4, 0), textcoords="offset points", va="center")
     code, kind = story.lost["error_code"], story.lost["error_class"]
