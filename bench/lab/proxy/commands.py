@@ -45,6 +45,7 @@ class Commands:
         answer: takes what the database answers, for the client.
         session: what the commands have made of it.
         backend: the database connection that is borrowed.
+        busy: whether a command is not answered yet.
         logging_in: whether the client logs in anew, so that its bytes are no commands.
 
     """
@@ -59,7 +60,7 @@ class Commands:
         self._context = context
         self._reader = CommandReader()
         self._counts: Counter[int] = Counter()
-        self._busy = False  # a command is not answered yet
+        self.busy = False
         self._borrowing = False
         self._effect = NO_EFFECT
         self._sink: BackendConnection | None = None  # what takes the rest of a long command
@@ -75,11 +76,11 @@ class Commands:
 
     def idle_s(self, now: float) -> float:
         """Seconds since the last answer; 0 while a command runs."""
-        return 0.0 if self._busy else now - self._used_at
+        return 0.0 if self.busy else now - self._used_at
 
     def finish(self, because: str) -> None:
         """End the connection as soon as no command runs."""
-        if self._busy:
+        if self.busy:
             self._finish_because = because
         else:
             self._client.end(because)
@@ -106,7 +107,7 @@ class Commands:
         reader.feed(data)
         if reader.unfinished:
             self._pass_on()
-        if not self._busy:
+        if not self.busy:
             self._next()
         elif reader.waiting > INBOX_LIMIT:
             self._client.valve.hold(Hold.FULL, on=True)
@@ -120,12 +121,12 @@ class Commands:
         """Begin commands until one has to be waited for."""
         reader = self._reader
         try:
-            while not (self._busy or reader.unfinished) and (data := reader.begin()):
+            while not (self.busy or reader.unfinished) and (data := reader.begin()):
                 self._begin(data[HEADER_SIZE], data, reader.length)
                 if reader.unfinished:
                     self._pass_on()
         except Malformed as malformed:
-            self._busy = True
+            self.busy = True
             self._client.end("malformed command", str(malformed))
 
     def _begin(self, command: int, data: bytes, length: int) -> None:
@@ -156,7 +157,7 @@ class Commands:
             self._borrowed(backend)
             self._forward(backend, command, data)
         else:
-            self._busy = self._borrowing = True
+            self.busy = self._borrowing = True
             self._start(self._borrow(command, data))
 
     def _answers_alone(self, command: int, data: bytes) -> bool:
@@ -166,7 +167,7 @@ class Commands:
                 return False
             self._answer_ok()
         elif command == COMMAND.COM_QUIT:
-            self._busy = True
+            self.busy = True
             self._client.end("client left")
         elif command in UNANSWERED:
             if self.backend:
@@ -177,7 +178,7 @@ class Commands:
             self.session.reset()
             self._answer_ok()
         elif command == COMMAND.COM_CHANGE_USER:
-            self._busy = True
+            self.busy = True
             self._start(self._change_user(data[HEADER_SIZE:]))
         else:
             self._answer_error(ER.UNKNOWN_COM_ERROR, "08S01", "Unknown command")
@@ -197,7 +198,7 @@ class Commands:
         return aimed
 
     def _forward(self, backend: BackendConnection, command: int, data: bytes) -> None:
-        self._busy = True
+        self.busy = True
         self._sent_at = monotonic()
         self._sink = backend
         if self._client_is_slow:
@@ -263,7 +264,7 @@ class Commands:
 
     def _go_on(self) -> None:
         """Take the next command, this one being answered."""
-        self._busy = False
+        self.busy = False
         if self._finish_because:
             self._client.end(self._finish_because)
         else:
@@ -293,7 +294,7 @@ class Commands:
             self._last_backend = backend
             context.events.add(now, Kind.RELEASE, self.id, backend.thread_id)
             context.pool.give_back(backend)
-        self._busy = False
+        self.busy = False
         if self._reader.waiting or self._finish_because:
             self._go_on()
 
@@ -316,7 +317,7 @@ class Commands:
         """Give back what is borrowed; the client is gone."""
         if self._task:
             self._task.cancel()
-        if self.backend and self._busy:
+        if self.backend and self.busy:
             self.backend.borrower = None
             self.backend.close()
         else:

@@ -33,13 +33,12 @@ def carry_out(
         raise Refused(ER.QUERY_INTERRUPTED, "70100", "Query execution was interrupted")
     if target.commands is None or _user(target) != _user(killer):
         raise Refused(ER.KILL_DENIED_ERROR, "HY000", f"You are not owner of thread {kill.connection}")
-    backend = target.commands.backend
+    backend = target.commands.backend if target.commands.busy else None
     if not kill.query_only:
-        target.end("killed")
+        target.end("killed")  # which takes care of its database connection, but for a running statement
     if backend is None:
         return b""
-    what = "QUERY" if kill.query_only else "CONNECTION"
-    return packet(0, bytes([COMMAND.COM_QUERY]) + f"KILL {what} {backend.thread_id}".encode())
+    return packet(0, bytes([COMMAND.COM_QUERY]) + f"KILL QUERY {backend.thread_id}".encode())
 
 
 def _user(client: "ClientConnection") -> str | None:

@@ -77,16 +77,14 @@ def test_those_who_wait_are_served_in_turn(database: Database, start: Start) -> 
         rows(waiting[number], "SELECT SLEEP(0.05)")
         served.append(number)
 
-    threads = []
-    for number in range(3):
-        commands = sum(client["commands"].get("COM_QUERY", 0) for client in proxy.clients())
-        threads.append(threading.Thread(target=wait, args=(number,)))
-        threads[-1].start()
-        eventually(
-            lambda before=commands: (
-                sum(client["commands"].get("COM_QUERY", 0) for client in proxy.clients()) > before
-            )
-        )
+    def commands() -> int:
+        return sum(client["commands"].get("COM_QUERY", 0) for client in proxy.clients())
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(3)]
+    before = commands()
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        eventually(lambda expected=before + number: bool(commands() == expected))  # type: ignore[misc]
     held[0].rollback()
     for thread in threads:
         thread.join()

@@ -45,9 +45,10 @@ def test_a_user_that_the_proxy_does_not_know_is_1045_even_if_the_server_does(
 ) -> None:
     proxy = start()
     server = database.server
-    options = {"password": server.password, "database": None}
     with pytest.raises(pymysql.OperationalError) as error:
-        pymysql.connect(host=proxy.host, port=proxy.port, user=server.user, ssl_disabled=True, **options)
+        pymysql.connect(
+            host=proxy.host, port=proxy.port, user=server.user, password=server.password, ssl_disabled=True
+        )
     assert error.value.args[0] == 1045
 
 
