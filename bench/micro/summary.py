@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.analysis import render
 from bench.analysis.render import Column
-from bench.analysis.statistics import Estimate, Quantiles, ratio_within_blocks
+from bench.analysis.statistics import Estimate, Quantiles, paired
 
 
 class NoData(Exception):
@@ -25,8 +25,8 @@ class Line:
         name: one of its answers.
         seconds: of its rounds. The intervals take rounds as independent, which those on one connection are
             not quite.
-        ratio: to the reference on neighbouring rounds: medians for each pair of connections, geometric mean
-            and interval over those. None without a reference.
+        ratio: to the reference on neighbouring rounds: of the medians on each pair of connections, with an
+            interval over the pairs. None without a reference.
         wire_commands: of one round, None where nobody can count them.
 
     """
@@ -77,7 +77,7 @@ def _ratio(data: Sequence[float], reference: Sequence[float], per_connection: in
     """Of medians for each pair of connections: what differs between connections is the larger noise."""
     starts = range(0, len(data), per_connection)
     medians = [[float(np.median(of[at : at + per_connection])) for at in starts] for of in (data, reference)]
-    return ratio_within_blocks(medians[0], medians[1])
+    return paired(medians[0], medians[1]).ratio
 
 
 def microseconds(seconds: float) -> str:

@@ -11,6 +11,7 @@ from bench.micro.page import keep, readme_table, write_page
 from bench.micro.saved import NotARun, load
 
 
+@pytest.mark.slow
 def test_the_page_shows_every_group_and_benchmark(whole_run: tuple[Path, str], tmp_path: Path) -> None:
     written = write_page(whole_run[0], tmp_path / "new")
     html = written.page.read_text()
@@ -23,6 +24,7 @@ def test_the_page_shows_every_group_and_benchmark(whole_run: tuple[Path, str], t
     assert "http://" not in html.replace("http://www.w3.org/", "")
 
 
+@pytest.mark.slow
 def test_readme_gets_microseconds_and_commands(whole_run: tuple[Path, str]) -> None:
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -38,6 +40,7 @@ def test_readme_gets_microseconds_and_commands(whole_run: tuple[Path, str]) -> N
     assert len(commands) == 11, "a benchmark has another name than README's table looks for"
 
 
+@pytest.mark.slow
 def test_a_kept_run_says_the_same_in_less_and_nothing_of_the_host(
     whole_run: tuple[Path, str], tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
 """The suite run for real."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +9,22 @@ import pytest
 from sqlalchemy import URL
 
 from bench.function.strategies import STRATEGIES
-from bench.lab.ports import free_port
+from bench.lab.ports import LOOPBACK, free_port
+from bench.lab.process import Child
+from bench.lab.proxy import Backend, ProxySettings
+from bench.lab.proxy.config import MAIN, Config
 from bench.micro.groups import Group
 from tests.micro.conftest import PASSWORD, run_suite, text_of
 
 Benchmarks = dict[tuple[str, str], dict[str, Any]]
 
 
+@pytest.mark.slow
 def test_every_question_is_answered(benchmarks: Benchmarks) -> None:
     assert {group for group, _ in benchmarks} == set(Group)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "name", "commands"),
     [
@@ -42,12 +49,14 @@ def test_every_question_is_answered(benchmarks: Benchmarks) -> None:
         (Group.RECOVERY, "pre_ping", 7),
         (Group.RECOVERY, "queuepool, sent again", 7),
         (Group.THREADS, "nullpool", 480),
+        (Group.PATH, "queuepool-proxy-+1 ms", 2),
     ],
 )
 def test_commands_on_the_wire(benchmarks: Benchmarks, group: Group, name: str, commands: int | None) -> None:
     assert benchmarks[group, name]["extra_info"]["wire_commands"] == commands
 
 
+@pytest.mark.slow
 def test_each_benchmark_says_with_what_it_was_made(benchmarks: Benchmarks) -> None:
     for (group, name), benchmark in benchmarks.items():
         info = benchmark["extra_info"]
@@ -60,6 +69,7 @@ def test_each_benchmark_says_with_what_it_was_made(benchmarks: Benchmarks) -> No
             assert name in STRATEGIES
 
 
+@pytest.mark.slow
 def test_tails_and_ratios_stand_below_the_usual_tables(whole_run: tuple[Path, str]) -> None:
     printed = whole_run[1]
     assert printed.index("Legend:") < printed.index("tails, and ratios to the reference")
@@ -106,6 +116,35 @@ def test_the_server_may_come_from_the_environment(database_url: URL) -> None:
         "-q", "--rounds", "1", "-k", "ping", environment={"POOLBENCH_DATABASE_URL": text_of(database_url)}
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture
+def without_tls(database_url: URL, tmp_path: Path) -> Iterator[URL]:
+    """The same server by way of a proxy that has no certificate."""
+    host, port, user = database_url.host or "", database_url.port or 0, database_url.username or ""
+    config = Config(
+        backend=Backend(host=host, port=port, user=user, password=PASSWORD),
+        accounts={user: PASSWORD},
+        settings=ProxySettings(),
+    )
+    file = tmp_path / "proxy.json"
+    file.write_text(config.dump())
+    child = Child([sys.executable, "-m", "bench.lab.proxy", file], log=tmp_path / "proxy.log", announces=True)
+    try:
+        yield database_url.set(host=LOOPBACK, port=child.announcement["ports"][MAIN])
+    finally:
+        child.stop()
+
+
+def test_without_tls_on_the_server_only_what_needs_it_is_skipped_and_the_reason_given(
+    without_tls: URL,
+) -> None:
+    done = run_suite(
+        "-q", "--rounds", "1", "-k", "connect and PyMySQL or same", "--mysql-url", text_of(without_tls)
+    )
+    assert done.returncode == 0, done.stdout
+    assert "3 passed, 2 skipped" in done.stdout
+    assert "the server does not speak TLS" in done.stdout
 
 
 def test_rounds_below_one_are_refused(database_url: URL) -> None:

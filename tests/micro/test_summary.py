@@ -32,7 +32,7 @@ def test_what_always_takes_so_many_times_as_long_has_that_ratio(
     assert line.ratio is not None
     assert line.ratio.value == pytest.approx(factor, rel=1e-6)
     assert line.ratio.n == -(-len(data) // per_connection)
-    if line.ratio.n >= 5:
+    if line.ratio.n >= 20:
         assert line.ratio.low == pytest.approx(factor, rel=1e-6)
         assert line.ratio.high == pytest.approx(factor, rel=1e-6)
 
@@ -57,12 +57,12 @@ def test_quantiles_lie_within_the_rounds_and_in_their_order(data: list[float]) -
 
 
 def test_connections_that_differ_widen_the_interval_of_the_ratio() -> None:
-    """Two things that are the same on connections of which some are six times as fast as others."""
+    """Twice the same, on connections of which some are much faster than others."""
     rng = np.random.default_rng(7)
-    per_connection, connections, trials = 20, 20, 60
+    per_connection, connections, trials = 20, 20, 40
     covered = {per_connection: 0, 1: 0}  # by connections; by rounds, as if each were independent
     for _ in range(trials):
-        speeds = rng.choice([12e-6, 72e-6], (2, connections))
+        speeds = rng.lognormal(-10, 0.5, (2, connections))
         rounds = np.repeat(speeds, per_connection, axis=1) * rng.lognormal(0, 0.05, (2, 400))
         for grouped in covered:
             (line,) = lines([benchmark(rounds[0].tolist(), rounds[1].tolist(), grouped)])
