@@ -10,6 +10,7 @@ from bench.lab.aws import AwsUnavailable
 from bench.lab.mysql import ServerUnavailable
 from bench.lab.process import ChildFailed
 from bench.lab.proxy import SettingError
+from bench.micro.saved import NotARun
 from bench.store import StoreError
 
 WRONG_INPUT = (BadCampaign, SettingError)
@@ -21,6 +22,7 @@ EXPECTED = (
     Different,
     InvokeFailed,
     NoCampaign,
+    NotARun,
     ServerUnavailable,
     StoreError,
 )

@@ -12,6 +12,7 @@ from bench.analysis.report import write_report
 from bench.analysis.settings import split
 from bench.analysis.tables import main_table
 from bench.function.strategies import STRATEGIES
+from bench.micro.page import TRIMMED, readme_table
 
 BEGIN, END = "<!-- poolbench:begin -->", "<!-- poolbench:end -->"
 
@@ -45,7 +46,9 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
 
 
 def _block(directory: Path, base: Path) -> str:
-    """One campaign: its price table, its picture, and its main table folded away."""
+    """One campaign: its price table, its picture, and its main table folded away; or the microbenchmarks."""
+    if (directory / TRIMMED).exists():
+        return f"### What a checkout costs\n\n{readme_table(directory / TRIMMED)}"
     pictures = {picture.stem: picture for picture in write_report([directory], directory).figures}
     (header,) = (dataset := load([directory])).headers
     parts = [f"### {header.content['name']}", str(header.content["description"])]

@@ -10,6 +10,7 @@ from rich.console import Console
 from bench.analysis.report import write_report
 from bench.campaign.journal import Journal, NoCampaign
 from bench.campaign.sync import Synced, sync
+from bench.micro.page import write_page
 from bench.store import Store, open_store
 
 
@@ -40,15 +41,20 @@ def _only_campaign(store: Store) -> str:
 
 
 @click.command()
-@click.argument(
-    "directories", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="[default: the first directory]"
-)
-def report(directories: tuple[Path, ...], out: Path | None) -> None:
-    """Make the HTML page and figures from synced campaigns in DIRECTORIES, and print the main table."""
-    show_report(Console(), directories, out or directories[0])
+@click.argument("places", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: the first place]")
+def report(places: tuple[Path, ...], out: Path | None) -> None:
+    """Make the HTML page and figures of what was measured, and print the main table.
+
+    PLACES are directories of synced campaigns, or JSON files of the microbenchmarks.
+    """
+    console = Console()
+    directories = [place for place in places if place.is_dir()]
+    for file in (place for place in places if place.is_file()):
+        written = write_page(file, out or file.parent)
+        _show(console, written.text, written.page)
+    if directories:
+        show_report(console, directories, out or directories[0])
 
 
 def describe(console: Console, synced: Synced) -> None:
@@ -64,7 +70,11 @@ def describe(console: Console, synced: Synced) -> None:
 def show_report(console: Console, directories: Sequence[Path], out: Path) -> None:
     """Write the report, print its main table and its place."""
     written = write_report(directories, out)
-    # Not wrapped: a table that is wider than the terminal is easier to scroll than to puzzle together.
     console.print("latencies in ms; gaps in idle client timeouts; commands are round trips on the wire")
-    console.print(written.text, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"report: {os.path.relpath(written.page)}", soft_wrap=True)
+    _show(console, written.text, written.page)
+
+
+def _show(console: Console, text: str, page: Path) -> None:
+    # Not wrapped: a table that is wider than the terminal is easier to scroll than to puzzle together.
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"report: {os.path.relpath(page)}", soft_wrap=True)
