@@ -1,5 +1,6 @@
 """Opening and closing one connection, by the driver alone, beside PyMySQL's without TLS."""
 
+import importlib
 import ssl
 from functools import partial
 from importlib.metadata import version
@@ -22,7 +23,10 @@ def test_connect(
     package: str, encryption: Encryption, request: pytest.FixtureRequest, paired: Paired
 ) -> None:
     driver = DRIVERS[package]
-    pytest.importorskip(driver.module, reason=f"{package} is not installed")
+    try:
+        importlib.import_module(driver.module)
+    except ImportError as error:
+        pytest.skip(f"{package} cannot be used here: {error}")
     context: ssl.SSLContext | None = None
     if encryption is not Encryption.NONE:
         context = request.getfixturevalue("tls")
