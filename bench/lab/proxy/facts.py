@@ -24,6 +24,11 @@ class Facts:
     charset: int
     collations: Mapping[int, str]
 
+    @property
+    def is_mariadb(self) -> bool:
+        """Whether it is MariaDB and not MySQL."""
+        return "mariadb" in self.version.lower()
+
     def names(self, collation: int) -> str:
         """Return what follows `SET NAMES` for a collation; for one that the server lacks, its default's."""
         return self.collations.get(collation) or self.collations[self.charset]

@@ -51,6 +51,7 @@ class _End:
         self._relay = relay
         self._sock = sock
         self._outbox = bytearray()  # due, and not taken by the kernel yet
+        self._arrived_ns = 0  # when the last bytes did
         self._in_flight = 0  # bytes from here that have not left at the peer
         self._reads = False
         self._ended = False  # nothing more will be delivered
@@ -81,9 +82,10 @@ class _End:
             return
         except OSError:
             self.watch(reads=False)
-            self._relay.after_half(time.time_ns(), self.peer.reset)
+            self._relay.after_half(max(self._arrived_ns, time.time_ns()), self.peer.reset)
             return
-        arrived = _arrival(notes) or time.time_ns()
+        # What comes without a time, and takes now for it, must not overtake nor be overtaken.
+        arrived = self._arrived_ns = max(self._arrived_ns, _arrival(notes) or time.time_ns())
         if not data:
             self.watch(reads=False)
             self._relay.after_half(arrived, self.peer.finish)

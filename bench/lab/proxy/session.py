@@ -1,6 +1,7 @@
 """One client's session: whose it is, what is set in it, and what ties it to its database connection. Pure."""
 
 from collections.abc import Set
+from dataclasses import replace
 
 from bench.lab.proxy.backend import Identity
 from bench.lab.proxy.facts import Facts
@@ -43,8 +44,12 @@ class Session:
         self.in_transaction, self.pinned, self.loose = False, "", True
 
     def reset(self) -> None:
-        """Begin as new with the same user and in the same schema, as COM_RESET_CONNECTION does."""
-        self.begin(self.login, self.state.schema)
+        """Begin as new with the same user and in the same schema, as COM_RESET_CONNECTION does.
+
+        MySQL then goes back to the server's character set, MariaDB to the one that the client logged in with.
+        """
+        charset = self.login.charset if self._facts.is_mariadb else self._facts.charset
+        self.begin(replace(self.login, charset=charset), self.state.schema)
 
     @property
     def status(self) -> int:

@@ -49,7 +49,9 @@ class Database:
 class Start(Protocol):
     """Starts a proxy for one test."""
 
-    def __call__(self, listeners: Mapping[str, Port] | None = None, **settings: Any) -> RunningProxy:
+    def __call__(
+        self, listeners: Mapping[str, Port] | None = None, rtt_s: float = 0, **settings: Any
+    ) -> RunningProxy:
         """Settings by attribute name."""
 
 
@@ -70,7 +72,11 @@ def database(server: RunningServer) -> Database:
 
 
 def _run(
-    database: Database, folder: Path, listeners: Mapping[str, Port] | None, settings: Mapping[str, Any]
+    database: Database,
+    folder: Path,
+    settings: Mapping[str, Any],
+    listeners: Mapping[str, Port] | None = None,
+    rtt_s: float = 0,
 ) -> contextlib.AbstractContextManager[RunningProxy]:
     server = database.server
     return running_proxy(
@@ -79,6 +85,7 @@ def _run(
         accounts=database.accounts,
         work_dir=folder,
         listeners=listeners,
+        rtt_s=rtt_s,
     )
 
 
@@ -86,8 +93,10 @@ def _run(
 def start(database: Database, tmp_path: Path) -> Iterator[Start]:
     with contextlib.ExitStack() as running:
 
-        def start_one(listeners: Mapping[str, Port] | None = None, **settings: Any) -> RunningProxy:
-            return running.enter_context(_run(database, tmp_path, listeners, settings))
+        def start_one(
+            listeners: Mapping[str, Port] | None = None, rtt_s: float = 0, **settings: Any
+        ) -> RunningProxy:
+            return running.enter_context(_run(database, tmp_path, settings, listeners, rtt_s))
 
         yield start_one
 
@@ -95,7 +104,7 @@ def start(database: Database, tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture(scope="module")
 def proxy(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProxy]:
     """A proxy with RDS Proxy's defaults, shared by the tests of a module."""
-    with _run(database, tmp_path_factory.mktemp("proxy"), None, {}) as running:
+    with _run(database, tmp_path_factory.mktemp("proxy"), {}) as running:
         yield running
 
 

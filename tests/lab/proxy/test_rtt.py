@@ -1,0 +1,175 @@
+"""The relay adds the round-trip time that it is told to, to everything, and loses nothing."""
+
+import contextlib
+import hashlib
+import secrets
+import socket
+import statistics
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.lab.ports import LOOPBACK, free_port
+from bench.lab.proxy.rtt import running_relay
+from tests.lab.proxy.conftest import Database, Start, rows
+
+RTT_S = 0.01
+
+
+@contextlib.contextmanager
+def serving(serve: Callable[[socket.socket], object]) -> Iterator[int]:
+    """A server on a port of its own that treats each connection so."""
+    listener = socket.create_server((LOOPBACK, 0))
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    serve(connection)
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def echo(connection: socket.socket) -> None:
+    while data := connection.recv(1 << 16):
+        connection.sendall(data)
+
+
+def exchange(client: socket.socket) -> float:
+    began = time.perf_counter()
+    client.sendall(b"x")
+    client.recv(1)
+    return time.perf_counter() - began
+
+
+def test_the_added_time_is_the_one_asked_for(tmp_path: Path) -> None:
+    added = {}
+    with serving(echo) as port:
+        for rtt_s in (0.002, 0.008):
+            with (
+                running_relay(LOOPBACK, port, rtt_s, work_dir=tmp_path) as relay,
+                socket.create_connection((relay.host, relay.port)) as client,
+            ):
+                added[rtt_s] = statistics.median(exchange(client) for _ in range(50)) / rtt_s
+    assert all(0.9 < ratio < 1.5 for ratio in added.values()), added
+
+
+def test_a_server_that_speaks_first_is_heard_after_two_round_trips(tmp_path: Path) -> None:
+    with (
+        serving(lambda connection: connection.sendall(b"hello")) as port,
+        running_relay(LOOPBACK, port, RTT_S, work_dir=tmp_path) as relay,
+    ):
+        began = time.perf_counter()
+        with socket.create_connection((relay.host, relay.port)) as client:
+            assert client.recv(5) == b"hello"
+        assert 1.9 < (time.perf_counter() - began) / RTT_S < 3
+
+
+def test_what_is_sent_at_once_arrives_together_and_not_one_after_the_other(tmp_path: Path) -> None:
+    with (
+        serving(echo) as port,
+        running_relay(LOOPBACK, port, RTT_S, work_dir=tmp_path) as relay,
+        socket.create_connection((relay.host, relay.port)) as client,
+    ):
+        exchange(client)
+        began = time.perf_counter()
+        for _ in range(20):
+            client.sendall(b"x")
+            time.sleep(RTT_S / 100)
+        received = 0
+        while received < 20:
+            received += len(client.recv(20))
+        assert (time.perf_counter() - began) / RTT_S < 3
+
+
+def test_megabytes_in_both_directions_come_through_unchanged(tmp_path: Path) -> None:
+    sent = secrets.token_bytes(24 << 20)
+    received = hashlib.sha256()
+    with (
+        serving(echo) as port,
+        running_relay(LOOPBACK, port, 0.001, work_dir=tmp_path) as relay,
+        socket.create_connection((relay.host, relay.port)) as client,
+    ):
+        sender = threading.Thread(target=client.sendall, args=(sent,))
+        sender.start()
+        left = len(sent)
+        while left:
+            data = client.recv(1 << 16)
+            left -= len(data)
+            received.update(data)
+        sender.join()
+    assert received.digest() == hashlib.sha256(sent).digest()
+
+
+def test_the_end_comes_through_after_the_data(tmp_path: Path) -> None:
+    with (
+        serving(lambda connection: connection.sendall(connection.recv(10) * 1000)) as port,
+        running_relay(LOOPBACK, port, RTT_S, work_dir=tmp_path) as relay,
+        socket.create_connection((relay.host, relay.port)) as client,
+    ):
+        client.sendall(b"0123456789")
+        client.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+    assert received == b"0123456789" * 1000
+
+
+def reset(connection: socket.socket) -> None:
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_reset_comes_through_as_a_reset(tmp_path: Path) -> None:
+    with (
+        serving(reset) as port,
+        running_relay(LOOPBACK, port, RTT_S, work_dir=tmp_path) as relay,
+        socket.create_connection((relay.host, relay.port)) as client,
+    ):
+        client.sendall(b"x")
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+
+
+def test_a_target_that_refuses_is_a_reset_to_the_client_and_the_relay_goes_on(tmp_path: Path) -> None:
+    with running_relay(LOOPBACK, free_port(), RTT_S, work_dir=tmp_path) as relay:
+        for _ in range(2):
+            with (
+                socket.create_connection((relay.host, relay.port)) as client,
+                pytest.raises(ConnectionResetError),
+            ):
+                client.recv(1)
+
+
+@pytest.mark.parametrize("rtt_s", [0, 0.0001, 2, -1])
+def test_a_time_out_of_range_is_refused_with_the_range(tmp_path: Path, rtt_s: float) -> None:
+    with (
+        pytest.raises(ValueError, match=r"out of range, 0\.0002 to 1\.0 s"),
+        running_relay(LOOPBACK, 1, rtt_s, work_dir=tmp_path),
+    ):
+        pass
+
+
+def test_a_proxy_with_a_round_trip_time_is_that_much_farther_away(database: Database, start: Start) -> None:
+    near, far = start(), start(rtt_s=RTT_S)
+
+    def median(port: int) -> float:
+        client = database.connect(port)
+        times = []
+        for _ in range(20):
+            began = time.perf_counter()
+            rows(client, "SELECT 1")
+            times.append(time.perf_counter() - began)
+        return statistics.median(times)
+
+    assert 0.8 < (median(far.port) - median(near.port)) / RTT_S < 1.5
