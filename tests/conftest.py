@@ -1,11 +1,15 @@
 """What behaviour tests share: one real server of each kind for the whole run."""
 
+import contextlib
 import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from bench.lab.mysql import RunningServer, ServerUnavailable, installed_mysql, running_server
+from tests.users import User
 
 
 def _choices() -> list[str]:
@@ -39,3 +43,23 @@ def server(server_choice: str | None, tmp_path_factory: pytest.TempPathFactory) 
     """Run one database server for all: tests make schemas and users of their own and do not restart it."""
     with running_server(server_choice, work_dir=tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> User:
+    """A user who has run the smoke campaign."""
+    user = User(tmp_path_factory.mktemp("smoke"))
+    code, output = user.run("campaign", "smoke")
+    assert code == 0, output
+    (user.folder / "output").write_text(output)
+    return user
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Iterator[User]:
+    """A user whose processes are gone after the test, come what may."""
+    made = User(tmp_path)
+    yield made
+    for pid in made.left_over():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -1,14 +1,8 @@
 """The whole chain as a user runs it: real server, proxy, frozen functions, boto3, store, report."""
 
-import contextlib
 import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -16,88 +10,13 @@ import pytest
 
 from bench.campaign.plan import CampaignFile
 from bench.perf.campaign import campaign_overlap
+from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-TIMEOUT_S = 240
-
-
-def processes_below(folder: Path) -> dict[int, str]:
-    """Processes that mention `folder` in their command line, environment or directory."""
-    found = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            known = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-            known += os.fsencode((entry / "cwd").readlink())
-            if os.fsencode(folder) in known and int(entry.name) != os.getpid():
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return found
-
-
-@dataclass
-class User:
-    """Somebody at a shell in a directory of their own."""
-
-    folder: Path
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        # Whatever the lab starts, it starts below this temporary directory.
-        environment = {**os.environ, "TMPDIR": str(self.folder), "COLUMNS": "200"}
-        return subprocess.Popen(
-            [sys.executable, "-m", "bench", *arguments],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=TIMEOUT_S)
-        return process.returncode, output
-
-    def left_over(self) -> dict[int, str]:
-        """Processes and lab directories that are still there."""
-        return processes_below(self.folder)
-
-    def objects(self, pattern: str) -> list[Path]:
-        return sorted((self.folder / "runs" / "store").glob(pattern))
-
-    def rows(self, **where: Any) -> list[dict[str, Any]]:
-        (path,) = (self.folder / "runs").glob("*/rows.parquet")
-        rows = pq.read_table(path).to_pylist()
-        return [row for row in rows if all(row[name] == value for name, value in where.items())]
-
-
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> User:
-    """A user who has run the smoke campaign."""
-    user = User(tmp_path_factory.mktemp("smoke"))
-    code, output = user.run("campaign", "smoke")
-    assert code == 0, output
-    (user.folder / "output").write_text(output)
-    return user
-
-
-@pytest.fixture
-def user(tmp_path: Path) -> Iterator[User]:
-    """A user whose processes are gone after the test, come what may."""
-    made = User(tmp_path)
-    yield made
-    for pid in made.left_over():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def first_after_gap(user: User, strategy: str, gap_ratio: float) -> list[dict[str, Any]]:
     return user.rows(label=strategy, gap_ratio=gap_ratio, role="measure", request=0)
-
-
-def wait_for(condition: Callable[[], object], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def test_beyond_the_timeout_the_default_pool_loses_the_first_request_with_2013(smoke: User) -> None:
