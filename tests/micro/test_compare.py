@@ -17,7 +17,7 @@ def saved(database_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one benchmark, as --benchmark-save leaves it."""
     folder = tmp_path_factory.mktemp("saved")
     done = run_suite(
-        *("-q", "--mysql-url", text_of(database_url), "-k", "ping", "--rounds", "20"),
+        *("-q", "--mysql-url", text_of(database_url), "-k", "command and ping", "--rounds", "20"),
         *("--benchmark-storage", f"file://{folder}", "--benchmark-save", "before"),
     )
     assert done.returncode == 0, done.stdout
@@ -40,7 +40,7 @@ def test_a_run_fails_if_it_is_slower_than_the_saved_one_by_more_than_it_may(
     doctored = tmp_path / "0001_before.json"
     doctored.write_text(json.dumps(content))
     done = run_suite(
-        *("-q", "--mysql-url", text_of(database_url), "-k", "ping", "--rounds", "20"),
+        *("-q", "--mysql-url", text_of(database_url), "-k", "command and ping", "--rounds", "20"),
         *("--benchmark-compare", doctored, "--benchmark-compare-fail", "median:100%"),
     )
     assert ("Performance has regressed" in done.stdout + done.stderr) == fails, done.stdout
