@@ -42,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--rounds is {rounds}: give 1 or more")
     config.option.benchmark_disable_gc = True
     config.option.benchmark_save_data = True  # ratios and tails are made from it
+    # What fails before it is measured has said so already.
+    config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
 
 
 @pytest.fixture(scope="session")

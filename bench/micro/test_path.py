@@ -38,7 +38,7 @@ def proxy(
             found = parse("--proxy-url", given)
             prepare(found)
         except NoServer as error:
-            pytest.fail(str(error), pytrace=False)
+            pytest.fail(f"--proxy-url: {error}", pytrace=False)
         yield found
         return
     host, port, user, password = url.host or "", url.port or 0, url.username or "", str(url.password or "")

@@ -147,6 +147,20 @@ def test_without_tls_on_the_server_only_what_needs_it_is_skipped_and_the_reason_
     assert "the server does not speak TLS" in done.stdout
 
 
+def test_a_proxy_that_was_named_and_does_not_answer_is_a_failure(database_url: URL) -> None:
+    nobody = text_of(database_url.set(port=free_port()))
+    done = run_suite(
+        *("-q", "--rounds", "1", "-k", "path and queuepool and not haproxy"),
+        *("--mysql-url", text_of(database_url), "--proxy-url", nobody),
+    )
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "2 passed, " in done.stdout
+    assert ", 2 errors in " in done.stdout
+    assert "--proxy-url: the MySQL server at 127.0.0.1" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert PASSWORD not in done.stdout
+
+
 def test_rounds_below_one_are_refused(database_url: URL) -> None:
     done = run_suite("-q", "--mysql-url", text_of(database_url), "--rounds", "0")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
