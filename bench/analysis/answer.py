@@ -117,7 +117,9 @@ def cannot_say(setting: Setting, headers: Sequence[Header], found: Answer) -> It
         f"{len({str(header.content['machine']) for header in headers})} machine(s), and those of one "
         "environment resemble each other more than the intervals assume."
     )
-    if found.noise is None or not math.isfinite(found.noise.high):
+    if found.noise is None:
+        yield f"How large the noise is: there is no A/A pair of {REFERENCE} in this setting."
+    elif not math.isfinite(found.noise.high):
         yield f"How large the noise is: there are too few rounds of the A/A pair of {REFERENCE}."
     else:
         yield (

@@ -149,7 +149,11 @@ def _read_rows(found: _Found) -> pa.Table:
     reasons: dict[str, tuple[int, list[str]]] = {}
     try:
         with pq.ParquetFile(path, read_dictionary=list(TEXT_COLUMNS)) as file:
-            batches = map(pa.Table.from_batches, ([batch] for batch in file.iter_batches(1 << 17)))
+            # An older version may have them under other names, and upgrading looks at all there is.
+            columns = list(COLUMNS) if {*COLUMNS} <= {*file.schema_arrow.names} else None
+            batches = map(
+                pa.Table.from_batches, ([part] for part in file.iter_batches(1 << 17, columns=columns))
+            )
             parts += [_narrow(_valid(conform(upgrade(batch)), reasons)) for batch in batches]
     except FileNotFoundError:
         found.note(path.name, "is missing: nothing was synced yet")

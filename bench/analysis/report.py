@@ -19,9 +19,10 @@ from bench.analysis.load import Dataset, load
 from bench.analysis.provenance import flatten
 from bench.analysis.settings import Setting, split, varying
 from bench.analysis.style import to_svg, write_png
+from bench.analysis.summary import USED, summarise, write_summary
 from bench.analysis.tables import MainRow, main_table
 
-PAGE = "report.html"
+PAGE, SUMMARY = "report.html", "summary.json"
 _CHARTED = 4  # settings; where there are more, the page is a matrix with tables
 
 
@@ -80,7 +81,7 @@ class _Pictures:
 
 
 def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False) -> Report:
-    """Analyse synced campaigns; write `report.html` and `figures/*.png` into `out`.
+    """Analyse synced campaigns; write `report.html`, `summary.json` and `figures/*.png`.
 
     Args:
         directories: of one campaign, or of several that belong together.
@@ -100,6 +101,11 @@ def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False)
         _section(dataset, settings, setting, pictures, f"{number}-" if len(settings) > 1 else "")
         for number, setting in enumerate(settings, 1)
     ]
+    write_summary(
+        out / SUMMARY,
+        [header.campaign for header in dataset.headers],
+        {setting.name: summarise(setting.rows[list(USED)]) for setting in settings},
+    )
     page = out / PAGE
     page.write_text(_page(dataset, sections, overview_svg), encoding="utf-8")
     return Report(page, tuple(pictures.written), {section.setting.name: section.main for section in sections})

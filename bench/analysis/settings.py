@@ -68,9 +68,14 @@ def twin_of(strategy: str) -> str:
 
 
 def varying(settings: Sequence[Setting]) -> tuple[str, ...]:
-    """Facts that tell the settings apart."""
-    names = settings[0].facts if settings else ()
-    return tuple(name for name in names if len({str(setting.facts[name]) for setting in settings}) > 1)
+    """Facts that tell the settings apart, without those that follow from others: few names, short titles."""
+    names: list[str] = []
+    apart = 1
+    for name in sorted(settings[0].facts if settings else (), key=lambda name: name == "endpoint"):
+        found = len({tuple(str(setting.facts[one]) for one in (*names, name)) for setting in settings})
+        if found > apart:
+            names, apart = [*names, name], found
+    return tuple(names)
 
 
 def split(dataset: Dataset) -> tuple[Setting, ...]:

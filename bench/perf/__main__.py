@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 
+from bench.perf.analysis import aggregates_against_duckdb, report_of_a_million
 from bench.perf.campaign import quick_campaign
 from bench.perf.figure import Measure
 from bench.perf.function import function_init_ratio, instrument_overhead
@@ -11,6 +12,8 @@ MEASURES: Mapping[str, Measure] = {
     "campaign": quick_campaign,
     "instrument": instrument_overhead,
     "init": function_init_ratio,
+    "report": report_of_a_million,
+    "aggregate": aggregates_against_duckdb,
 }
 
 

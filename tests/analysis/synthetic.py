@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench.campaign.sync import ROWS
@@ -317,29 +316,3 @@ def write_campaign(directory: Path, shape: Shape | None = None) -> Path:
     pq.write_table(pa.table(samples), directory / "connections.parquet", compression="zstd")
     (directory / "invalid.jsonl").write_text("")
     return directory
-
-
-def enlarge(directory: Path, rows: int) -> None:
-    """Repeat each cell as further rounds, with fresh noise, until there are `rows` or a few more."""
-    path = directory / "rows.parquet"
-    base = pq.read_table(path)
-    rng = np.random.default_rng(0)
-    copies = -(-rows // len(base))
-    rounds, sequences = pc.max(base["round"]).as_py() + 1, pc.max(base["sequence"]).as_py() + 1
-    with pq.ParquetWriter(path, base.schema, compression="zstd") as writer:
-        for cell in pc.unique(base["cell"]):
-            own = base.filter(pc.equal(base["cell"], cell))
-            table = pa.concat_tables([own] * copies)
-            copy = np.repeat(np.arange(copies), len(own))
-            changed = {
-                "round": table["round"].to_numpy() + copy * rounds,
-                "sequence": table["sequence"].to_numpy() + copy * sequences,
-            }
-            noise = rng.lognormal(0, 0.05, len(table))
-            for name in ("latency_s", "checkout_s", "connect_s", "ping_s", "execute_s", "reset_s"):
-                changed[name] = table[name].to_numpy() * noise
-            for name, values in changed.items():
-                at = base.schema.get_field_index(name)
-                array = pa.array(values, base.schema.field(at).type, from_pandas=True)
-                table = table.set_column(at, name, array)
-            writer.write_table(table)

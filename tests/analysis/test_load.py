@@ -10,7 +10,6 @@ from bench.analysis.load import CannotLoad, Dataset, load
 from bench.analysis.settings import split
 from bench.campaign import sync
 from tests.analysis.edit import edit_header, edit_rows, edit_table, small_campaign
-from tests.analysis.synthetic import enlarge
 
 
 def only_problem(dataset: Dataset) -> tuple[str, int]:
@@ -250,11 +249,3 @@ def test_rows_out_of_order_are_put_in_order(tmp_path: Path) -> None:
         found.astype({"cell": str}).sort_values(by_time)[columns].values.tolist()
         == expected.astype({"cell": str}).sort_values(by_time)[columns].values.tolist()
     )
-
-
-def test_enlarged_campaign_is_still_one(tmp_path: Path) -> None:
-    small_campaign(tmp_path)
-    enlarge(tmp_path, 1000)
-    dataset = load([tmp_path])
-    assert dataset.problems == ()
-    assert 1000 <= len(dataset.rows) <= 1100

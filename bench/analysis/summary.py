@@ -1,0 +1,69 @@
+"""Point figures of every strategy, gap and kind of request, small enough to keep beside the code."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_GROUP = ["label", "gap_ratio", "kind"]
+_QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99, "max_s": 1.0}
+USED = (*_GROUP, "lost", "latency_s", "connects", "wire_commands")
+
+
+def summarise(rows: pd.DataFrame) -> pd.DataFrame:
+    """Aggregate rows that have the columns `USED`.
+
+    Returns:
+        One line for each group, with `n`, `lost`, latency quantiles of the answered requests in seconds (the
+        inverse of their distribution function, so values that were observed; NaN if none was answered), and
+        the means of `connects` and `wire_commands`.
+
+    """
+    groups = rows.groupby(_GROUP, observed=True)
+    found = groups.agg(
+        n=("lost", "size"),
+        lost=("lost", "sum"),
+        connects=("connects", "mean"),
+        wire_commands=("wire_commands", "mean"),
+    )
+    codes = groups.ngroup().to_numpy()
+    answered = ~rows["lost"].to_numpy()
+    codes, latency = codes[answered], rows["latency_s"].to_numpy()[answered]
+    ordered = latency[np.lexsort((latency, codes))]
+    counts = np.bincount(codes, minlength=len(found))
+    ends = np.cumsum(counts)
+    some = counts > 0
+    for name, q in _QUANTILES.items():
+        ranks = np.maximum(np.ceil(q * counts).astype(int), 1)
+        values = np.full(len(found), np.nan)
+        values[some] = ordered[(ends - counts + ranks - 1)[some]]
+        found[name] = values
+    return found[["n", "lost", *_QUANTILES, "connects", "wire_commands"]]
+
+
+def write_summary(path: Path, campaigns: Sequence[str], tables: dict[str, pd.DataFrame]) -> None:
+    """Write the summaries of all settings as JSON, numbers to six digits.
+
+    Args:
+        path: of the file.
+        campaigns: ids.
+        tables: a summary for each setting, by its name.
+
+    """
+    settings = {name: _records(table) for name, table in tables.items()}
+    content = {"campaigns": list(campaigns), "settings": settings}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = table.reset_index().astype({"label": str, "kind": str}).to_dict("records")
+    return [{str(name): _plain(value) for name, value in record.items()} for record in plain]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if np.isnan(value) else float(f"{value:.6g}")
+    return value
