@@ -4,11 +4,16 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
+
+# A function that waits longer for its store is killed by its timeout, and its rows with it.
+ATTEMPTS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 4, 2, 3
+_RACE_S = 0.2  # between creates of a key that S3 says is just being created
 
 
 class StoreError(Exception):
@@ -157,7 +162,12 @@ class S3Store:
 
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
-        self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+        config = Config(
+            retries={"mode": "standard", "max_attempts": ATTEMPTS},
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+        )
+        self._client: Any = boto3.client("s3", config=config)
         self._client_error, self._boto_error = ClientError, BotoCoreError
 
     @contextlib.contextmanager
@@ -173,19 +183,29 @@ class S3Store:
             raise StoreError(f"store {self.url}: cannot {verb} {key}: {error}") from error
 
     def put_new(self, key: str, data: bytes) -> bool:  # noqa: D102
+        with self._explained("write", key):
+            for _ in range(ATTEMPTS):
+                status = self._create(key, data)
+                if status == 409:  # somebody is creating it right now: our own lost attempt, say
+                    time.sleep(_RACE_S)
+                    continue
+                if status == 412 and self.get(key) != data:
+                    raise Conflict(f"store {self.url}: {key} exists with other content")
+                return status == 200
+        raise StoreError(f"store {self.url}: cannot write {key}: ConditionalRequestConflict")
+
+    def _create(self, key: str, data: bytes) -> int:
+        """Put an object if there is none; 200, 412 if there is one, 409 if one is being created."""
         checksum = b64encode(hashlib.sha256(data).digest()).decode()
         where = {"Bucket": self._bucket, "Key": self._prefix + key}
-        with self._explained("write", key):
-            try:
-                self._client.put_object(Body=data, IfNoneMatch="*", ChecksumSHA256=checksum, **where)
-            except self._client_error as error:
-                # 412: it is there. 409: a racing create; whoever won, the object decides below.
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
-                    raise
-                if self.get(key) == data:
-                    return False
-                raise Conflict(f"store {self.url}: {key} exists with other content") from None
-        return True
+        try:
+            self._client.put_object(Body=data, IfNoneMatch="*", ChecksumSHA256=checksum, **where)
+        except self._client_error as error:
+            status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status not in (409, 412):
+                raise
+            return status
+        return 200
 
     def get(self, key: str) -> bytes:  # noqa: D102
         with self._explained("read", key):

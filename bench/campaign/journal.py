@@ -41,6 +41,14 @@ class Journal:
         content: dict[str, Any] = json.loads(self.store.get(f"{self.campaign}/{name}.json"))
         return content
 
+    def begun(self) -> bool:
+        """Whether there is such a campaign; one killed before it wrote its header never was."""
+        try:
+            self.read("header")
+        except KeyError:
+            return False
+        return True
+
     def names(self, folder: str) -> list[str]:
         """Names of the objects in a folder, less the folder and the ending."""
         prefix = f"{self.campaign}/{folder}/"
@@ -68,8 +76,15 @@ def newest(store: Store, name: str) -> str:
     """
     found = store.list_folders()
     named = re.compile(rf"{re.escape(name)}-\d{{8}}T\d{{6}}Z-\w+")
-    of_name = [folder for folder in found if named.fullmatch(folder)]
-    if not of_name:
-        held = f"it holds {', '.join(found)}" if found else "it is empty"
-        raise NoCampaign(f"store {store.url}: no campaign {name!r}; {held}")
-    return max(of_name)  # the time is part of the id
+    of_name = sorted(filter(named.fullmatch, found), reverse=True)  # the time is part of the id
+    for folder in of_name:
+        if Journal(store, folder).begun():
+            return folder
+    raise no_campaign(store, name)
+
+
+def no_campaign(store: Store, name: str) -> NoCampaign:
+    """Say that a campaign is not there, and which are."""
+    begun = [folder for folder in store.list_folders() if Journal(store, folder).begun()]
+    held = f"it holds {', '.join(begun)}" if begun else "it is empty"
+    return NoCampaign(f"store {store.url}: no campaign {name!r}; {held}")

@@ -14,7 +14,7 @@ from bench.campaign.schedule import WINDOW_S, Lane, Step
 from bench.campaign.unanswered import ENVIRONMENT_LOST, row_of_unanswered
 from bench.function.invocation import Invocation, encode_rows
 from bench.function.record import Outcome
-from bench.store import Conflict
+from bench.store import Conflict, StoreError
 
 # Lanes with equal gaps that start together stay together, and then queue for their turns.
 STAGGER_S = 3 * WINDOW_S
@@ -85,9 +85,9 @@ class Runner:
             attempts: for cells that were begun before, the number of this attempt.
 
         Raises:
-            CampaignStopped: the database stopped answering, or the function is broken.
+            CampaignStopped: the database stopped answering, the function is broken, or what an invocation
+                brought can be stored neither by the function nor from here.
             InvokeFailed: the Lambda service stopped answering.
-            StoreError: rows came home in an answer, and the client cannot store them either.
 
         """
         states = [
@@ -120,6 +120,20 @@ class Runner:
         invocation = self._invocation(step, cell.attempt, sent_ns - round((sent - due) * 1e9), sent_ns)
         reply = self._invoker.invoke(lane.function, invocation.as_dict())
         done_ns = self._clock.wall_ns()
+        try:
+            outcomes = self._file(invocation, reply, lane, cell, done_ns)
+        except StoreError as error:
+            raise CampaignStopped(
+                f"{error}; all that was stored before is safe there, but not invocation {step.sequence} of "
+                f"cell {step.cell.id}: once the store is mended, --resume measures that cell again"
+            ) from error
+        self._watch(step.cell, outcomes, reply)
+
+    def _file(
+        self, invocation: Invocation, reply: Reply, lane: _LaneState, cell: _CellState, done_ns: int
+    ) -> Sequence[str]:
+        """Store what the function could not, and the cell if it is finished; the requests' outcomes."""
+        outcomes: Sequence[str]
         if reply.function_error:
             outcomes = self._file_unanswered(invocation, reply, lane.environment, done_ns)
         else:
@@ -130,9 +144,9 @@ class Runner:
         cell.invocations.append(_record(invocation, lane, reply, done_ns))
         cell.left -= 1
         if cell.left == 0:
-            content = {"cell": step.cell.id, "attempt": cell.attempt, "invocations": cell.invocations}
-            self._journal.write(f"cells/{step.cell.id}", content)
-        self._watch(step.cell, outcomes, reply)
+            content = {"cell": invocation.cell, "attempt": cell.attempt, "invocations": cell.invocations}
+            self._journal.write(f"cells/{invocation.cell}", content)
+        return outcomes
 
     def _invocation(self, step: Step, attempt: int, due_ns: int, sent_ns: int) -> Invocation:
         request = self._campaign.request

@@ -1,5 +1,6 @@
 """One run of the campaign command: check, describe, run, and leave word of how it ended."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -8,12 +9,12 @@ from typing import Any
 from bench.campaign.clock import SystemClock
 from bench.campaign.header import check_same, make_header, new_id
 from bench.campaign.invoker import Invoker, LambdaInvoker
-from bench.campaign.journal import Journal, newest
+from bench.campaign.journal import Journal, newest, no_campaign
 from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped, Progress, Runner
 from bench.campaign.sampling import Sampling
 from bench.campaign.schedule import plan_lanes
-from bench.store import Store, check_writable
+from bench.store import Store, StoreError, check_writable
 
 NEWEST = "newest"  # resume the newest campaign of the file's name
 
@@ -47,7 +48,10 @@ def open_journal(file: CampaignFile, store: Store, resume: str | None) -> Journa
     check_writable(store)
     if resume is None:
         return Journal(store, new_id(file.campaign.name))
-    return Journal(store, newest(store, file.campaign.name) if resume == NEWEST else resume)
+    journal = Journal(store, newest(store, file.campaign.name) if resume == NEWEST else resume)
+    if not journal.begun():
+        raise no_campaign(store, journal.campaign)
+    return journal
 
 
 def run_session(
@@ -101,7 +105,9 @@ def run_session(
     finally:
         record["ended_wall_ns"] = time.time_ns()
         record["sampling"] = asdict(sampling.tally)
-        journal.write(f"sessions/{session}", record)
+        # A store that broke the campaign may be too broken to take word of it; the first error is the news.
+        with contextlib.suppress(*() if record["how"] == "finished" else (StoreError,)):
+            journal.write(f"sessions/{session}", record)
     return Finished(journal.campaign, time.monotonic() - began, len(cells))
 
 

@@ -10,6 +10,7 @@ import pytest
 from bench.campaign.header import make_header
 from bench.campaign.journal import Journal, NoCampaign, newest
 from bench.campaign.plan import CampaignFile
+from bench.campaign.session import open_journal
 from bench.campaign.sync import ROWS, sync
 from bench.campaign.unanswered import row_of_unanswered
 from bench.function.invocation import Invocation, encode_rows
@@ -134,3 +135,14 @@ def test_the_newest_campaign_of_a_name_is_found_by_its_time(tmp_path: Path) -> N
     assert newest(store, "quick") == "quick-20260102T000000Z-aaaa"
     with pytest.raises(NoCampaign, match="no campaign 'full'; it holds quick-2026"):
         newest(store, "full")
+
+
+def test_a_campaign_killed_before_its_header_was_written_is_none(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    Journal(store, "quick-20260101T000000Z-aaaa").write("header", {})
+    (tmp_path / "quick-20260102T000000Z-aaaa").mkdir()
+    assert newest(store, "quick") == "quick-20260101T000000Z-aaaa"
+    with pytest.raises(
+        NoCampaign, match="no campaign 'quick-20260102T000000Z-aaaa'; it holds quick-20260101"
+    ):
+        open_journal(CampaignFile.load("quick"), store, "quick-20260102T000000Z-aaaa")

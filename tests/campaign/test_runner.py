@@ -14,7 +14,7 @@ from bench.campaign.plan import Campaign, Factors, Repetition, Request
 from bench.campaign.runner import DOWN_AFTER, CampaignStopped, Progress, Runner
 from bench.campaign.schedule import expected_s, plan_lanes
 from bench.function.record import Outcome, Row
-from bench.store import FileStore
+from bench.store import FileStore, StoreError
 from tests.campaign.fakes import FakeClock, FakeFunction, answer, reply
 
 
@@ -168,3 +168,28 @@ def test_a_broken_function_is_named_not_recorded_as_a_lost_request(tmp_path: Pat
     with pytest.raises(CampaignStopped, match="BadConfiguration: POOLBENCH_PROXY_ENDPOINT"):
         run.start()
     assert run.rows() == []
+
+
+class FullStore(FileStore):
+    """Takes so many objects."""
+
+    room = 10
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        if self.room == 0:
+            raise StoreError(f"store {self.url}: cannot write {key}: No space left on device")
+        self.room -= 1
+        return super().put_new(key, data)
+
+
+def test_rows_that_can_be_stored_nowhere_stop_the_campaign_which_says_what_is_safe(tmp_path: Path) -> None:
+    run = Run(
+        tmp_path,
+        make_campaign(),
+        answers=lambda _event: answer("ok", stored=None, rows=({"some": "row"},), store_error="full"),
+    )
+    run.journal = Journal(FullStore(tmp_path), "t-1")
+    with pytest.raises(CampaignStopped, match=r"No space left on device; all that was stored before is safe"):
+        run.start()
+    stored = list(run.journal.store.list_keys("t-1/"))
+    assert (len(stored), len(run.function.calls)) == (10, 11 - len(run.journal.finished_cells()))
