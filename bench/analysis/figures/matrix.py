@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.analysis.requests import Kind
@@ -13,38 +14,33 @@ from bench.function.record import Outcome
 
 @styled
 def matrix(settings: Sequence[Setting]) -> Figure | None:
-    """Lost of all first-after-gap requests, a column for each setting; None if there is only one."""
+    """Lost first requests after gaps beyond the timeout, a column for each setting; None if there is one."""
     if len(settings) < 2:
         return None
     labels = list(dict.fromkeys(label for setting in settings for label in setting.strategies))[::-1]
-    names = varying(settings)
-    figure = Figure(figsize=(WIDTH_IN, 1.5 + 0.27 * len(labels)), layout="constrained")
+    figure = Figure(figsize=(WIDTH_IN, 1.5 + 0.36 * len(labels)), layout="constrained")
     axis = figure.subplots()
     for column, setting in enumerate(settings):
-        rows = setting.select(["label", "lost", "outcome"], Kind.FIRST_AFTER_GAP)
-        for label, group in rows.groupby("label", observed=True):
-            if label not in labels:
-                continue
-            lost, hung = int(group["lost"].sum()), int((group["outcome"] == Outcome.HANG).sum())
-            place = labels.index(str(label))
-            axis.barh(
-                place,
-                1,
-                1,
-                column - 0.5,
-                color=BLUE if hung else RED,
-                alpha=lost / len(group),
-                edgecolor=GRID,
-            )
-            text = f"{lost}/{len(group)}" + (" hang" if hung else "")
-            weight = "bold" if lost else "normal"
-            axis.text(column, place, text, ha="center", va="center", fontsize=7, color=INK, fontweight=weight)
+        rows = setting.select(["label", "lost", "outcome", "error_code", "gap_seen"], Kind.FIRST_AFTER_GAP)
+        for label, group in rows[rows["gap_seen"] > 1].groupby("label", observed=True):
+            if label in labels:
+                _cell(axis, column, labels.index(str(label)), group)
+    names = varying(settings)
     heads = ["\n".join(str(setting.facts[name]) for name in names) for setting in settings]
-    axis.set_xticks(range(len(settings)), heads, rotation=0 if len(settings) < 9 else 60)
+    axis.set_xticks(range(len(settings)), heads, rotation=0 if len(settings) < 7 else 60)
     axis.set_yticks(range(len(labels)), labels)
-    axis.set_xticks(np.arange(len(settings) + 1) - 0.5, minor=True)
     axis.set(xlim=(-0.5, len(settings) - 0.5), ylim=(-0.5, len(labels) - 0.5))
     axis.grid(visible=False)
     axis.xaxis.tick_top()
-    axis.set_xlabel(f"{', '.join(names)}   (lost of sent; empty: not measured; fewer is better)")
+    axis.set_xlabel(f"{', '.join(names)}   (lost of sent, with the error's code; fewer is better)")
     return figure
+
+
+def _cell(axis: Axes, column: int, place: int, rows: pd.DataFrame) -> None:
+    lost, hung = rows[rows["lost"]], bool((rows["outcome"] == Outcome.HANG).any())
+    color, share = BLUE if hung else RED, len(lost) / len(rows)
+    axis.barh(place, 1, 1, column - 0.5, color=color, alpha=0.7 * share, edgecolor=GRID)
+    codes = [f"{code:.0f}" for code in sorted(lost["error_code"].dropna().unique())]
+    text = "\n".join([f"{len(lost)}/{len(rows)}", *(["hang"] if hung else []), ", ".join(codes)]).strip()
+    weight = "bold" if len(lost) else "normal"
+    axis.text(column, place, text, ha="center", va="center", fontsize=7, color=INK, fontweight=weight)

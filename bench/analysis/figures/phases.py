@@ -8,10 +8,10 @@ from matplotlib.patches import Patch
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
-from bench.analysis.style import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PINK, panels, styled
+from bench.analysis.style import BLUE, GREEN, GRID, INK, ORANGE, PINK, panels, styled
 
 _PHASES = {  # name -> colour and hatch; the hatches tell them apart in black and white
-    "pool": (MUTED, ""),
+    "pool": (GRID, ""),
     "ping": (PINK, "////"),
     "connect": (BLUE, ".."),
     "execute": (GREEN, ""),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -15,7 +16,19 @@ from bench.analysis.style import INK, MUTED, SHADE, look_of, panels, styled
 from bench.analysis.tradeoff import Price
 from bench.function.strategies import REFERENCE
 
-_FLOOR = -0.5  # room below zero for the names
+_NAME_PT = 10.5  # height of a line of names
+_SCALE_PT = 120  # from none lost to all lost
+_NAME_SHARE = 0.3  # of a panel's width that the longest name takes: closer points share a column of names
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A strategy in one panel: what it adds, in ms, and in which line its name goes."""
+
+    price: Price
+    added: float
+    latency: Quantiles
+    line: int = 0
 
 
 @styled
@@ -26,16 +39,41 @@ def tradeoff(found: Answer) -> Figure | None:
     if not shown or reference is None:
         return None
     base = reference.steady.median.value
-    figure, axes = panels(2, columns=2, height_in=3.6, sharex=True, sharey=True)
-    for axis, title, latencies in (
-        (axes[0], "a steady request", [price.steady for price in shown]),
-        (axes[1], "the first request beyond the timeout", [price.beyond for price in shown]),
-    ):
-        _panel(axis, shown, latencies, base, found)
+    titles = ("a steady request", "the first request beyond the timeout")
+    sides = (
+        _points(shown, [price.steady for price in shown], base),
+        _points(shown, [price.beyond for price in shown], base),
+    )
+    added = [point.added for points in sides for point in points] or [0.0]
+    width = (max(added) - min(added)) or 1.0
+    sides = (_in_lines(sides[0], width), _in_lines(sides[1], width))
+    below, above = (
+        25
+        + _NAME_PT
+        * max((point.line for side in sides for point in side if point.price.is_safe is safe), default=0)
+        for safe in (True, False)
+    )
+    figure, axes = panels(
+        2, columns=2, height_in=(below + above + _SCALE_PT) / 72 + 0.5, sharex=True, sharey=True
+    )
+    for axis, title, points in zip(axes, titles, sides, strict=True):
+        _panel(axis, points, found.front)
         axis.set_title(title)
-        axis.margins(x=0.18)
-    axes[0].set_ylim(_FLOOR, 1 - _FLOOR)
-    axes[0].set_yticks([0, 0.25, 0.5, 0.75, 1])
+        never = [price.label for price in shown if price not in [point.price for point in points]]
+        if never:
+            axis.text(
+                0.5,
+                0.97,
+                "never answered: " + _wrapped(never),
+                transform=axis.transAxes,
+                ha="center",
+                va="top",
+            )
+    axes[0].set(
+        xlim=(min(added) - 0.2 * width, max(added) + 0.2 * width),
+        ylim=(-below / _SCALE_PT, 1 + above / _SCALE_PT),
+        yticks=[0, 0.25, 0.5, 0.75, 1],
+    )
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
     figure.legend(handles=_legend(shown), loc="outside upper center", ncols=5)
     figure.supxlabel(f"added to a steady {REFERENCE} request, ms at p50   (farther left is better)")
@@ -43,73 +81,81 @@ def tradeoff(found: Answer) -> Figure | None:
     return figure
 
 
-def _size(price: Price) -> float:
+def _points(shown: Sequence[Price], latencies: Sequence[Quantiles], base: float) -> list[_Point]:
+    found = [
+        _Point(price, 1e3 * (latency.median.value - base), latency)
+        for price, latency in zip(shown, latencies, strict=True)
+        if latency.median.n
+    ]
+    return sorted(found, key=lambda point: point.added)
+
+
+def _in_lines(points: Sequence[_Point], width: float) -> list[_Point]:
+    """Names of points that are close go below each other."""
+    placed: list[_Point] = []
+    for safe in (True, False):
+        first, line = -math.inf, 0
+        for point in (point for point in points if point.price.is_safe is safe):
+            near = point.added - first < _NAME_SHARE * 1.4 * width
+            first, line = (first, line + 1) if near else (point.added, 0)
+            placed.append(_Point(point.price, point.added, point.latency, line))
+    return placed
+
+
+def _wrapped(names: Sequence[str]) -> str:
+    return ",\n".join(", ".join(names[start : start + 4]) for start in range(0, len(names), 4))
+
+
+def _size(held: float) -> float:
     """Area of the marker, in square points."""
-    return 30 if math.isnan(price.held) else 25 + 20 * price.held
+    return 30 if math.isnan(held) else 25 + 20 * held
 
 
 def _legend(shown: Sequence[Price]) -> list[Line2D]:
     held = sorted(price.held for price in shown if not math.isnan(price.held))
-    sizes = [
-        (f"{value:.1f} connections open", 25 + 20 * value)
-        for value in dict.fromkeys((held or [])[:: len(held) - 1 or 1])
-    ]
-    entries = [
-        Line2D([], [], linestyle="", marker="o", color=MUTED, markersize=math.sqrt(size), label=text)
-        for text, size in sizes
-    ]
+    ends = dict.fromkeys((held[0], held[-1])) if held else {}
     ring: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markersize": 11}
-    return [*entries, Line2D([], [], linestyle="", color=INK, label="Pareto front of the safe set", **ring)]
+    return [
+        *(
+            Line2D(
+                *([], []), linestyle="", marker="o", color=MUTED, markersize=math.sqrt(_size(value)),
+                label=f"{value:.1f} connections open",
+            )
+            for value in ends
+        ),
+        Line2D([], [], linestyle="", color=INK, label="Pareto front of the safe set", **ring),
+    ]  # fmt: skip
 
 
-def _panel(
-    axis: Axes, shown: Sequence[Price], latencies: Sequence[Quantiles], base: float, found: Answer
-) -> None:
-    axis.axhspan(_FLOOR, 0.05, color=SHADE, linewidth=0)
-    axis.text(
-        0.01, 0.06, "lost none: the safe set", transform=axis.get_yaxis_transform(), color=MUTED, va="bottom"
-    )
-    points: list[tuple[float, Price]] = []
-    for price, latency in zip(shown, latencies, strict=True):
-        if latency.median.n == 0:
-            continue
-        x, lost = 1e3 * (latency.median.value - base), price.lost_beyond
-        points.append((x, price))
-        look = look_of(price.label)
+def _panel(axis: Axes, points: Sequence[_Point], front: Sequence[str]) -> None:
+    axis.axhspan(-10, 0.05, color=SHADE, linewidth=0)
+    axis.text(0.01, 0.06, "lost none: the safe set", transform=axis.get_yaxis_transform(), color=MUTED)
+    for point in points:
+        lost, look = point.price.lost_beyond, look_of(point.price.label)
+        size = _size(point.price.held)
         spread = [[lost.value - lost.low], [lost.high - lost.value]]
-        axis.errorbar(x, lost.value, spread, _reach(latency.median), color=look.color, elinewidth=0.8)
+        reach = _reach(point.latency.median)
+        axis.errorbar(point.added, lost.value, spread, reach, color=look.color, elinewidth=0.8)
         axis.scatter(
-            x, lost.value, s=_size(price), color=look.color, marker=look.marker, zorder=3, alpha=0.85
+            point.added, lost.value, s=size, color=look.color, marker=look.marker, zorder=3, alpha=0.85
         )
-        if price.label in found.front:
+        on_front = point.price.label in front
+        if on_front:
             ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidth": 1.1, "zorder": 4}
-            axis.scatter(x, lost.value, s=_size(price) + 110, **ring)
-    never = [price.label for price, latency in zip(shown, latencies, strict=True) if latency.median.n == 0]
-    if never:
-        text = f"never answered: {', '.join(never)}"
-        axis.text(0.98, 0.97, text, transform=axis.transAxes, ha="right", va="top", fontsize=8)
-    _name(axis, points, found)
+            axis.scatter(point.added, lost.value, s=size + 110, **ring)
+        away = 20 + _NAME_PT * point.line
+        axis.annotate(
+            point.price.label,
+            (point.added, lost.value),
+            (0, -away if point.price.is_safe else away),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=7.5,
+            fontweight="bold" if on_front else "normal",
+        )
 
 
 def _reach(median: Estimate) -> list[list[float]]:
     low, high = median.value - median.low, median.high - median.value
     return [[1e3 * low if math.isfinite(low) else 0.0], [1e3 * high if math.isfinite(high) else 0.0]]
-
-
-def _name(axis: Axes, points: Sequence[tuple[float, Price]], found: Answer) -> None:
-    """Names in steps, below the safe ones and above the others, so that close points do not cover them."""
-    for above in (False, True):
-        row = [(x, price) for x, price in points if (not price.is_safe) == above]
-        for rank, (x, price) in enumerate(sorted(row, key=lambda point: point[0])):
-            step = 20 + 11 * (rank % 4)
-            axis.annotate(
-                price.label,
-                (x, price.lost_beyond.value),
-                (0, step if above else -step),
-                textcoords="offset points",
-                ha="center",
-                va="center",
-                fontsize=7.5,
-                fontweight="bold" if price.label in found.front else "normal",
-                arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 4},
-            )

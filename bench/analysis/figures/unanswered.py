@@ -10,6 +10,7 @@ from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
 from bench.analysis.style import look_of, panels, styled
 
+_LEGEND_COLUMNS = 6
 _STEPS = 400  # of a line; more than a chart can show
 
 
@@ -21,7 +22,8 @@ def unanswered(setting: Setting) -> Figure:
     """
     rows = setting.select(["label", "lost", "latency_s", "gap_seen"], Kind.FIRST_AFTER_GAP)
     rows = rows[rows["label"].isin(setting.strategies)]
-    figure, axes = panels(2, columns=2, height_in=3.0, sharex=True, sharey=True)
+    legend_rows = -(-len(setting.strategies) // _LEGEND_COLUMNS)
+    figure, axes = panels(2, columns=2, height_in=2.8 + 0.18 * legend_rows, sharex=True, sharey=True)
     answered = 1e3 * rows.loc[~rows["lost"], "latency_s"]
     left, right = 0.7 * float(answered.min()), 1.5 * float(answered.max())
     titles = ("gap within the timeout", "gap beyond the timeout")
@@ -46,9 +48,9 @@ def unanswered(setting: Setting) -> Figure:
     axes[0].yaxis.set_minor_locator(NullLocator())
     axes[0].yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     handles, labels = axes[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=6)
+    figure.legend(handles, labels, loc="outside upper center", ncols=_LEGEND_COLUMNS)
     figure.supxlabel("time since the request began, ms, log scale   (farther left is better)")
-    figure.supylabel("still unanswered, log scale   (lower is better)")
+    figure.supylabel("unanswered, log scale   (lower is better)")
     return figure
 
 
