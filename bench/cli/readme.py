@@ -1,6 +1,7 @@
 """`poolbench readme`: what README says of the results, from the results."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import click
@@ -35,7 +36,12 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise click.ClickException(f"{readme} has no line {BEGIN} with a line {END} after it")
-    blocks = "\n\n".join(_block(directory, readme.parent) for directory in directories)
+    with tempfile.TemporaryDirectory() as scratch:
+        blocks = "\n\n".join(
+            # Figures are drawn anew either way; a check throws them away.
+            _block(directory, readme.parent, Path(scratch) if check else directory)
+            for directory in directories
+        )
     made = f"{before}{BEGIN}\n{blocks}\n{END}{after}"
     if not check:
         readme.write_text(made, encoding="utf-8")
@@ -45,11 +51,12 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
         context.exit(1)
 
 
-def _block(directory: Path, base: Path) -> str:
+def _block(directory: Path, base: Path, out: Path) -> str:
     """One campaign: its price table, its picture, and its main table folded away; or the microbenchmarks."""
     if (directory / TRIMMED).exists():
         return f"### What a checkout costs\n\n{readme_table(directory / TRIMMED)}"
-    pictures = {picture.stem: picture for picture in write_report([directory], directory).figures}
+    figures = write_report([directory], out).figures
+    pictures = {picture.stem: directory / picture.relative_to(out) for picture in figures}
     (header,) = (dataset := load([directory])).headers
     parts = [f"### {header.content['name']}", str(header.content["description"])]
     if "matrix" in pictures:
