@@ -82,7 +82,8 @@ def finish(method: bytes, password: str | None, plugin: bytes, *answers: bytes) 
     sent: list[bytes] = []
     try:
         sent.append(next(exchange))
-        sent.extend(exchange.send(answer) for answer in answers[1:])
+        for answer in answers[1:]:
+            sent.append(exchange.send(answer))  # noqa: PERF401 (within a generator, StopIteration is an error)
     except StopIteration as end:
         return sent, end.value
     raise AssertionError("it goes on")
