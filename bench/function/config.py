@@ -6,6 +6,7 @@ import ssl
 import uuid
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL
 
@@ -65,6 +66,14 @@ class Secret:
         except (ValueError, KeyError, TypeError):
             # Never show the text: it is the secret.
             raise BadConfiguration("the secret is not JSON with username, password and dbname") from None
+
+    def masked(self, text: str) -> str:
+        """Text of somebody else, an error's say, with the password starred out, as it is and as in URLs."""
+        # SQLAlchemy leaves blanks and plus signs in the URLs that it renders as they are.
+        forms = {self.password, quote(self.password, safe=" +"), quote_plus(self.password)} - {""}
+        for form in sorted(forms, key=len, reverse=True):  # one may begin with another
+            text = text.replace(form, "***")
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,12 +43,17 @@ class Environment:
 ENVIRONMENT = Environment()
 
 
+class EngineFailed(Exception):
+    """The strategy could not make its engine; the message is the error's own, without the password."""
+
+
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Lambda's entry point: the requests of one invocation, their rows into the store, a summary back.
 
     Raises:
         BadEvent: the event is not an invocation, or names an unknown workload.
         UnknownStrategy: it names an unknown strategy.
+        EngineFailed: the strategy's own code failed.
 
     """
     invocation = Invocation.from_dict(event)
@@ -79,7 +84,12 @@ def _new_cell(invocation: Invocation) -> Cell:
         label=invocation.label,
         tls=CONFIG.tls,
     )
-    return Cell(Client(get(invocation.strategy), setting))
+    strategy = get(invocation.strategy)
+    try:
+        return Cell(Client(strategy, setting))
+    except Exception as error:  # of whatever class: an engine of somebody's own is made by their code
+        # Not chained: Lambda would log the first error, and what it tells, too.
+        raise EngineFailed(CONFIG.secret.masked(f"{type(error).__name__}: {error}")) from None
 
 
 def _state(request: int, cell: Cell) -> State:
@@ -131,7 +141,7 @@ def _row(invocation: Invocation, request: int, cell: Cell, measured: Measurement
         outcome=measured.outcome,
         error_class=failure.error_class if failure else None,
         error_code=failure.code if failure else None,
-        error_message=failure.message if failure else None,
+        error_message=CONFIG.secret.masked(failure.message) if failure else None,
         error_phase=phases.failed_in,
         connection_invalidated=failure.invalidated if failure else None,
         connection_id=seen.connection_id,

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from urllib.parse import quote_plus
 
 import boto3
 import pytest
 from moto import mock_aws
+from sqlalchemy import URL
 
 from bench.function.config import Address, BadConfiguration, Config, Secret, address_of
 
@@ -68,3 +70,16 @@ def test_a_bad_address_names_its_variable(monkeypatch: pytest.MonkeyPatch, value
 def test_each_environment_has_an_id_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POOLBENCH_SECRET", json.dumps(SECRET))
     assert Config.load().environment != Config.load().environment
+
+
+@pytest.mark.parametrize("password", ["plain", "p w+d", "50%", "at@slash/colon:", "ключ"])
+def test_a_password_is_masked_as_it_is_and_as_urls_have_it(password: str) -> None:
+    secret = Secret("u", password, "d")
+    url = URL.create("mysql+pymysql", "u", password, "h", 1, "d")
+    assert secret.masked(f"no {password} here") == "no *** here"
+    assert secret.masked(url.render_as_string(hide_password=False)) == str(url)
+    assert secret.masked(f"?password={quote_plus(password)}") == "?password=***"
+
+
+def test_without_a_password_nothing_is_masked() -> None:
+    assert Secret("u", "", "d").masked("as it was") == "as it was"

@@ -47,7 +47,7 @@ def old_by_chance(row: dict[str, Any]) -> bool:
 
 def check_complete(user: User, undisturbed: User) -> None:
     """Every cell is there, once, and says what it says in a campaign that nobody killed."""
-    assert len(user.objects("*/cells/*")) == CELLS
+    assert len(user.objects("*/cells/*.json")) == CELLS
     counted = user.rows(counted=True)
     assert len(counted) == ROWS
     assert len({(row["cell"], row["sequence"], row["request"]) for row in counted}) == ROWS
