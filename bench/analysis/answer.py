@@ -89,9 +89,15 @@ def _because(chosen: Price, all_prices: Sequence[Price]) -> Iterator[str]:
 def cannot_say(setting: Setting, headers: Sequence[Header], found: Answer) -> Iterator[str]:
     """Claims that these data do not support, in sentences."""
     if any(header.is_local for header in headers):
+        added = max(header.added_rtt_s for header in headers)
+        trip = (
+            f"where a round trip was made to take {milliseconds(added)} ms more and nothing else of a network is"
+            if added
+            else "where a round trip costs next to nothing and CPU dominates"
+        )
         yield (
-            "Anything about RDS Proxy, Lambda or a VPC as such: this ran in the lab, on one machine, where "
-            "a round trip costs next to nothing and CPU dominates. Compare commands, not milliseconds."
+            "Anything about RDS Proxy, Lambda or a VPC as such: this ran in the lab, on one machine, "
+            f"{trip}. Compare commands before milliseconds."
         )
     first = setting.select(["label", "gap_ratio"], Kind.FIRST_AFTER_GAP)
     sizes = first.groupby(["label", "gap_ratio"], observed=True).size()

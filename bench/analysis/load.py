@@ -113,7 +113,7 @@ def load(directories: Sequence[Path], *, mixed: bool = False) -> Dataset:
     if differ and not mixed:
         listed = "; ".join(f"{name}: {' / '.join(map(str, values))}" for name, values in differ.items())
         raise CannotLoad(
-            f"the campaigns differ in settings ({listed}): report them one by one, or ask for a mixed report"
+            f"the campaigns differ in settings ({listed}): report them one by one, or together with --mixed"
         )
     frames = []
     for index, one in enumerate(campaigns):

@@ -32,6 +32,11 @@ class Header:
         return float(self.content["target"]["idle_client_timeout_s"])
 
     @property
+    def added_rtt_s(self) -> float:
+        """Round-trip time that the lab added; 0 on AWS, where the network has its own."""
+        return float(self.content["target"].get("added_rtt_s") or 0)
+
+    @property
     def is_local(self) -> bool:
         """Whether it was run against the lab, and not on AWS."""
         return bool(self.content["target"].get("kind") != "aws")

@@ -43,7 +43,10 @@ def _only_campaign(store: Store) -> str:
 @click.command()
 @click.argument("places", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: the first place]")
-def report(places: tuple[Path, ...], out: Path | None) -> None:
+@click.option(
+    "--mixed", is_flag=True, help="Take campaigns together whose settings differ, each setting apart."
+)
+def report(places: tuple[Path, ...], out: Path | None, mixed: bool) -> None:
     """Make the HTML page and figures of what was measured, and print the main table.
 
     PLACES are directories of synced campaigns, or JSON files of the microbenchmarks.
@@ -54,7 +57,7 @@ def report(places: tuple[Path, ...], out: Path | None) -> None:
         written = write_page(file, out or file.parent)
         _show(console, written.text, written.page)
     if directories:
-        show_report(console, directories, out or directories[0])
+        show_report(console, directories, out or directories[0], mixed=mixed)
 
 
 def describe(console: Console, synced: Synced) -> None:
@@ -67,9 +70,9 @@ def describe(console: Console, synced: Synced) -> None:
     console.print("; ".join(parts))
 
 
-def show_report(console: Console, directories: Sequence[Path], out: Path) -> None:
+def show_report(console: Console, directories: Sequence[Path], out: Path, *, mixed: bool = False) -> None:
     """Write the report, print its main table and its place."""
-    written = write_report(directories, out)
+    written = write_report(directories, out, mixed=mixed)
     console.print("latencies in ms; gaps in idle client timeouts; commands are round trips on the wire")
     _show(console, written.text, written.page)
 

@@ -179,3 +179,10 @@ def test_mixed_campaigns_are_refused_unless_asked_for(tmp_path: Path) -> None:
 def test_results_from_aws_are_not_called_local(tmp_path: Path) -> None:
     small_campaign(tmp_path, target={"kind": "aws"})
     assert "local lab" not in write_report([tmp_path], tmp_path).page.read_text()
+
+
+def test_added_round_trip_time_is_said(tmp_path: Path) -> None:
+    small_campaign(tmp_path, rtt_s=0.005)
+    page = write_report([tmp_path], tmp_path).page.read_text()
+    assert "5.00 ms added to every round trip" in page
+    assert "a round trip was made to take 5.00 ms more" in page
