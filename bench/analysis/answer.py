@@ -91,7 +91,7 @@ def cannot_say(setting: Setting, headers: Sequence[Header], found: Answer) -> It
     if any(header.is_local for header in headers):
         added = max(header.added_rtt_s for header in headers)
         trip = (
-            f"where a round trip was made to take {milliseconds(added)} ms more and nothing else of a network is"
+            f"where a round trip was made to take {milliseconds(added)} ms more, and no more of a network"
             if added
             else "where a round trip costs next to nothing and CPU dominates"
         )
