@@ -45,14 +45,12 @@ def old_by_chance(row: dict[str, Any]) -> bool:
     )
 
 
-def check_complete(user: User, undisturbed: User) -> None:
-    """Every cell is there, once, and says what it says in a campaign that nobody killed."""
+def check_complete(user: User) -> None:
+    """Every cell is there, and every request counts once."""
     assert len(user.objects("*/cells/*.json")) == CELLS
     counted = user.rows(counted=True)
     assert len(counted) == ROWS
     assert len({(row["cell"], row["sequence"], row["request"]) for row in counted}) == ROWS
-    assert {row["function_error"] for row in counted} == {None}
-    assert determined(user) == determined(undisturbed)
 
 
 def resume(user: User) -> str:
@@ -87,19 +85,21 @@ def test_a_campaign_killed_at_any_moment_goes_on_without_loss_or_doubles(
     while left:
         user = User(tmp_path_factory.mktemp("killed"))
         arguments: list[str] = []
+        before: dict[Path, bytes] = {}
         # Some campaigns are killed once, others while they are being resumed.
         for _ in range(rng.randint(1, min(4, left))):
             if not killed(user, arguments, rng):
                 break
             left -= 1
-            before = written(user)
+            before |= written(user)
             if list((user.folder / "runs").glob("store/*/header.json")):
                 arguments = ["--resume"]
         else:
             output = resume(user) if arguments else user.run("campaign", "smoke")[1]
             after = written(user)
             assert {path: after.get(path) for path in before} == before, output
-        check_complete(user, smoke)
+        check_complete(user)
+        assert determined(user) == determined(smoke)
 
 
 def command_has(user: User, *words: str) -> list[int]:
@@ -132,7 +132,7 @@ def test_a_campaign_whose_lab_breaks_stops_and_can_go_on(
     resume(user)
     after = written(user)
     assert {path: after.get(path) for path in before} == before
-    assert len(user.objects("*/cells/*")) == CELLS
+    check_complete(user)
 
 
 def test_an_environment_that_dies_is_replaced_and_the_rows_say_so(user: User) -> None:
