@@ -7,11 +7,13 @@ from bench.perf.analysis import aggregates_against_duckdb, report_of_a_million
 from bench.perf.campaign import quick_campaign
 from bench.perf.figure import Measure
 from bench.perf.function import function_init_ratio, instrument_overhead
+from bench.perf.proxy import proxy_against_haproxy
 
 MEASURES: Mapping[str, Measure] = {
     "campaign": quick_campaign,
     "instrument": instrument_overhead,
     "init": function_init_ratio,
+    "proxy": proxy_against_haproxy,
     "report": report_of_a_million,
     "aggregate": aggregates_against_duckdb,
 }

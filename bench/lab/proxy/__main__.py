@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -68,7 +70,14 @@ def _help_on_failures() -> str:
     return "\n".join(f"  {failure:20} {about.does}" for failure, about in DESCRIPTIONS.items())
 
 
+def _raise_file_limit() -> None:
+    """As many connections as the system lets us have: the usual limit, 1024, is for programs with few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 async def _run(config: Config) -> None:
+    _raise_file_limit()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,6 +93,8 @@ async def _run(config: Config) -> None:
     }
     sys.stdout.write(json.dumps(announcement) + "\n")
     sys.stdout.flush()
+    gc.collect()
+    gc.freeze()  # what is there now stays; collections need not look at it
     housekeeping = asyncio.create_task(proxy.keep_house())
     await stopped.wait()
     housekeeping.cancel()

@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import pymysql
-from pymysql.constants import COMMAND, CR
+from pymysql.constants import COMMAND, CR, ER
 from pymysql.cursors import Cursor
 
 from bench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, packet
@@ -31,8 +32,7 @@ class Backend:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What two sessions must have in common to use the same database connection one after the other."""
 
     user: str
@@ -54,8 +54,6 @@ class DatabaseRefused(Exception):
 class Borrower(Protocol):
     """The client connection that a database connection works for."""
 
-    id: int
-
     def answer(self, data: bytes) -> None:
         """Take bytes of the database's answer."""
 
@@ -74,8 +72,8 @@ class BackendConnection(asyncio.Protocol):
 
     Attributes:
         state: what the session has set; equal to the borrower's while it is lent.
-        borrower: whom it is lent to.
-        last_borrower: the id of whom it was lent to last, 0 for nobody yet.
+        borrower: who gets its answers; None while the proxy itself does.
+        last_borrower: id of the client that it was lent to last, 0 before there was one.
         used_at: when it last answered a borrower, monotonic clock.
         own_answer_at: when it last answered a command of the proxy's own.
 
@@ -106,6 +104,11 @@ class BackendConnection(asyncio.Protocol):
         self.valve: Valve
         self._waiting: asyncio.Future[bytes] | None = None  # for the answer to a command of the proxy's own
         self._answer = b""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is of no use any more."""
+        return self._transport.is_closing()
 
     @property
     def heard_at(self) -> float:
@@ -163,6 +166,7 @@ class BackendConnection(asyncio.Protocol):
     def close(self) -> None:
         """Drop the connection; the server rolls back and forgets the session."""
         self._transport.abort()
+        self._on_lost(self)  # now: nobody is to be lent it while the loop gets round to `connection_lost`
 
     async def run(self, payload: bytes) -> None:
         """Run a command of the proxy's own, while nobody has borrowed the connection.
@@ -172,7 +176,7 @@ class BackendConnection(asyncio.Protocol):
             DatabaseUnavailable: the connection was lost.
 
         """
-        if self._transport.is_closing():
+        if self.is_closed:
             raise DatabaseUnavailable("the connection is closed")
         self._answer = b""
         self._waiting = asyncio.get_running_loop().create_future()
@@ -248,29 +252,37 @@ def log_in(backend: Backend, identity: Identity, password: str) -> tuple[socket.
     with contextlib.ExitStack() as undo:
         undo.enter_context(raw)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        driver: pymysql.Connection[Cursor] = pymysql.Connection(
-            host=backend.host,
-            user=identity.user,
-            password=password,
-            client_flag=identity.capabilities,
-            autocommit=None,
-            read_timeout=CONNECT_TIMEOUT_S,
-            ssl_disabled=True,
-            program_name="poolbench proxy",
-            defer_connect=True,
-        )
-        try:
-            # PyMySQL closes the socket that it was given when it is forgotten, hence the duplicate.
-            driver.connect(raw.dup())
-        except pymysql.MySQLError as error:
-            code = int(error.args[0])
-            # Codes from CR_ERROR_FIRST on are PyMySQL's own, lower ones the server's.
-            if 0 < code < CR.CR_ERROR_FIRST:
-                raise DatabaseRefused(
-                    code, getattr(error, "sqlstate", "") or "HY000", str(error.args[1])
-                ) from error
-            raise DatabaseUnavailable(str(error)) from error
-        thread_id: int = driver.thread_id()  # type: ignore[no-untyped-call]
+        thread_id = _authenticate(raw, identity, password)
         raw.setblocking(False)
         undo.pop_all()
         return raw, thread_id
+
+
+def _authenticate(raw: socket.socket, identity: Identity, password: str) -> int:
+    driver: pymysql.Connection[Cursor] = pymysql.Connection(
+        user=identity.user,
+        password=password,
+        client_flag=identity.capabilities,
+        autocommit=None,
+        read_timeout=CONNECT_TIMEOUT_S,
+        ssl_disabled=True,
+        program_name="poolbench proxy",
+        defer_connect=True,
+    )
+    theirs = raw.dup()
+    try:
+        driver.connect(theirs)
+    except pymysql.MySQLError as error:
+        code = int(error.args[0])
+        # Codes from CR_ERROR_FIRST on are PyMySQL's own, lower ones the server's.
+        if 0 < code < CR.CR_ERROR_FIRST:
+            sqlstate = getattr(error, "sqlstate", None) or "HY000"
+            raise DatabaseRefused(code, sqlstate, str(error.args[1])) from error
+        raise DatabaseUnavailable(str(error)) from error
+    except RuntimeError as error:  # a plugin that PyMySQL does not know, or lacks a library for
+        raise DatabaseRefused(ER.UNKNOWN_ERROR, "HY000", str(error)) from error
+    finally:
+        # Now, and not when PyMySQL's objects are collected; nor by its own close(), which ends the session.
+        if (descriptor := theirs.detach()) >= 0:
+            os.close(descriptor)
+    return int(driver.thread_id())  # type: ignore[no-untyped-call]

@@ -66,6 +66,8 @@ class ClientConnection(Line):
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio's protocol."""
         super().connection_lost(exc)
+        if self._login:
+            self._login.cancel()
         if self._timer:
             self._timer.cancel()
         if self.commands:

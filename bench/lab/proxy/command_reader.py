@@ -14,21 +14,18 @@ class CommandReader:
 
     Attributes:
         length: payload length of the command last begun; MAX_PAYLOAD if it is that or more.
+        unfinished: whether parts of the command last begun are yet to be taken.
 
     """
 
-    __slots__ = ("_continued", "_inbox", "_rest", "length")
+    __slots__ = ("_continued", "_inbox", "_rest", "length", "unfinished")
 
     def __init__(self) -> None:
         self.length = 0
+        self.unfinished = False
         self._inbox = b""
         self._rest = 0  # bytes of the current packet that are not taken yet
         self._continued = False  # and another packet of the same command follows
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether parts of the command last begun are yet to be taken."""
-        return bool(self._rest) or self._continued
 
     @property
     def waiting(self) -> int:
@@ -61,18 +58,19 @@ class CommandReader:
         if size < end and length <= TEXT_LIMIT:
             return b""
         self.length = length
-        self._continued = length == MAX_PAYLOAD
+        self.unfinished = self._continued = length == MAX_PAYLOAD
         if size == end:
             self._inbox = b""
             return inbox
         self._inbox = inbox[end:]
         self._rest = max(0, end - size)
+        self.unfinished = self._rest > 0 or self._continued
         return inbox[:end]
 
     def more(self) -> bytes:
         """Take what has come of the command that was begun; empty if nothing has."""
         parts = []
-        while self._rest or self._continued:
+        while self.unfinished:
             if not self._rest:
                 if len(self._inbox) < HEADER_SIZE:
                     break
@@ -83,5 +81,6 @@ class CommandReader:
             if not part:
                 break
             self._rest -= len(part)
+            self.unfinished = self._rest > 0 or self._continued
             parts.append(part)
         return b"".join(parts)

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pymysql.constants import COMMAND, ER
+from pymysql.constants import ER
+from pymysql.constants.COMMAND import COM_CHANGE_USER, COM_PING, COM_QUERY, COM_QUIT
 
 from bench.lab.proxy.backend import BackendConnection, DatabaseRefused
 from bench.lab.proxy.command_reader import TEXT_LIMIT, CommandReader
@@ -26,9 +27,9 @@ from bench.lab.proxy.protocol import (
 )
 from bench.lab.proxy.reply import Reply
 from bench.lab.proxy.session import Session
-from bench.lab.proxy.statements import NO_EFFECT, Effect, Kill, effect_of
+from bench.lab.proxy.statements import NO_EFFECT, Kill, effect_of
 from bench.lab.proxy.valve import Hold
-from bench.lab.proxy.wire_commands import EFFECTS, PASSED_ON, QUERIES, TOO_LONG, UNANSWERED, name_of
+from bench.lab.proxy.wire_commands import PASSED_ON, QUERIES, TOO_LONG, UNANSWERED, effect_of_command, name_of
 
 if TYPE_CHECKING:
     from bench.lab.proxy.client import ClientConnection
@@ -52,11 +53,12 @@ class Commands:
 
     def __init__(self, client: "ClientConnection", context: Context, login: Login) -> None:
         self.id = client.id
-        self.answer: Callable[[bytes], None] = client.send
+        self.answer = client.sender()
         self.session = Session(login, context.facts)
         self.backend: BackendConnection | None = None
         self.logging_in = False
         self._client = client
+        self._tls = client.speaks_tls
         self._context = context
         self._reader = CommandReader()
         self._counts: Counter[int] = Counter()
@@ -94,7 +96,7 @@ class Commands:
         """
         pool, timeout_s = self._context.pool, self._context.settings.connection_borrow_timeout
         try:
-            backend = await pool.borrow(self, self.session.identity, self.session.state, timeout_s)
+            backend = await pool.borrow(self.id, self.session.identity, self.session.state, timeout_s)
         except BorrowTimeout:
             raise Refused(*BORROW_TIMEOUT) from None
         except DatabaseRefused as refused:
@@ -130,43 +132,40 @@ class Commands:
             self._client.end("malformed command", str(malformed))
 
     def _begin(self, command: int, data: bytes, length: int) -> None:
-        self._asked_at = monotonic()
+        self._asked_at = now = monotonic()
         self._sink = None
         self._counts[command] += 1
         if command in QUERIES:
-            metrics = self._context.metrics
-            metrics.queries += 1
-            metrics.queries_tls += self._client.speaks_tls
-        if command == COMMAND.COM_QUERY:
-            self._effect = effect_of(data[HEADER_SIZE + 1 :]) if length <= TEXT_LIMIT else TOO_LONG
-        elif command == COMMAND.COM_INIT_DB:
-            self._effect = Effect(schema=data[HEADER_SIZE + 1 :].decode(errors="replace"))
-        else:
-            self._effect = EFFECTS.get(command, NO_EFFECT)
-        if self._answers_alone(command, data):
+            self._context.metrics.count_query(tls=self._tls)
+        if command == COM_QUERY:
+            effect = effect_of(data[HEADER_SIZE + 1 :]) if length <= TEXT_LIMIT else TOO_LONG
+        elif self._answers_alone(command, data):
             return
-        if self._effect.kill:
-            data = self._kill(self._effect.kill, data)
+        else:
+            effect = effect_of_command(command, data[HEADER_SIZE + 1 :])
+        self._effect = effect
+        if effect.kill:
+            data = self._kill(effect.kill, data)
             if not data:
                 return
-        if self.backend:
-            self._forward(self.backend, command, data)
-            return
-        backend = self._context.pool.take(self, self.session.identity, self.session.state, self._last_backend)
-        if backend:
-            self._borrowed(backend)
-            self._forward(backend, command, data)
-        else:
-            self.busy = self._borrowing = True
-            self._start(self._borrow(command, data))
+        backend = self.backend
+        if backend is None:
+            session, pool = self.session, self._context.pool
+            backend = pool.take(self.id, session.identity, session.state, self._last_backend)
+            if backend is None:
+                self.busy = self._borrowing = True
+                self._start(self._borrow(command, data))
+                return
+            self._borrowed(backend, now)
+        self._forward(backend, command, data, now)
 
     def _answers_alone(self, command: int, data: bytes) -> bool:
         """Deal with what the database need not know of, or not yet; whether that was all."""
         if command in PASSED_ON:
-            if command != COMMAND.COM_PING or self.backend or self._context.settings.ping_database:
+            if command != COM_PING or self.backend or self._context.settings.ping_database:
                 return False
             self._answer_ok()
-        elif command == COMMAND.COM_QUIT:
+        elif command == COM_QUIT:
             self.busy = True
             self._client.end("client left")
         elif command in UNANSWERED:
@@ -177,7 +176,7 @@ class Commands:
             self._let_go_dirty()
             self.session.reset()
             self._answer_ok()
-        elif command == COMMAND.COM_CHANGE_USER:
+        elif command == COM_CHANGE_USER:
             self.busy = True
             self._start(self._change_user(data[HEADER_SIZE:]))
         else:
@@ -197,9 +196,9 @@ class Commands:
             self._answer_ok()
         return aimed
 
-    def _forward(self, backend: BackendConnection, command: int, data: bytes) -> None:
+    def _forward(self, backend: BackendConnection, command: int, data: bytes, now: float) -> None:
         self.busy = True
-        self._sent_at = monotonic()
+        self._sent_at = now
         self._sink = backend
         if self._client_is_slow:
             backend.valve.hold(Hold.PEER_SLOW, on=True)
@@ -213,7 +212,7 @@ class Commands:
         self._client.valve.hold(Hold.BORROWING, on=True)
         try:
             timeout_s = context.settings.connection_borrow_timeout
-            backend = await context.pool.borrow(self, self.session.identity, self.session.state, timeout_s)
+            backend = await context.pool.borrow(self.id, self.session.identity, self.session.state, timeout_s)
         except BorrowTimeout:
             context.events.add(monotonic(), Kind.BORROW_TIMEOUT, self.id)
             self._refuse(*BORROW_TIMEOUT)
@@ -221,14 +220,15 @@ class Commands:
             self._refuse(refused.code, refused.sqlstate, refused.message)
         else:
             self._borrowing = False
-            self._borrowed(backend)
-            self._forward(backend, command, data)
+            now = monotonic()
+            self._borrowed(backend, now)
+            self._forward(backend, command, data, now)
             self._pass_on()
         self._client.valve.hold(Hold.BORROWING, on=False)
 
-    def _borrowed(self, backend: BackendConnection) -> None:
-        now = monotonic()
+    def _borrowed(self, backend: BackendConnection, now: float) -> None:
         self.backend = backend
+        backend.borrower = self
         self._context.metrics.borrow_latency.add(now - self._asked_at)
         self._context.events.add(now, Kind.BORROW, self.id, backend.thread_id)
 
@@ -280,11 +280,10 @@ class Commands:
             return
         now = monotonic()
         context, session = self._context, self.session
-        context.metrics.response_latency.add(now - self._asked_at)
-        context.metrics.database_latency.add(now - self._sent_at)
+        context.metrics.count_answer(now - self._asked_at, now - self._sent_at)
         self._used_at = backend.used_at = now
         was_pinned = session.pinned
-        session.note(reply, self._effect, context.settings.tolerated_pins)
+        session.note(reply, self._effect, context.settings)
         backend.state = session.state
         if session.pinned and not was_pinned:
             context.metrics.pins[session.pinned] += 1

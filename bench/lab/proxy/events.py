@@ -5,7 +5,7 @@ from collections import deque
 from enum import StrEnum
 from typing import Any
 
-CAPACITY = 50_000  # older events are forgotten
+CAPACITY = 20_000  # older events are forgotten
 
 
 class Kind(StrEnum):

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from typing import cast
 
 from bench.lab.proxy.protocol import HEADER_SIZE, Malformed, packet, payload_length
@@ -96,6 +97,10 @@ class Line(asyncio.Protocol):
         """Send the next packet of an exchange that the client has begun."""
         self.send(packet(self._sequence, payload))
         self._sequence += 1
+
+    def sender(self) -> Callable[[bytes], None]:
+        """Return the shortest way to `send`, now that it is settled whether this is TLS."""
+        return self._tls.send if self._tls else self._transport.write
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""

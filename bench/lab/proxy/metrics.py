@@ -44,6 +44,16 @@ class Metrics:
         self.response_latency = Latency()  # from command to answer
         self.database_latency = Latency()  # of that, the database's part
 
+    def count_query(self, *, tls: bool) -> None:
+        """Count a query of a client."""
+        self.queries += 1
+        self.queries_tls += tls
+
+    def count_answer(self, response_s: float, database_s: float) -> None:
+        """Count an answer, what it took in all, and of that the database."""
+        self.response_latency.add(response_s)
+        self.database_latency.add(database_s)
+
     def as_dict(self) -> dict[str, Value]:
         """Return each name with its value, or with its values by group."""
         return {

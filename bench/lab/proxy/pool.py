@@ -10,7 +10,6 @@ from pymysql.constants import COMMAND
 
 from bench.lab.proxy.backend import (
     BackendConnection,
-    Borrower,
     DatabaseRefused,
     DatabaseUnavailable,
     Identity,
@@ -59,7 +58,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(
-        self, borrower: Borrower, identity: Identity, state: SessionState, preferred: BackendConnection | None
+        self, borrower: int, identity: Identity, state: SessionState, preferred: BackendConnection | None
     ) -> BackendConnection | None:
         """Lend a free connection in the very state that is wanted; None if there is none, or a queue.
 
@@ -69,7 +68,7 @@ class Pool:
         free = self._free.get(identity)
         if not free or self._queue or self.exhausted:
             return None
-        if preferred is not None and preferred in free and preferred.last_borrower == borrower.id:
+        if preferred is not None and preferred in free and preferred.last_borrower == borrower:
             connection = preferred
         else:
             connection = next(reversed(free))
@@ -79,7 +78,7 @@ class Pool:
         return connection
 
     async def borrow(
-        self, borrower: Borrower, identity: Identity, state: SessionState, timeout_s: float
+        self, borrower: int, identity: Identity, state: SessionState, timeout_s: float
     ) -> BackendConnection:
         """Lend a connection, opened or waited for if need be, and bring it into the wanted state.
 
@@ -97,6 +96,7 @@ class Pool:
             try:
                 await connection.synchronise(state)
             except DatabaseUnavailable:  # it had died unnoticed
+                connection.close()
                 continue
             except BaseException:
                 connection.close()
@@ -104,7 +104,7 @@ class Pool:
             return connection
 
     async def _acquire(
-        self, borrower: Borrower, identity: Identity, state: SessionState, deadline: float | None
+        self, borrower: int, identity: Identity, state: SessionState, deadline: float | None
     ) -> BackendConnection:
         connection = None if self._queue else self._find(identity, state)
         if connection is None and deadline is None:
@@ -131,8 +131,10 @@ class Pool:
                     return connection
                 if turn.refused:
                     raise turn.refused
-                # What is free while others are first is theirs.
-                if not turn.opening and self._reserve(evict=is_first):
+                # Those who are served meanwhile leave connections behind that are still being opened; what is
+                # free is for the first, unless that is this one, who has found nothing to use.
+                coming = self._opening + (0 if is_first else len(self._free.get(identity, ())))
+                if not turn.opening and coming < len(self._queue) and self._reserve(evict=is_first):
                     turn.opening = True
                     self._in_background(self._open(identity, turn))
                 await turn.changed.wait()
@@ -157,7 +159,6 @@ class Pool:
             if victim is None or not evict:
                 return False
             victim.close()
-            self.forget(victim)
         self._opening += 1
         return True
 
@@ -171,8 +172,9 @@ class Pool:
             if turn:
                 turn.refused = refused
         else:
-            self.connections.add(connection)
-            self._set_free(connection)
+            if not connection.is_closed:
+                self.connections.add(connection)
+                self._set_free(connection)
         finally:
             self._opening -= 1
             if turn:
@@ -180,18 +182,18 @@ class Pool:
                 turn.changed.set()
             self._wake()
 
-    def _lend(self, connection: BackendConnection, borrower: Borrower) -> None:
+    def _lend(self, connection: BackendConnection, borrower: int) -> None:
         free = self._free.get(connection.identity)
         if free:
             free.pop(connection, None)
-        connection.borrower = borrower
+        connection.last_borrower = borrower
         self.lent += 1
 
     def give_back(self, connection: BackendConnection) -> None:
         """Take back a connection that is fit for anybody."""
-        if connection.borrower is not None:
-            connection.last_borrower = connection.borrower.id
-            connection.borrower = None
+        connection.borrower = None
+        if connection not in self.connections:  # it has died meanwhile
+            return
         connection.valve.open()
         self.lent -= 1
         self._set_free(connection)
@@ -199,6 +201,7 @@ class Pool:
     def clean(self, connection: BackendConnection) -> None:
         """Take back a connection whose session is not fit for others: reset it first, in the background."""
         connection.borrower = None
+        connection.valve.open()  # whoever had it may have been slow
         self._in_background(self._clean(connection))
 
     async def _clean(self, connection: BackendConnection) -> None:
@@ -220,7 +223,6 @@ class Pool:
         for connection in free[: max(0, len(free) - keep)]:
             if connection.used_at < used_before:
                 connection.close()
-                self.forget(connection)
 
     def keep_alive(self, heard_before: float) -> None:
         """Ping free connections silent since before that time, as RDS Proxy does against wait_timeout."""
@@ -243,14 +245,15 @@ class Pool:
         for connection in list(self.connections):
             connection.close()
 
-    def forget(self, connection: BackendConnection) -> None:
-        """Note that a connection is gone; a second time it changes nothing."""
+    def forget(self, connection: BackendConnection) -> bool:
+        """Note that a connection is gone; False if that was known."""
         if connection not in self.connections:
-            return
+            return False
         self.connections.remove(connection)
         if self._free.get(connection.identity, {}).pop(connection, self) is self:
             self.lent -= 1
         self._wake()
+        return True
 
     def _set_free(self, connection: BackendConnection) -> None:
         self._free.setdefault(connection.identity, {})[connection] = None

@@ -34,6 +34,8 @@ class Stage(IntEnum):
     DONE = 5
 
 
+DEFINITION = 3  # a column definition begins with the length of "def"
+
 # Plain integers: an enum's members are slow to reach, and these are compared for every packet.
 _FIRST, _COLUMNS, _ROWS, _PREPARED, _DEFINITIONS, _DONE = (int(stage) for stage in Stage)
 
@@ -84,24 +86,32 @@ class Reply:
         if self._stash:
             data = self._stash + data
             self._stash = b""
+        # Local names, and definitions and rows passed over without a call: this runs for every packet.
+        stage, remaining, whole = self._stage, self._remaining, self._whole
         at, size = self._skip, len(data)
         while at + HEADER_SIZE < size:
             length = data[at] | data[at + 1] << 8 | data[at + 2] << 16
             start = at + HEADER_SIZE
             at = start + length
-            # A row is passed over unseen. 0xFE begins one too, if its first value is a very long one.
-            is_row = self._stage == _ROWS and (data[start] < EOF or (data[start] == EOF and length >= 9))
-            if self._whole and not is_row:
-                if at > size:
-                    at = start - HEADER_SIZE
-                    break
+            first = data[start]
+            if not whole or (stage == _ROWS and (first < EOF or (first == EOF and length >= 9))):
+                pass  # a row, or more of one; 0xFE begins one, too, if its first value is a very long one
+            elif stage == _COLUMNS and remaining and first == DEFINITION:
+                remaining -= 1
+            elif at > size:
+                at = start - HEADER_SIZE
+                break
+            else:
+                self._remaining = remaining
                 self._look(data, start, length)
-                if self._stage == _DONE:
+                stage, remaining = self._stage, self._remaining
+                if stage == _DONE:
                     if at != size:
                         raise Malformed(f"{size - at} bytes behind the end of the answer")
                     self._skip = 0
                     return True
-            self._whole = length != MAX_PAYLOAD
+            whole = length != MAX_PAYLOAD
+        self._remaining, self._whole = remaining, whole
         if at < size:
             self._stash = data[at:]
             self._skip = 0
@@ -121,11 +131,10 @@ class Reply:
             self._stage = _DONE
         elif stage == _COLUMNS:
             if self._remaining:
-                self._remaining -= 1
-            else:
-                status = self._end_of(data, start, first, length)
-                # With a cursor the rows are fetched by later commands.
-                self._stage = _DONE if status & CURSOR_EXISTS else _ROWS
+                raise Malformed(f"a packet with {first:#04x} in place of a column definition")
+            status = self._end_of(data, start, first, length)
+            # With a cursor the rows are fetched by later commands.
+            self._stage = _DONE if status & CURSOR_EXISTS else _ROWS
         elif stage == _ROWS:
             self._finish(self._end_of(data, start, first, length))
         elif stage == _FIRST:

@@ -223,7 +223,7 @@ class Relay:
             left_ns = self._due[0][0] - time.time_ns()
             if left_ns > AWAKE_NS:
                 return left_ns - AWAKE_NS
-            if left_ns <= self._sending_ns:
+            if left_ns <= 0:
                 heapq.heappop(self._due)[2]()
             else:
                 for key, events in self._selector.select(0):

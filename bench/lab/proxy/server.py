@@ -114,12 +114,16 @@ class Proxy:
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: BackendConnection(identity, state, init_query, self._lost), sock=raw
         )
-        await connection.initialise()
+        try:
+            await connection.initialise()
+        except DatabaseRefused:
+            connection.close()
+            raise
         return connection
 
     def _lost(self, connection: BackendConnection) -> None:
-        self.context.events.add(monotonic(), Kind.CLOSE_DATABASE, database=connection.thread_id)
-        self.context.pool.forget(connection)
+        if self.context.pool.forget(connection):
+            self.context.events.add(monotonic(), Kind.CLOSE_DATABASE, database=connection.thread_id)
 
     def metrics(self) -> dict[str, Value]:
         """Counters and gauges, under CloudWatch's names."""

@@ -1,6 +1,5 @@
 """One client's session: whose it is, what is set in it, and what ties it to its database connection. Pure."""
 
-from collections.abc import Set
 from dataclasses import replace
 
 from bench.lab.proxy.backend import Identity
@@ -9,6 +8,7 @@ from bench.lab.proxy.handshake import SEMANTIC, Login
 from bench.lab.proxy.protocol import AUTOCOMMIT, IN_TRANSACTION
 from bench.lab.proxy.reply import Reply
 from bench.lab.proxy.session_state import SessionState
+from bench.lab.proxy.settings import ProxySettings
 from bench.lab.proxy.statements import NO_EFFECT, Effect
 
 HALF_WAY = "failed half-way"  # of several statements one failed: what the others did is not known
@@ -56,8 +56,8 @@ class Session:
         """Status word of a session outside a transaction."""
         return AUTOCOMMIT if self.state.autocommit else 0
 
-    def note(self, reply: Reply, effect: Effect, tolerated: Set[str]) -> None:
-        """Note what a command has done, now that it is answered; `tolerated` are reasons that do not pin."""
+    def note(self, reply: Reply, effect: Effect, settings: ProxySettings) -> None:
+        """Note what a command has done, now that it is answered."""
         status, state, failed = reply.status, self.state, reply.error != 0
         if status >= 0:
             self.in_transaction = status & IN_TRANSACTION != 0
@@ -66,7 +66,7 @@ class Session:
                 state = state.with_autocommit(autocommit)
         if effect is not NO_EFFECT and not (failed and effect.statements == 1):
             pin = HALF_WAY if failed else effect.pin
-            if pin and not self.pinned and pin not in tolerated:
+            if pin and not self.pinned and pin not in settings.tolerated_pins:
                 self.pinned = pin
             if not failed:
                 state = effect.applied_to(state)

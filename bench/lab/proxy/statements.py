@@ -87,17 +87,24 @@ class Effect:
 
 
 NO_EFFECT = Effect()
+REMEMBERED_LENGTH = 512  # of a text whose effect is kept, for it will come again
 
 
-@functools.lru_cache(maxsize=4096)
 def effect_of(text: bytes) -> Effect:
     """Read the statements in the text of one COM_QUERY."""
+    return _remembered(text) if len(text) <= REMEMBERED_LENGTH else _read(text)
+
+
+def _read(text: bytes) -> Effect:
     if not _SUSPICIOUS.search(text):
         return NO_EFFECT
     # What follows the head of a routine is its body, which is not run now.
     statements = itertools.takewhile(lambda words: not _makes_routine(words), split(text))
     effects = [_effect_of_one(words) for words in statements]
     return functools.reduce(Effect.then, effects[1:], effects[0]) if effects else NO_EFFECT
+
+
+_remembered = functools.lru_cache(maxsize=1024)(_read)
 
 
 def _makes_routine(words: list[str]) -> bool:

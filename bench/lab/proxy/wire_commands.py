@@ -5,7 +5,7 @@ from types import MappingProxyType
 from pymysql.constants import COMMAND
 
 from bench.lab.proxy.protocol import COM_RESET_CONNECTION
-from bench.lab.proxy.statements import Effect
+from bench.lab.proxy.statements import NO_EFFECT, Effect, Kill
 
 NAMES = MappingProxyType(
     {number: name for name, number in vars(COMMAND).items() if name.startswith("COM_") and name != "COM_END"}
@@ -31,13 +31,22 @@ PASSED_ON = frozenset(
     }
 )
 QUERIES = frozenset({COMMAND.COM_QUERY, COMMAND.COM_STMT_EXECUTE})  # what QueryRequests counts
-EFFECTS = MappingProxyType(
+_EFFECTS = MappingProxyType(
     {
         COMMAND.COM_STMT_PREPARE: Effect(pin="prepared statement"),
         COMMAND.COM_SET_OPTION: Effect(pin="COM_SET_OPTION"),
     }
 )
 TOO_LONG = Effect(pin="statement longer than 16 KB")
+
+
+def effect_of_command(command: int, argument: bytes) -> Effect:
+    """What any command but COM_QUERY does to its session, as `effect_of` says it of that one."""
+    if command == COMMAND.COM_INIT_DB:
+        return Effect(schema=argument.decode(errors="replace"))
+    if command == COMMAND.COM_PROCESS_KILL and len(argument) >= 4:
+        return Effect(kill=Kill(int.from_bytes(argument[:4], "little"), query_only=False))
+    return _EFFECTS.get(command, NO_EFFECT)
 
 
 def name_of(command: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from bench.lab.mysql import RunningServer
 from bench.lab.proxy import Failure, RunningProxy
+from bench.lab.proxy.protocol import packet
 from tests.lab.proxy.conftest import (
     OTHER_USER,
     USER,
@@ -65,6 +66,22 @@ def test_a_new_client_that_finds_no_connection_gets_9501_too(database: Database,
         database.connect(proxy.port)
     assert error.value.args == (9501, TIMED_OUT)
     assert len(held) == borrowed(proxy)
+
+
+def test_clients_in_a_hurry_open_no_more_connections_than_there_are_clients(
+    database: Database, start: Start
+) -> None:
+    """While a connection is being opened, others come back; who asks next must not open yet another."""
+    proxy = start()
+    clients = [database.connect(proxy.port) for _ in range(6)]
+    statement = packet(0, b"\x03DO 1")
+    for client in clients:
+        client._sock.sendall(statement * 2000)
+    for client in clients:
+        left = 2000 * 11  # an OK packet
+        while left:
+            left -= len(client._sock.recv(left))
+    assert proxy.metrics()["DatabaseConnectionsSetupSucceeded"] <= len(clients)
 
 
 def test_those_who_wait_are_served_in_turn(database: Database, start: Start) -> None:

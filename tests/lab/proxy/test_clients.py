@@ -231,6 +231,17 @@ def test_kill_by_the_proxys_number_hits_the_right_one(database: Database, proxy:
     assert rows(killer, "SELECT 1") == ((1,),)
 
 
+def test_kill_as_a_command_of_the_protocol_hits_the_right_one_too(
+    database: Database, proxy: RunningProxy
+) -> None:
+    victim, killer = database.connect(proxy.port), database.connect(proxy.port)
+    killer._execute_command(0x0C, victim.thread_id().to_bytes(4, "little"))
+    killer._read_ok_packet()
+    with pytest.raises(pymysql.OperationalError):
+        rows(victim, "SELECT 1")
+    assert rows(killer, "SELECT 1") == ((1,),)
+
+
 def test_kill_query_interrupts_the_statement_and_leaves_the_connection(
     database: Database, proxy: RunningProxy
 ) -> None:

@@ -1,0 +1,189 @@
+"""What the lab's proxy costs beside HAProxy in TCP mode, which looks at nothing."""
+
+import contextlib
+import os
+import secrets
+import select
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pymysql.constants import COMMAND
+
+from bench.lab.mysql import Account, create_accounts, running_server
+from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
+from bench.lab.proxy.backend import Identity, log_in
+from bench.lab.proxy.protocol import packet
+from bench.lab.proxy.rtt import running_relay
+from bench.perf.figure import Figure
+from bench.perf.haproxy import running_haproxy
+
+USER = SCHEMA = "perf"
+ROWS = 1000
+LATENCY_ROUNDS, QUERIES = 40, 250
+THROUGHPUT_ROUNDS, THROUGHPUT_S, CLIENTS = 6, 1.0, 8
+IDLE_CLIENTS = 2000
+RTTS_S = (0.0003, 0.001, 0.005)
+END = b"\xfe\x00\x00"  # of a result set: the last nine bytes are header, these and the status
+STATEMENTS = [
+    packet(0, bytes([COMMAND.COM_QUERY]) + b"SELECT v FROM perf.item WHERE id = %d" % number)
+    for number in range(1, ROWS + 1)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Ways to one server, by name, and who may take them."""
+
+    ports: Mapping[str, int]
+    host: str
+    password: str
+    proxy: RunningProxy
+    folder: Path
+    processors: "Processors"
+
+    def connect(self, name: str) -> socket.socket:
+        """Return a connection on which commands may be sent."""
+        backend = Backend(self.host, self.ports[name], USER, self.password)
+        connection, _ = log_in(backend, Identity(USER, 0), self.password)
+        connection.setblocking(True)
+        return connection
+
+
+def proxy_against_haproxy() -> Iterator[Figure]:
+    """Added latency at concurrency 1 and throughput at concurrency 8, as ratios; memory with idle clients;
+    and by how much a round-trip time that is to be added is missed.
+
+    Server and load share one CPU, what is between them has another, as on a machine of its own: left to the
+    scheduler, all of them meet on one or are scattered from one second to the next, and each median falls
+    on one of two values that are four times apart.
+    """
+    with _paths() as paths:
+        times = _latencies(paths)
+        added = {name: times[name] - times["direct"] for name in times}
+        yield Figure("proxy_latency_vs_haproxy", added["proxy"] / added["haproxy"], "<= 1.5")
+        rates = _throughputs(paths)
+        yield Figure("proxy_throughput_vs_haproxy", rates["proxy"] / rates["haproxy"], ">= 0.8")
+        yield Figure("proxy_idle_clients_mb", _memory_with_idle_clients(paths) / 1e6, "<= 60")
+        yield Figure("proxy_rtt_error", max(_rtt_errors(paths)), "<= 0.05")
+
+
+@contextlib.contextmanager
+def _paths() -> Iterator[Paths]:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as lab:
+        folder = Path(name)
+        processors = lab.enter_context(Processors())
+        processors.use_one()
+        server = lab.enter_context(running_server(None, work_dir=folder)).server
+        password = secrets.token_urlsafe(12)
+        create_accounts(server, SCHEMA, [Account(name=USER, password=password)])
+        values = ", ".join(f"({number}, 'value {number}')" for number in range(1, ROWS + 1))
+        server.execute(
+            f"CREATE TABLE {SCHEMA}.item (id INT PRIMARY KEY, v VARCHAR(64))",
+            f"INSERT INTO {SCHEMA}.item VALUES {values}",  # noqa: S608 (made here)
+        )
+        processors.use_other()
+        haproxy = lab.enter_context(running_haproxy(server.host, server.port, folder))
+        backend = Backend(server.host, server.port, USER, password)
+        proxy = lab.enter_context(
+            running_proxy(ProxySettings(), backend=backend, accounts={USER: password}, work_dir=folder)
+        )
+        processors.use_one()
+        ports = {"direct": server.port, "haproxy": haproxy, "proxy": proxy.port}
+        yield Paths(ports, server.host, password, proxy, folder, processors)
+
+
+class Processors(contextlib.AbstractContextManager["Processors"]):
+    """Moves this process, and what it starts from then on, to one of two CPUs; back to all at the end."""
+
+    def __init__(self) -> None:
+        self._before = os.sched_getaffinity(0)
+
+    def use_one(self) -> None:
+        """For the server and the load."""
+        os.sched_setaffinity(0, {min(self._before)})
+
+    def use_other(self) -> None:
+        """For what is between them."""
+        os.sched_setaffinity(0, {max(self._before)})
+
+    def __exit__(self, *_: object) -> None:
+        os.sched_setaffinity(0, self._before)
+
+
+def _latencies(paths: Paths) -> dict[str, float]:
+    """Median seconds of a primary-key SELECT on each path, measured in turns."""
+    medians: dict[str, list[float]] = {name: [] for name in paths.ports}
+    with contextlib.ExitStack() as open_connections:
+        clients = {name: open_connections.enter_context(paths.connect(name)) for name in paths.ports}
+        for round_ in range(LATENCY_ROUNDS):
+            for name in sorted(clients, reverse=bool(round_ % 2)):
+                medians[name].append(statistics.median(_answer_times(clients[name])))
+    return {name: statistics.median(values) for name, values in medians.items()}
+
+
+def _answer_times(client: socket.socket) -> Iterator[float]:
+    for statement in STATEMENTS[:QUERIES]:
+        began = time.perf_counter()
+        client.sendall(statement)
+        answer = client.recv(4096)
+        elapsed = time.perf_counter() - began
+        assert answer[-5:-2] == END, answer
+        yield elapsed
+
+
+def _throughputs(paths: Paths) -> dict[str, float]:
+    """Median answers per second to concurrent clients, measured in turns."""
+    rates: dict[str, list[float]] = {"haproxy": [], "proxy": []}
+    for _ in range(THROUGHPUT_ROUNDS):
+        for name, found in rates.items():
+            found.append(_throughput(paths, name))
+    return {name: statistics.median(found) for name, found in rates.items()}
+
+
+def _throughput(paths: Paths, name: str) -> float:
+    with contextlib.ExitStack() as open_connections:
+        clients = [open_connections.enter_context(paths.connect(name)) for _ in range(CLIENTS)]
+        by_number = {client.fileno(): client for client in clients}
+        poll = open_connections.enter_context(select.epoll())
+        for client in clients:
+            poll.register(client, select.EPOLLIN)
+            client.sendall(STATEMENTS[0])
+        answers, began = 0, time.perf_counter()
+        while time.perf_counter() < began + THROUGHPUT_S:
+            for number, _ in poll.poll():
+                client = by_number[number]
+                assert client.recv(4096)[-5:-2] == END
+                client.sendall(STATEMENTS[answers % ROWS])
+                answers += 1
+        return answers / (time.perf_counter() - began)
+
+
+def _memory_with_idle_clients(paths: Paths) -> float:
+    """Resident bytes of the proxy."""
+    with contextlib.ExitStack() as open_connections:
+        for _ in range(IDLE_CLIENTS):
+            open_connections.enter_context(paths.connect("proxy"))
+        assert sum(paths.proxy.metrics()["ClientConnections"].values()) == IDLE_CLIENTS
+        pages = int(Path(f"/proc/{paths.proxy.pid}/statm").read_text().split()[1])
+        return pages * float(os.sysconf("SC_PAGESIZE"))
+
+
+def _rtt_errors(paths: Paths) -> Iterator[float]:
+    """Deviation of the median added time from the one asked for, as a part of it, for each time."""
+    for rtt_s in RTTS_S:
+        with contextlib.ExitStack() as parts:
+            paths.processors.use_other()
+            relay = parts.enter_context(
+                running_relay(paths.host, paths.ports["direct"], rtt_s, work_dir=paths.folder)
+            )
+            paths.processors.use_one()
+            far = parts.enter_context(replace(paths, ports={"relay": relay.port}).connect("relay"))
+            near = parts.enter_context(paths.connect("direct"))
+            pairs = zip(_answer_times(far), _answer_times(near), strict=True)
+            added = statistics.median(slow - fast for slow, fast in pairs)
+            yield abs(added / rtt_s - 1)
