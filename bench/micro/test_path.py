@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from bench.lab.debs import FetchFailed
+from bench.lab.ports import LOOPBACK
 from bench.lab.proxy import Backend, ProxySettings, running_proxy
 from bench.lab.proxy.rtt import running_relay
 from bench.micro.cases import plain_request, warm_request
 from bench.micro.groups import Group
-from bench.micro.haproxy import NoHaproxy, running_haproxy
 from bench.micro.paired import Paired
 from bench.micro.server import NoServer, parse, prepare
+from bench.perf.haproxy import running_haproxy
 
 Ends = tuple[URL, URL]
 
@@ -53,12 +55,14 @@ def proxy(
 
 @pytest.fixture(scope="module")
 def haproxy(url: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """HAProxy in TCP mode: the least that a proxy can do."""
     with ExitStack() as running:
+        folder = tmp_path_factory.mktemp("haproxy")
         try:
-            found = running.enter_context(running_haproxy(url, tmp_path_factory.mktemp("haproxy")))
-        except NoHaproxy as missing:
-            pytest.skip(str(missing))
-        yield found
+            port = running.enter_context(running_haproxy(url.host or "", url.port or 0, folder))
+        except FetchFailed as error:
+            pytest.skip(f"HAProxy is not installed, and {error}")
+        yield url.set(host=LOOPBACK, port=port)
 
 
 @contextmanager
