@@ -21,7 +21,9 @@ class Paired:
     """Runs a case under pytest-benchmark and, next to each of its rounds, one of a reference, timed as well.
 
     The reference comes first in every other round and last in those between: what the second of two owes to
-    the first (caches, a server that is still closing a connection) then falls on both alike.
+    the first (cold caches, a server that is still closing a connection) then falls on both alike. An untimed
+    round before each timed one does not do away with it, and adds a bias of its own, as pytest-benchmark's
+    code runs between the two on one side only.
 
     Case and reference are made anew, with new connections, CONNECTIONS times. Where the kernel runs the
     server's thread of a connection can change a ping sixfold and stays as it is for long, so rounds on one
