@@ -17,8 +17,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="children outlive parents elsewhere"),
 ]
-# The long version: POOLBENCH_KILLS=50 pytest tests/harm/test_kills.py
-KILLS, SEED = int(os.environ.get("POOLBENCH_KILLS", "4")), int(os.environ.get("POOLBENCH_KILLS_SEED", "1"))
+# At random moments, by command: POOLBENCH_KILLS=50 pytest tests/harm/test_kills.py
+KILLS, SEED = int(os.environ.get("POOLBENCH_KILLS", "0")), int(os.environ.get("POOLBENCH_KILLS_SEED", "1"))
 CELLS, ROWS = 18, 18 * 2 * 2 * 2  # cells; x rounds x invocations x requests
 OBJECTS = 95  # that an undisturbed smoke campaign writes, about
 
@@ -77,6 +77,7 @@ def killed(user: User, arguments: list[str], rng: random.Random) -> bool:
     return process.returncode != 0
 
 
+@pytest.mark.skipif(not KILLS, reason="takes minutes: POOLBENCH_KILLS=50 says how many kills")
 def test_a_campaign_killed_at_any_moment_goes_on_without_loss_or_doubles(
     smoke: User, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -109,11 +110,10 @@ def command_has(user: User, *words: str) -> list[int]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--datadir",), "no request has succeeded in 20 invocations in a row"),
         (("bench.lab.proxy",), "no request has succeeded in 20 invocations in a row"),
         (("bench.lab.aws",), "function poolbench-lane-"),
     ],
-    ids=["server", "proxy", "lambda-service"],
+    ids=["proxy", "lambda-service"],
 )
 def test_a_campaign_whose_lab_breaks_stops_and_can_go_on(
     user: User, words: tuple[str, ...], said: str
