@@ -7,7 +7,7 @@ from typing import Any
 from bench.lab.aws.environment import Environment
 from bench.lab.aws.fleet import Fleet, ProvisioningFailed
 from bench.lab.aws.freezer import Freeze
-from bench.lab.aws.http_server import Request, Response
+from bench.lab.http_server import Request, Response
 
 PREFIX = "/_lab/"
 
@@ -26,13 +26,13 @@ class Control:
         match request.method, request.path.removeprefix(PREFIX):
             case "GET", "ready":
                 status = 200 if self.ready else 500 if self.failure else 503
-                return _json(status, {"ready": self.ready, "error": self.failure})
+                return Response.of_json(status, {"ready": self.ready, "error": self.failure})
             case "GET", "environments":
                 described = [describe(name, each) for name, each in self._environments()]
-                return _json(200, {"freeze": self._freeze, "environments": described})
+                return Response.of_json(200, {"freeze": self._freeze, "environments": described})
             case "POST", "replace":
                 return await self._replace(request)
-        return _json(404, {"error": "GET ready, GET environments or POST replace"})
+        return Response.of_json(404, {"error": "GET ready, GET environments or POST replace"})
 
     def _environments(self) -> list[tuple[str, Environment]]:
         return [(name, each) for name, fleet in self._fleets.items() for each in fleet.environments]
@@ -41,15 +41,15 @@ class Control:
         try:
             wanted = json.loads(request.body)["environment"]
         except (ValueError, KeyError, TypeError):
-            return _json(400, {"error": 'send {"environment": id}'})
+            return Response.of_json(400, {"error": 'send {"environment": id}'})
         for name, environment in self._environments():
             if environment.id == wanted:
                 try:
                     successor = await self._fleets[name].replace(environment)
                 except ProvisioningFailed as failed:
-                    return _json(500, {"error": str(failed)})
-                return _json(200, {"environment": successor.id if successor else None})
-        return _json(404, {"error": f"no environment {wanted}"})
+                    return Response.of_json(500, {"error": str(failed)})
+                return Response.of_json(200, {"environment": successor.id if successor else None})
+        return Response.of_json(404, {"error": f"no environment {wanted}"})
 
 
 def describe(function: str, environment: Environment) -> dict[str, Any]:
@@ -66,7 +66,3 @@ def describe(function: str, environment: Environment) -> dict[str, Any]:
         "init_s": environment.init_s,
         "peak_mb": environment.peak_mb,
     }
-
-
-def _json(status: int, content: dict[str, Any]) -> Response:
-    return Response(status, json.dumps(content).encode(), (("Content-Type", "application/json"),))

@@ -11,9 +11,9 @@ from bench.lab.aws.environment import Host
 from bench.lab.aws.fleet import Fleet, ProvisioningFailed
 from bench.lab.aws.freezer import Freezer
 from bench.lab.aws.function import FunctionConfig
-from bench.lab.aws.http_server import HttpServer, Request, Response
 from bench.lab.aws.moto_app import MotoApp
 from bench.lab.aws.warden import Warden
+from bench.lab.http_server import HttpServer, Request, Response
 from bench.lab.ports import LOOPBACK
 
 

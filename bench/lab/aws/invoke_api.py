@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from bench.lab.aws.fleet import Fleet, Throttled
 from bench.lab.aws.function import ACCOUNT, REGION, BadReference, parse_reference
-from bench.lab.aws.http_server import Request, Response
 from bench.lab.aws.runtime_api import Invocation
+from bench.lab.http_server import Request, Response
 
 PREFIX = "/2015-03-31/functions/"
 _MB = 1024 * 1024

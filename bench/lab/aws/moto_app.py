@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from bench.lab.aws.http_server import Request, Response
+from bench.lab.http_server import Request, Response
 from bench.lab.ports import LOOPBACK
 
 _THREADS = 8

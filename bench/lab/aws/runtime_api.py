@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.lab.aws.http_server import HttpServer, Request, Response
+from bench.lab.http_server import HttpServer, Request, Response
 from bench.lab.ports import LOOPBACK
 
 _ROOT = "/2018-06-01/runtime/"

@@ -8,9 +8,9 @@ from pathlib import Path
 from bench.lab.aws.environment import Host
 from bench.lab.aws.fleet import Fleet
 from bench.lab.aws.freezer import SignalFreezer
-from bench.lab.aws.http_server import Request
 from bench.lab.aws.invoke_api import InvokeApi
 from bench.lab.aws.warden import Warden
+from bench.lab.http_server import Request
 from tests.lab.aws.conftest import Start, function, poll
 
 INVOKE = "/2015-03-31/functions/append/invocations"

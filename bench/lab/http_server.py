@@ -1,14 +1,15 @@
 """A small HTTP/1.1 server on asyncio: h11 speaks the protocol, this moves the bytes.
 
-One thread serves the endpoint and the Runtime APIs of all environments, so their state needs no locks. An
-answer leaves in one segment: split in two, a delayed acknowledgement can cost 40 ms.
+One thread serves all that a process offers, so that its state needs no locks. An answer leaves in one
+segment: split in two, a delayed acknowledgement can cost 40 ms.
 """
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, unquote
 
 import h11
@@ -50,6 +51,11 @@ class Response:
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = field(default=())
+
+    @classmethod
+    def of_json(cls, status: int, content: Any) -> Self:
+        """Return an answer that holds `content` as JSON."""
+        return cls(status, json.dumps(content).encode(), (("Content-Type", "application/json"),))
 
 
 Handler = Callable[[Request], Awaitable[Response]]

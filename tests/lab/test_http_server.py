@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bench.lab.aws.http_server import HttpServer, Request, Response
+from bench.lab.http_server import HttpServer, Request, Response
 from bench.lab.ports import LOOPBACK
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
