@@ -4,47 +4,70 @@ import contextlib
 import os
 import signal
 import socket
-from types import FrameType
+import threading
 
 
 class Deadline:
     """Cuts off every socket towards the database's port when time is up.
 
-    Shutting the socket down wakes a driver that waits in `recv`, which then fails as it does on any lost
-    connection; an exception thrown from the signal handler could leave driver and pool in any state.
+    Shutting the socket down wakes a driver that waits for an answer, which then fails as it does on any lost
+    connection; an exception thrown from a signal handler could leave driver and pool in any state. A thread
+    does it: a driver written in C keeps the main thread, and with it Python's signal handlers, until it
+    returns from `recv`.
     """
 
     def __init__(self, port: int | None) -> None:
         """Watch connections to `port`, the database's or its proxy's; None: there are none to cut."""
         self._port = port
+        self._runs = False
+        self._lock = threading.Lock()
         self.passed = False
 
     def start(self, seconds: float) -> None:
         """Let time run; main thread only, as signals are. `passed` tells at the end."""
-        self.passed = False
-        # Compared first: changing a handler takes as long as a fifth of a COM_PING.
-        if _armed is not self:
-            _arm(self)
+        global _running  # noqa: PLW0603 (there is one timer in a process)
+        _running = self
+        self.passed, self._runs = False, True
+        _ring_a_thread()
+        # A timer of the kernel's, because to wake a thread for each request costs more than a COM_PING does.
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
     def stop(self) -> None:
         """Time no longer matters."""
         signal.setitimer(signal.ITIMER_REAL, 0)
+        with self._lock:  # a bell that is late must not cut off the next request
+            self._runs = False
 
-    def expire(self, _signal: int, _frame: FrameType | None) -> None:
-        """Cut off; the signal's handler."""
-        self.passed = True
-        for descriptor in os.listdir("/dev/fd"):  # noqa: PTH208 (numbers, not paths)
-            # OSError: not a socket, or not connected.
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(descriptor))) as peer:
-                if peer.family != socket.AF_UNIX and peer.getpeername()[1] == self._port:
-                    peer.shutdown(socket.SHUT_RDWR)
+    def expire(self) -> None:
+        """Cut off, unless it was stopped just before."""
+        with self._lock:
+            if not self._runs:
+                return
+            self.passed = True
+            for descriptor in os.listdir("/dev/fd"):  # noqa: PTH208 (numbers, not paths)
+                # OSError: not a socket, or not connected.
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(descriptor))) as peer:
+                    if peer.family != socket.AF_UNIX and peer.getpeername()[1] == self._port:
+                        peer.shutdown(socket.SHUT_RDWR)
 
 
-_armed: Deadline | None = None  # whose handler the signal has
+_running: Deadline | None = None
+_bell: int | None = None  # to which a signal is written as it comes, whatever the main thread does then
 
 
-def _arm(deadline: Deadline) -> None:
-    global _armed  # noqa: PLW0603 (signal handlers are global, and so is this)
-    signal.signal(signal.SIGALRM, deadline.expire)
-    _armed = deadline
+def _ring_a_thread() -> None:
+    """Have SIGALRM wake a thread; once."""
+    global _bell
+    if _bell is not None:
+        return
+    heard, _bell = os.pipe()
+    os.set_blocking(_bell, False)
+    signal.set_wakeup_fd(_bell, warn_on_full_buffer=False)
+    signal.signal(signal.SIGALRM, lambda *_: None)  # which would end the process otherwise
+    threading.Thread(target=_listen, args=(heard,), name="deadline", daemon=True).start()
+
+
+def _listen(heard: int) -> None:
+    while numbers := os.read(heard, 64):
+        if signal.SIGALRM in numbers and _running:
+            _running.expire()
