@@ -95,6 +95,15 @@ def test_connections_were_sampled_on_both_sides_of_the_proxy(smoke: User) -> Non
     assert groups >= {"queuepool", "queuepool-twin", "recycle", "pre_ping"}
 
 
+def test_the_proxy_tells_of_each_connection_that_it_closed_before_a_request_was_lost(smoke: User) -> None:
+    (path,) = (smoke.folder / "runs").glob("*/events.parquet")
+    events = pq.read_table(path).to_pylist()
+    closed = {event["client"]: event["wall_ns"] for event in events if event["kind"] == "idle_close"}
+    lost = smoke.rows(outcome="error")
+    assert lost
+    assert [row for row in lost if closed[row["connection_id"]] >= row["started_wall_ns"]] == []
+
+
 def test_the_output_ends_with_the_table_and_the_reports_place(smoke: User) -> None:
     output = (smoke.folder / "output").read_text()
     assert "report: runs/" in output

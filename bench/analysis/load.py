@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +14,8 @@ import pyarrow.parquet as pq
 from bench.analysis.provenance import BadHeader, Header, differences, read_header
 from bench.analysis.requests import derive
 from bench.analysis.schema import COLUMNS, TEXT_COLUMNS, NotRows, conform, upgrade, violations
+from bench.analysis.series import first_line, no_events, read_connections, read_events
 
-_CONNECTIONS = pa.schema(
-    {
-        "wall_ns": pa.int64(),
-        "source": pa.string(),
-        "metric": pa.string(),
-        "group": pa.string(),
-        "value": pa.float64(),
-    }
-)
 _SMALL = (
     *("schema", "attempt", "sequence", "request", "round", "environment_ordinal", "engine_ordinal"),
     *("connects", "pings", "invalidations", "recycles", "replicate"),
@@ -53,6 +45,7 @@ class Dataset:
         headers: provenance, one for each campaign.
         rows: all valid rows, with the columns of `schema.COLUMNS`, of `requests.derive`, and of `differing`.
         connections: the samplers' series, with the campaign's id.
+        events: what happened at the lab's proxy, likewise; empty on AWS.
         problems: what is missing or was left out of the above.
         differing: settings in which the campaigns differ; columns of `rows`.
 
@@ -61,6 +54,7 @@ class Dataset:
     headers: tuple[Header, ...]
     rows: pd.DataFrame
     connections: pd.DataFrame
+    events: pd.DataFrame
     problems: tuple[Problem, ...]
     differing: tuple[str, ...] = ()
 
@@ -82,8 +76,8 @@ def load(directories: Sequence[Path], *, mixed: bool = False) -> Dataset:
     """Read synced campaigns.
 
     Args:
-        directories: each with header.json, rows.parquet and connections.parquet. One that cannot be read is
-            left out and becomes a problem, as does everything else that is missing.
+        directories: each with what a sync writes. One that cannot be read is left out and becomes a problem,
+            as does everything else that is missing.
         mixed: merge campaigns even where their settings differ; each such setting becomes a column.
 
     Raises:
@@ -127,9 +121,19 @@ def load(directories: Sequence[Path], *, mixed: bool = False) -> Dataset:
     planned = [cell["label"] for one in campaigns for cell in one.header.content["cells"]]
     labels = dict.fromkeys([*planned, *rows["label"].cat.categories])
     rows["label"] = rows["label"].cat.set_categories(list(labels))
-    connections = pd.concat([_read_connections(one) for one in campaigns], ignore_index=True)
+    connections = _together((one, read_connections(one.directory, one.note)) for one in campaigns)
+    events = _together(
+        (one, read_events(one.directory, one.note) if one.header.is_local else no_events())
+        for one in campaigns
+    )
     problems += [problem for one in campaigns for problem in one.problems]
-    return Dataset(tuple(one.header for one in campaigns), rows, connections, tuple(problems), tuple(differ))
+    headers = tuple(one.header for one in campaigns)
+    return Dataset(headers, rows, connections, events, tuple(problems), tuple(differ))
+
+
+def _together(parts: Iterable[tuple[_Found, pd.DataFrame]]) -> pd.DataFrame:
+    named = [frame.assign(campaign=one.header.campaign) for one, frame in parts]
+    return pd.concat(named, ignore_index=True)
 
 
 def _fingerprint(directory: Path) -> str:
@@ -161,7 +165,7 @@ def _read_rows(found: _Found) -> pa.Table:
         found.note(path.name, f"is left out: {error}")
         del parts[1:]
     except (pa.ArrowException, OSError) as error:
-        found.note(path.name, f"is corrupt and left out ({_first_line(error)}): sync the campaign again")
+        found.note(path.name, f"is corrupt and left out ({first_line(error)}): sync the campaign again")
         del parts[1:]
     for reason, (count, examples) in reasons.items():
         found.note(path.name, f"rows left out because {reason}", count, examples)
@@ -221,26 +225,3 @@ def _concatenated(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
         for frame in frames:
             frame[name] = frame[name].cat.set_categories(categories)
     return pd.concat(frames, ignore_index=True)
-
-
-def _read_connections(found: _Found) -> pd.DataFrame:
-    path = found.directory / "connections.parquet"
-    table = _CONNECTIONS.empty_table()
-    try:
-        table = pq.read_table(path).select(_CONNECTIONS.names).cast(_CONNECTIONS)
-    except FileNotFoundError:
-        found.note(path.name, "is missing: connections over time cannot be shown")
-    except KeyError as error:
-        found.note(path.name, f"is left out: {error}")
-    except (pa.ArrowException, OSError) as error:
-        found.note(path.name, f"is corrupt and left out ({_first_line(error)}): sync the campaign again")
-    for name in ("source", "metric", "group"):
-        at = table.column_names.index(name)
-        table = table.set_column(at, name, table[name].dictionary_encode())
-    frame: pd.DataFrame = table.to_pandas()
-    frame["campaign"] = found.header.campaign
-    return frame
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -22,6 +22,7 @@ class Setting:
         timeout_s: the proxy's idle client timeout.
         rows: see `load.Dataset`; rows of abandoned attempts are left out.
         connections: the samplers' series of the campaigns concerned.
+        events: what happened at the lab's proxy in them.
 
     """
 
@@ -29,6 +30,7 @@ class Setting:
     timeout_s: float
     rows: pd.DataFrame
     connections: pd.DataFrame
+    events: pd.DataFrame
 
     @property
     def name(self) -> str:
@@ -86,13 +88,17 @@ def split(dataset: Dataset) -> tuple[Setting, ...]:
     settings = []
     for values, rows in counted.groupby(names, observed=True, sort=False, dropna=False):
         assert isinstance(values, tuple)  # of the group's keys, as they are several
-        of_campaigns = dataset.connections["campaign"].isin(rows["campaign"].unique())
+        connections, events = (
+            series[series["campaign"].isin(rows["campaign"].unique())]
+            for series in (dataset.connections, dataset.events)
+        )
         settings.append(
             Setting(
                 dict(zip(names, values, strict=True)),
                 float(rows["timeout_s"].iloc[0]),
                 rows,
-                dataset.connections[of_campaigns],
+                connections,
+                events,
             )
         )
     return tuple(settings)

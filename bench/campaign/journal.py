@@ -20,6 +20,7 @@ class Journal:
     <campaign>/rows/<cell>/<attempt>-<sequence>.jsonl   one invocation's rows, by the function
     <campaign>/cells/<cell>.json           a finished cell, with its invocations as the client saw them
     <campaign>/connections/<session>-<slice>.jsonl      the sampler's series
+    <campaign>/events/<session>-<slice>.jsonl           what happened at the lab's proxy; none on AWS
     <campaign>/sessions/<session>.json     how one run of the campaign command ended
     """
 

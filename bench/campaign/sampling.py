@@ -18,17 +18,20 @@ class Tally:
     missed: int = 0  # the server or the proxy did not answer
     late: int = 0  # taken after the next one was due
     failed_slices: int = 0
+    events: int = 0  # of the lab's proxy
+    events_forgotten: int = 0  # by the proxy, before they were asked for
     last_error: str | None = None
 
 
 class Sampling:
     """Context manager: samples from entry to exit, on a thread that only waits for the function."""
 
-    def __init__(self, invoker: Invoker, function: str, store_url: str, key_prefix: str) -> None:
-        """Write slices to `<key_prefix>-<n>.jsonl`."""
+    def __init__(self, invoker: Invoker, function: str, store_url: str, campaign: str, session: str) -> None:
+        """Write slices to `<campaign>/connections/<session>-<n>.jsonl`, and likewise `events`."""
         self.tally = Tally()
         self._invoker, self._function = invoker, function
-        self._store_url, self._key_prefix = store_url, key_prefix
+        self._store_url, self._campaign, self._session = store_url, campaign, session
+        self._next_event = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampling", daemon=True)
 
@@ -45,12 +48,15 @@ class Sampling:
     def _run(self) -> None:
         number = 0
         while not self._stop.is_set():
+            slice_name = f"{self._session}-{number:05d}"
             event = {
                 "action": "sample",
                 "duration_s": SLICE_S,
                 "interval_s": INTERVAL_S,
                 "store": self._store_url,
-                "key": f"{self._key_prefix}-{number:05d}.jsonl",
+                "key": f"{self._campaign}/connections/{slice_name}.jsonl",
+                "events_key": f"{self._campaign}/events/{slice_name}.jsonl",
+                "events_from": self._next_event,
             }
             number += 1
             try:
@@ -67,6 +73,9 @@ class Sampling:
         self.tally.samples += counts["samples"]
         self.tally.missed += counts["missed"]
         self.tally.late += counts["late"]
+        self.tally.events += counts["events"]
+        self.tally.events_forgotten += counts["events_forgotten"]
+        self._next_event = counts["next_event"]
 
     def _fail(self, why: str) -> None:
         self.tally.failed_slices += 1

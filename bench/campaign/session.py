@@ -90,7 +90,8 @@ def run_session(
         invoker,
         target.sampler,
         journal.store.url,
-        f"{journal.campaign}/connections/{session}-{record['started_wall_ns']}",
+        journal.campaign,
+        f"{session}-{record['started_wall_ns']}",
     )
     began = time.monotonic()
     try:

@@ -50,6 +50,15 @@ _CONNECTIONS = pa.schema(
         "value": pa.float64(),
     }
 )
+_EVENTS = pa.schema(
+    {
+        "wall_ns": pa.int64(),
+        "kind": pa.string(),
+        "client": pa.int64(),
+        "database": pa.int64(),
+        "detail": pa.string(),
+    }
+)
 
 
 def _arrow(kind: Any) -> pa.DataType:
@@ -78,7 +87,7 @@ class Synced:
 
 
 def sync(journal: Journal, directory: Path) -> Synced:
-    """Write header.json, rows.parquet, connections.parquet and invalid.jsonl into `directory`.
+    """Write header.json, invalid.jsonl and Parquet of rows, connections and events into `directory`.
 
     Nothing in the store changes, and a later sync of the same campaign replaces these files.
 
@@ -115,9 +124,11 @@ def sync(journal: Journal, directory: Path) -> Synced:
             }
         )
     samples = [json.loads(line) for _, line in _lines(journal, "connections")]
+    events = [json.loads(line) for _, line in _lines(journal, "events")]
     directory.mkdir(parents=True, exist_ok=True)
     _write_parquet(directory / "rows.parquet", rows, ROWS)
     _write_parquet(directory / "connections.parquet", samples, _CONNECTIONS)
+    _write_parquet(directory / "events.parquet", events, _EVENTS)
     _write_text(directory / "invalid.jsonl", "".join(json.dumps(entry) + "\n" for entry in invalid))
     _write_text(directory / "header.json", json.dumps(header, ensure_ascii=False, indent=1) + "\n")
     uncounted = sum(not row["counted"] for row in rows)

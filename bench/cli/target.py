@@ -50,7 +50,7 @@ def make_functions(lanes: int, timeout_s: float, endpoints: Endpoints) -> Sequen
         "POOLBENCH_PROXY_ENDPOINT": endpoints.proxies[Failure(USUAL)],
         **{f"POOLBENCH_PROXY_{name.upper()}_ENDPOINT": at for name, at in endpoints.proxies.items()},
         "POOLBENCH_DATABASE_ENDPOINT": endpoints.database,
-        "POOLBENCH_PROXY_METRICS": f"{endpoints.proxy_control_url}/metrics",
+        "POOLBENCH_PROXY_CONTROL": endpoints.proxy_control_url,
     }
     lane_environment = {**where, "POOLBENCH_SECRET": _secret(APPLICATION, endpoints.application_password)}
     lane_environment["PYTHONPATH"] = str(Path.cwd())  # for engines of somebody's own

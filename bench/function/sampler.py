@@ -1,5 +1,7 @@
 """The sampler Lambda: connection counts as a time series, on its own user and its own connection.
 
+Of the lab's proxy it also fetches what happened when; RDS Proxy tells nobody.
+
 It also prepares the schema and describes the server, because it is what reaches the database directly.
 """
 
@@ -16,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bench.function.config import Config, address_of
 from bench.function.workload import seed
-from bench.store import open_store
+from bench.store import Store, open_store
 
 CONFIG = Config.load()
 
@@ -105,7 +107,9 @@ def _pairs(connection: Connection, statement: str) -> list[tuple[str, str]]:
 def sample(event: dict[str, Any]) -> dict[str, Any]:
     """Sample every `interval_s` for `duration_s`, then write the slice under `key` into `store`.
 
-    A sample that fails (the server is down, say) is a gap in the series and counted, not an end to it.
+    A sample that fails (the server is down, say) is a gap in the series and counted, not an end to it. The
+    proxy's events from number `events_from` on go under `events_key`; the answer's `next_event` is where the
+    next slice goes on, and `events_forgotten` how many the proxy no longer knew.
     """
     interval_s, end = float(event["interval_s"]), time.monotonic() + float(event["duration_s"])
     engine, samples, missed, late = _engine(), list[Sample](), 0, 0
@@ -124,8 +128,25 @@ def sample(event: dict[str, Any]) -> dict[str, Any]:
         time.sleep(max(0.0, due - time.monotonic()))
     engine.dispose()
     data = "".join(json.dumps(entry) + "\n" for entry in samples).encode()
-    open_store(event["store"]).put_new(event["key"], data)
-    return {"samples": len(samples), "missed": missed, "late": late}
+    store = open_store(event["store"])
+    store.put_new(event["key"], data)
+    counts = {"samples": len(samples), "missed": missed, "late": late}
+    return counts | _events(store, event["events_key"], event["events_from"])
+
+
+def _events(store: Store, key: str, since: int) -> dict[str, int]:
+    try:
+        answer = _ask_proxy(f"events/{since}")
+    except OSError as error:
+        print(f"events missed: {error}")  # noqa: T201 (a Lambda's log)
+        answer = None
+    if answer is None:
+        return {"events": 0, "events_forgotten": 0, "next_event": since}
+    events = answer["events"]
+    if events:
+        store.put_new(key, "".join(json.dumps(entry) + "\n" for entry in events).encode())
+    forgotten = answer["next"] - since - len(events)
+    return {"events": len(events), "events_forgotten": forgotten, "next_event": answer["next"]}
 
 
 def _server(connection: Connection) -> list[Sample]:
@@ -146,17 +167,22 @@ def _server(connection: Connection) -> list[Sample]:
 
 def _proxy() -> list[Sample]:
     """Counters of the lab's proxy; on AWS, where CloudWatch has them, nothing."""
-    url = os.environ.get("POOLBENCH_PROXY_METRICS")
-    if not url:
-        return []
-    with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (ours, from the lab)
-        metrics = json.load(answer)
+    metrics = _ask_proxy("metrics") or {}
     now_ns = time.time_ns()
     return [
         _sample(now_ns, "proxy", name, group, value)
         for name, groups in metrics.items()
         for group, value in (groups.items() if isinstance(groups, dict) else [("", groups)])
     ]
+
+
+def _ask_proxy(path: str) -> Any:
+    """Ask the control API of the lab's proxy; None where there is no lab."""
+    url = os.environ.get("POOLBENCH_PROXY_CONTROL")
+    if not url:
+        return None
+    with urllib.request.urlopen(f"{url}/{path}", timeout=2) as answer:  # noqa: S310 (ours, from the lab)
+        return json.load(answer)
 
 
 def _sample(wall_ns: int, source: str, metric: str, group: str, value: float) -> Sample:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.analysis.series import EVENTS
 from bench.campaign.sync import ROWS
 from bench.function.record import SCHEMA, Outcome, Role, Row, State
 
@@ -290,6 +291,29 @@ def _samples(cells: Iterable[_Cell], until_s: float) -> dict[str, list[Any]]:
     return columns
 
 
+def _events(cells: Iterable[_Cell]) -> list[dict[str, Any]]:
+    """What the proxy would tell of its clients."""
+    told = []
+    for cell in cells:
+        for connection in cell.history:
+            idle_s = connection.used_s + cell.shape.timeout_s
+            closed_s = idle_s if connection.closed_s is None else connection.closed_s
+            kinds = [(connection.opened_s, "accept"), (connection.opened_s + 0.0004, "login")]
+            kinds += [(connection.opened_s + 0.0005, "borrow"), (connection.used_s, "release")]
+            kinds += [(closed_s, "idle_close")] if closed_s >= idle_s else []
+            told += [(at_s, kind, connection.identity) for at_s, kind in (*kinds, (closed_s, "close"))]
+    return [
+        {
+            "wall_ns": _wall(at_s),
+            "kind": kind,
+            "client": client,
+            "database": 7 if kind in ("borrow", "release") else None,
+            "detail": None,
+        }
+        for at_s, kind, client in sorted(told)
+    ]
+
+
 def write_campaign(directory: Path, shape: Shape | None = None) -> Path:
     """Write what a sync writes, with nothing invalid; returns `directory`."""
     shape = shape or Shape()
@@ -314,5 +338,7 @@ def write_campaign(directory: Path, shape: Shape | None = None) -> Path:
     (directory / "header.json").write_text(json.dumps(header, indent=1))
     pq.write_table(pa.Table.from_pylist(rows, schema=ROWS), directory / "rows.parquet", compression="zstd")
     pq.write_table(pa.table(samples), directory / "connections.parquet", compression="zstd")
+    events = pa.Table.from_pylist(_events(cells), schema=EVENTS)
+    pq.write_table(events, directory / "events.parquet", compression="zstd")
     (directory / "invalid.jsonl").write_text("")
     return directory

@@ -112,6 +112,7 @@ def test_sync_again_replaces_what_it_wrote(journal: Journal, tmp_path: Path) -> 
     assert sync(journal, tmp_path / "out") == first
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "connections.parquet",
+        "events.parquet",
         "header.json",
         "invalid.jsonl",
         "rows.parquet",

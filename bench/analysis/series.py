@@ -1,0 +1,72 @@
+"""What was recorded beside the rows: connection counts over time, and what happened at the lab's proxy."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+CONNECTIONS = pa.schema(
+    {
+        "wall_ns": pa.int64(),
+        "source": pa.string(),
+        "metric": pa.string(),
+        "group": pa.string(),
+        "value": pa.float64(),
+    }
+)
+# `kind` as `bench.lab.proxy.events` names it; `client` is the `connection_id` of rows.
+EVENTS = pa.schema(
+    {
+        "wall_ns": pa.int64(),
+        "kind": pa.string(),
+        "client": pa.int64(),
+        "database": pa.int64(),
+        "detail": pa.string(),
+    }
+)
+Note = Callable[[str, str], None]  # told a file's name and what is wrong with it
+
+
+def read_connections(directory: Path, note: Note) -> pd.DataFrame:
+    """The samplers' series; empty if there is none, which is noted."""
+    return _read(
+        directory / "connections.parquet", CONNECTIONS, "connections over time cannot be shown", note
+    )
+
+
+def read_events(directory: Path, note: Note) -> pd.DataFrame:
+    """What the lab's proxy did, in order of time; empty if it is not there, which is noted."""
+    missing = "what the proxy did is shown by its settings"
+    return _read(directory / "events.parquet", EVENTS, missing, note).sort_values(
+        "wall_ns", ignore_index=True
+    )
+
+
+def no_events() -> pd.DataFrame:
+    """An empty table of events: RDS Proxy tells nobody what it did."""
+    frame: pd.DataFrame = EVENTS.empty_table().to_pandas()
+    return frame
+
+
+def _read(path: Path, schema: pa.Schema, without: str, note: Note) -> pd.DataFrame:
+    table = schema.empty_table()
+    try:
+        table = pq.read_table(path).select(schema.names).cast(schema)
+    except FileNotFoundError:
+        note(path.name, f"is missing: {without}")
+    except KeyError as error:
+        note(path.name, f"is left out: {error}")
+    except (pa.ArrowException, OSError) as error:
+        note(path.name, f"is corrupt and left out ({first_line(error)}): sync the campaign again")
+    for at, column in enumerate(schema):
+        if column.type == pa.string():
+            table = table.set_column(at, column.name, table[column.name].dictionary_encode())
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def first_line(error: BaseException) -> str:
+    """As much of an error as goes into one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
