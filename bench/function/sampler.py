@@ -136,7 +136,7 @@ def sample(event: dict[str, Any]) -> dict[str, Any]:
 
 def _events(store: Store, key: str, since: int) -> dict[str, int]:
     try:
-        answer = _ask_proxy(f"events/{since}")
+        answer = _ask_proxy(f"events?since={since}")
     except OSError as error:
         print(f"events missed: {error}")  # noqa: T201 (a Lambda's log)
         answer = None

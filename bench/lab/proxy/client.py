@@ -78,8 +78,8 @@ class ClientConnection(Line):
         self._context.metrics.clients_closed[because] += 1
         self._note(Kind.CLOSE, f"{because}: {self._detail}" if self._detail else because)
 
-    def _note(self, kind: Kind, detail: str = "") -> None:
-        self._context.events.add(self._loop.time(), kind, self.id, detail=detail)
+    def _note(self, kind: Kind, detail: str | None = None) -> None:
+        self._context.events.add(kind, self.id, detail=detail)
 
     async def _log_in(self) -> None:
         context = self._context
@@ -96,7 +96,7 @@ class ClientConnection(Line):
             self.end("no login", str(failure) or "timeout")
         else:
             context.metrics.clients_set_up += 1
-            self._note(Kind.LOGIN, self.program)
+            self._note(Kind.LOGIN, self.program or None)
             self.send_payload(ok_payload(commands.session.status))
             self.commands = commands
             self._watch()

@@ -94,14 +94,19 @@ class Commands:
             Refused: there is none in time, or the database refuses the user or the schema.
 
         """
-        pool, timeout_s = self._context.pool, self._context.settings.connection_borrow_timeout
+        context, session = self._context, self.session
+        timeout_s = context.settings.connection_borrow_timeout
+        self._asked_at = monotonic()
         try:
-            backend = await pool.borrow(self.id, self.session.identity, self.session.state, timeout_s)
+            backend = await context.pool.borrow(self.id, session.identity, session.state, timeout_s)
         except BorrowTimeout:
+            context.events.add(Kind.BORROW_TIMEOUT, self.id)
             raise Refused(*BORROW_TIMEOUT) from None
         except DatabaseRefused as refused:
             raise Refused(refused.code, refused.sqlstate, refused.message) from None
-        pool.give_back(backend)
+        self._note_borrow(backend, monotonic())
+        context.events.add(Kind.RELEASE, self.id, backend.thread_id)
+        context.pool.give_back(backend)
 
     def receive(self, data: bytes) -> None:
         """Take bytes of the client."""
@@ -214,7 +219,7 @@ class Commands:
             timeout_s = context.settings.connection_borrow_timeout
             backend = await context.pool.borrow(self.id, self.session.identity, self.session.state, timeout_s)
         except BorrowTimeout:
-            context.events.add(monotonic(), Kind.BORROW_TIMEOUT, self.id)
+            context.events.add(Kind.BORROW_TIMEOUT, self.id)
             self._refuse(*BORROW_TIMEOUT)
         except DatabaseRefused as refused:
             self._refuse(refused.code, refused.sqlstate, refused.message)
@@ -229,8 +234,11 @@ class Commands:
     def _borrowed(self, backend: BackendConnection, now: float) -> None:
         self.backend = backend
         backend.borrower = self
+        self._note_borrow(backend, now)
+
+    def _note_borrow(self, backend: BackendConnection, now: float) -> None:
         self._context.metrics.borrow_latency.add(now - self._asked_at)
-        self._context.events.add(now, Kind.BORROW, self.id, backend.thread_id)
+        self._context.events.add(Kind.BORROW, self.id, backend.thread_id)
 
     def _refuse(self, code: int, sqlstate: str, message: str) -> None:
         self._borrowing = False
@@ -287,11 +295,11 @@ class Commands:
         backend.state = session.state
         if session.pinned and not was_pinned:
             context.metrics.pins[session.pinned] += 1
-            context.events.add(now, Kind.PIN, self.id, backend.thread_id, session.pinned)
+            context.events.add(Kind.PIN, self.id, backend.thread_id, session.pinned)
         if session.loose:
             self.backend = None
             self._last_backend = backend
-            context.events.add(now, Kind.RELEASE, self.id, backend.thread_id)
+            context.events.add(Kind.RELEASE, self.id, backend.thread_id)
             context.pool.give_back(backend)
         self.busy = False
         if self._reader.waiting or self._finish_because:
@@ -309,7 +317,7 @@ class Commands:
 
     def backend_lost(self) -> None:
         """End the client, whose transaction or statement is gone with the database connection."""
-        self.backend = None
+        self._note_loss("lost")
         self._client.end("database connection lost")
 
     def end(self) -> None:
@@ -319,11 +327,17 @@ class Commands:
         if self.backend and self.busy:
             self.backend.borrower = None
             self.backend.close()
+            self._note_loss("closed, for a command was running")
         else:
             self._let_go_dirty()
 
     def _let_go_dirty(self) -> None:
         if self.backend:
             self._context.pool.clean(self.backend)
-        self.backend = None
+            self._note_loss("to be reset")
         self.session.let_go()
+
+    def _note_loss(self, detail: str) -> None:
+        if self.backend:
+            self._context.events.add(Kind.RELEASE, self.id, self.backend.thread_id, detail)
+        self.backend = None

@@ -1,11 +1,12 @@
 """What happened when, to draw the timeline of a failure from."""
 
+import heapq
 import time
 from collections import deque
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-CAPACITY = 20_000  # older events are forgotten
+CAPACITY = 20_000  # of each of the two parts below; older events are forgotten
 
 
 class Kind(StrEnum):
@@ -24,35 +25,79 @@ class Kind(StrEnum):
     FAILURE = "failure"  # a way to die was switched on or off
 
 
+_OF_EVERY_STATEMENT = frozenset({Kind.BORROW, Kind.RELEASE})
+
+
+class Event(NamedTuple):
+    """One event.
+
+    Attributes:
+        number: counted from 0 since the start.
+        wall_ns: nanoseconds since the epoch.
+        kind: what happened.
+        client: id of the client connection, which the client knows as `CONNECTION_ID()` of the greeting; None
+            if there is none to it.
+        database: the server's number of the database connection; None if there is none to it.
+        detail: in words, such as why a session was pinned or a connection ended; None if there is none.
+
+    """
+
+    number: int
+    wall_ns: int
+    kind: Kind
+    client: int | None
+    database: int | None
+    detail: str | None
+
+
 class EventLog:
-    """The last events, numbered from 0 since the start."""
+    """The last events.
+
+    What happens with every statement is kept apart from the rest, so that a second of load does not push out
+    when a connection was accepted or why it died.
+    """
 
     def __init__(self) -> None:
-        self._events: deque[tuple[float, Kind, int, int, str]] = deque(maxlen=CAPACITY)
+        self._often: deque[Event] = deque(maxlen=CAPACITY)
+        self._seldom: deque[Event] = deque(maxlen=CAPACITY)
         self._count = 0
-        self._wall_offset_s = time.time() - time.monotonic()
 
-    def add(self, now: float, kind: Kind, client: int = 0, database: int = 0, detail: str = "") -> None:
-        """Note an event at `now`, of the monotonic clock; 0 stands for no connection."""
+    def add(
+        self, kind: Kind, client: int | None = None, database: int | None = None, detail: str | None = None
+    ) -> None:
+        """Note an event of now."""
+        part = self._often if kind in _OF_EVERY_STATEMENT else self._seldom
+        part.append(Event(self._count, time.time_ns(), kind, client, database, detail))
         self._count += 1
-        self._events.append((now, kind, client, database, detail))
 
-    def since(self, number: int) -> dict[str, Any]:
-        """Events from `number` on, as far as they are still known, and the number to ask for next.
+    def select(
+        self,
+        *,
+        since: int = 0,
+        from_ns: int = 0,
+        to_ns: int | None = None,
+        client: int | None = None,
+    ) -> dict[str, Any]:
+        """Events in order, as JSON types.
 
-        Times are nanoseconds since the epoch. `client` is the id of a client connection, `database` the
-        server's number of a database connection.
+        Args:
+            since: from this number on.
+            from_ns: not before this time.
+            to_ns: before this time.
+            client: only of this client connection.
+
+        Returns:
+            `events`; the number that the `next` one will have; and how many from `since` on are `forgotten`,
+            whichever they would have been.
+
         """
-        first = self._count - len(self._events)
+        known = [event for event in heapq.merge(self._often, self._seldom) if event.number >= since]
         events = [
-            {
-                "wall_ns": int((when + self._wall_offset_s) * 1e9),
-                "kind": kind,
-                "client": client or None,
-                "database": database or None,
-                "detail": detail or None,
-            }
-            for at, (when, kind, client, database, detail) in enumerate(self._events, first)
-            if at >= number
+            event._asdict()
+            for event in known
+            if event.wall_ns >= from_ns
+            and (to_ns is None or event.wall_ns < to_ns)
+            and (client is None or event.client == client)
         ]
-        return {"events": events, "next": self._count}
+        forgotten = max(0, self._count - since) - len(known)
+        return {"events": events, "next": self._count, "forgotten": forgotten}

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -62,9 +63,9 @@ class RunningProxy:
         """Client connections, open and recently closed, with the commands that each has sent."""
         return list(self._call("GET", "clients"))
 
-    def events(self, since: int = 0) -> dict[str, Any]:
-        """`events` from number `since` on, and the number of the `next` one."""
-        return dict(self._call("GET", f"events/{since}"))
+    def events(self, **only: int) -> dict[str, Any]:
+        """What happened, as `EventLog.select` gives it; `only` are its arguments."""
+        return dict(self._call("GET", f"events?{urllib.parse.urlencode(only)}"))
 
     def change(self, **settings: Any) -> None:
         """Change settings, under their AWS names.

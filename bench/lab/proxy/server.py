@@ -104,7 +104,7 @@ class Proxy:
             raise
         connection.thread_id = thread_id
         context.metrics.database_set_up += 1
-        context.events.add(monotonic(), Kind.OPEN_DATABASE, database=thread_id)
+        context.events.add(Kind.OPEN_DATABASE, database=thread_id)
         return connection
 
     async def _adopt(self, raw: socket.socket, identity: Identity) -> BackendConnection:
@@ -123,7 +123,7 @@ class Proxy:
 
     def _lost(self, connection: BackendConnection) -> None:
         if self.context.pool.forget(connection):
-            self.context.events.add(monotonic(), Kind.CLOSE_DATABASE, database=connection.thread_id)
+            self.context.events.add(Kind.CLOSE_DATABASE, database=connection.thread_id)
 
     def metrics(self) -> dict[str, Value]:
         """Counters and gauges, under CloudWatch's names."""
@@ -167,7 +167,7 @@ class Proxy:
 
         """
         await self.listeners[listener].fail(failure)
-        self.context.events.add(monotonic(), Kind.FAILURE, detail=f"{listener}: {failure}")
+        self.context.events.add(Kind.FAILURE, detail=f"{listener}: {failure}")
         failures = {each.failure for each in self.listeners.values()}
         self.context.pool.exhaust(on=Failure.BORROW_EXHAUSTION in failures)
         if failure is Failure.SERVER_RESTART:

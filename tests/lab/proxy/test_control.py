@@ -1,6 +1,7 @@
 """The control API tells what happened, and takes no nonsense."""
 
 import itertools
+import json
 import socket
 import time
 from urllib.parse import urlsplit
@@ -9,7 +10,8 @@ import pytest
 
 from bench.lab.process import ChildFailed
 from bench.lab.proxy import Backend, ControlFailed, ProxySettings, RunningProxy, running_proxy
-from tests.lab.proxy.conftest import USER, Database, Start, eventually, rows
+from bench.lab.proxy.events import CAPACITY, EventLog, Kind
+from tests.lab.proxy.conftest import USER, Database, Start, eventually, rows, value
 
 
 def test_events_tell_the_life_of_a_connection_in_order(database: Database, start: Start) -> None:
@@ -20,21 +22,68 @@ def test_events_tell_the_life_of_a_connection_in_order(database: Database, start
     client.commit()
     eventually(lambda: not any(each["open"] for each in proxy.clients()))
     log = proxy.events()
-    kinds = [event["kind"] for event in log["events"] if event["client"] == client.thread_id()]
-    assert kinds == [
+    assert [event["kind"] for event in log["events"] if event["client"] == client.thread_id()] == [
         "accept",
+        *("borrow", "release"),  # to see that it works
         "login",
-        *("borrow", "release") * 1,  # SET NAMES
-        "borrow",
-        "release",
+        *("borrow", "release"),  # SET NAMES
+        *("borrow", "release"),  # the transaction
         "idle_close",
         "close",
     ]
-    times = [event["wall_ns"] for event in log["events"]]
+    times = [event["wall_ns"] for event in log["events"] if event["client"]]
     assert times == sorted(times)
-    assert began_ns - 1e9 < times[0]
-    assert times[-1] < time.time_ns() + 1e9
-    assert proxy.events(log["next"])["events"] == []
+    assert began_ns <= times[0]
+    assert times[-1] <= time.time_ns()
+    assert log["forgotten"] == 0
+
+
+def test_events_can_be_had_for_a_time_a_client_or_from_a_number_on(database: Database, start: Start) -> None:
+    proxy = start()
+    first, second = database.connect(proxy.port), database.connect(proxy.port)
+    everything = proxy.events()["events"]
+    assert {event["client"] for event in everything} == {None, first.thread_id(), second.thread_id()}
+    of_second = [event for event in everything if event["client"] == second.thread_id()]
+    assert proxy.events(client=second.thread_id())["events"] == of_second
+    began, ended = of_second[0]["wall_ns"], of_second[-1]["wall_ns"]
+    assert proxy.events(from_ns=began, to_ns=ended)["events"] == of_second[:-1]
+    assert proxy.events(to_ns=began)["events"] + proxy.events(from_ns=began)["events"] == everything
+    number = everything[3]["number"]
+    assert proxy.events(since=number)["events"] == everything[3:]
+    assert proxy.events(since=proxy.events()["next"])["events"] == []
+
+
+@pytest.mark.parametrize("end", ["leave", "die_in_a_transaction", "lose_the_database"])
+def test_what_was_borrowed_is_released_however_it_ends(database: Database, start: Start, end: str) -> None:
+    proxy = start()
+    client = database.connect(proxy.port)
+    client.begin()
+    match end:
+        case "leave":
+            client.close()
+        case "die_in_a_transaction":
+            client._execute_command(3, "SELECT SLEEP(20)")
+            client._force_close()
+        case "lose_the_database":
+            database.server.execute(f"KILL {value(client, 'SELECT CONNECTION_ID()')}")
+    eventually(lambda: not any(each["open"] for each in proxy.clients()))
+    kinds = [event["kind"] for event in proxy.events()["events"] if event["client"]]
+    assert kinds.count("borrow") == kinds.count("release") == 3
+    assert kinds[-2:] == ["release", "close"]
+
+
+def test_load_does_not_push_out_how_a_connection_began_and_the_log_stays_bounded() -> None:
+    log = EventLog()
+    log.add(Kind.ACCEPT, 7)
+    for _ in range(2 * CAPACITY):
+        log.add(Kind.BORROW, 7, 1)
+        log.add(Kind.RELEASE, 7, 1)
+    answer = log.select()
+    assert answer["events"][0]["kind"] == Kind.ACCEPT
+    assert len(answer["events"]) == CAPACITY + 1
+    assert answer["forgotten"] == 3 * CAPACITY
+    assert log.select(since=answer["next"] - 10)["forgotten"] == 0
+    assert [event["number"] for event in answer["events"][-2:]] == [answer["next"] - 2, answer["next"] - 1]
 
 
 def test_pins_are_events_with_their_reason(database: Database, start: Start) -> None:
@@ -105,26 +154,45 @@ def ask(proxy: RunningProxy, request: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("request_", "status"),
+    ("request_", "says"),
     [
-        (b"GET /colour HTTP/1.1\r\n\r\n", b"404"),
-        (b"DELETE /metrics HTTP/1.1\r\n\r\n", b"404"),
-        (b"GET /events/x HTTP/1.1\r\n\r\n", b"400"),
-        (b"PUT /settings HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]", b"400"),
-        (b"PUT /settings HTTP/1.1\r\nContent-Length: 1\r\n\r\n{", b"400"),
-        (b"PUT /settings HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", b"400"),
-        (b"PUT /settings HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"400"),
-        (b"noise\r\n\r\n", b"404"),
+        (
+            b"GET /colour HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"404 there is no GET /colour, only GET /, GET /metrics, ",
+        ),
+        (b"DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"404 there is no DELETE /metrics, only "),
+        (b"GET /events?client=x HTTP/1.1\r\nHost: x\r\n\r\n", b"400 client: 'x' is no whole number"),
+        (b"GET /events?to=1 HTTP/1.1\r\nHost: x\r\n\r\n", b"400 there is no parameter 'to', only since, "),
+        (b"PUT /settings HTTP/1.1\r\nHost: x\r\n\r\n", b"400 the body is not JSON: "),
+        (
+            b"PUT /settings HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]",
+            b"400 the body is no JSON object",
+        ),
+        (b"PUT /settings HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{", b"400 the body is not JSON: "),
+        (b"PUT /listeners/side HTTP/1.1\r\nHost: x\r\n\r\n", b"400 there is no listener 'side', only main"),
     ],
 )
-def test_bad_requests_are_told_so(proxy: RunningProxy, request_: bytes, status: bytes) -> None:
-    assert ask(proxy, request_).split()[1] == status
+def test_bad_requests_are_told_why(proxy: RunningProxy, request_: bytes, says: bytes) -> None:
+    head, _, body = ask(proxy, request_).partition(b"\r\n\r\n")
+    assert (head.split()[1] + b" " + json.loads(body)["error"].encode()).startswith(says)
+
+
+@pytest.mark.parametrize("request_", [b"GET /metr", b"noise\r\n\r\n", b"\x16\x03\x01" * 1000])
+def test_what_is_no_request_harms_nobody(proxy: RunningProxy, request_: bytes) -> None:
+    assert ask(proxy, request_).split()[1] == b"400"
     assert proxy.metrics()
 
 
-def test_half_a_request_is_dropped(proxy: RunningProxy) -> None:
-    assert ask(proxy, b"GET /metr") == b""
-    assert proxy.metrics()
+def test_the_root_tells_what_there_is(proxy: RunningProxy) -> None:
+    answer = ask(proxy, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").decode()
+    assert "text/plain" in answer
+    for method, name in [
+        ("GET", "metrics"),
+        ("GET", "events"),
+        ("PUT", "settings"),
+        ("PUT", "listeners/NAME"),
+    ]:
+        assert f"{method} /{name} " in answer
 
 
 def test_a_proxy_without_its_database_does_not_start_and_says_why(tmp_path: object) -> None:
