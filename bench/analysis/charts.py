@@ -53,8 +53,8 @@ CHARTS = (
     Chart(
         "timeline",
         "The failure, step by step",
-        "One recorded failure of SQLAlchemy's default pool. Times, connections and the error are from its"
-        " rows; that the proxy closed its side at the timeout is the proxy's setting.",
+        "One recorded failure of SQLAlchemy's default pool. Latencies, connections and the error are from its"
+        " rows; what the proxy did is from its event log, where it keeps one (RDS Proxy does not).",
         _of_setting(timeline),
     ),
     Chart(

@@ -1,60 +1,56 @@
 """The failure in three steps, drawn from one that was recorded."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
+from bench.analysis.story import Story, find_story
 from bench.analysis.style import GREEN, INK, MUTED, RED, WIDTH_IN, styled
-from bench.function.strategies import REFERENCE
 
-_ENVIRONMENT, _POOLED, _PROXY = "execution environment", "its pooled connection", "the proxy's side of it"
-_LANES = {_ENVIRONMENT: 2.0, _POOLED: 1.0, _PROXY: 0.0}
-_BEFORE, _AFTER = -0.06, 1.3  # what the chart shows, in gaps
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """A lost request with its neighbours in the same engine; `after` is None if it did not reconnect."""
-
-    before: pd.Series
-    lost: pd.Series
-    after: pd.Series | None
+_ENVIRONMENT, _POOLED = "execution environment", "its pooled connection"
+_PROXY, _DATABASE, _LOG = "the proxy's side of it", "proxy to database", "the proxy's event log"
+_LANES = {_ENVIRONMENT: 4.0, _POOLED: 3.0, _PROXY: 2.0, _DATABASE: 1.0, _LOG: 0.2}
+_BEFORE, _AFTER = -0.12, 1.34  # what the chart shows, in gaps
+_TOGETHER = 0.03  # of the gap: closer events are one to the eye
+_NAMES = {"accept": "accept", "borrow": "borrow, release", "idle_close": "idle close"}
 
 
 @styled
 def timeline(setting: Setting) -> Figure | None:
-    """First access, silence past the timeout, second access; None if the reference lost nothing there."""
-    story = _find(setting)
+    """First access, silence past the timeout, second access; None if the reference lost nothing there.
+
+    What the proxy did is drawn from its event log, or, where it keeps none, from its setting.
+    """
+    story = find_story(setting)
     if story is None:
         return None
-    timeout_s = setting.timeout_s
-    gap_s = (int(story.lost["started_wall_ns"]) - int(story.before["done_wall_ns"])) / 1e9
-    figure = Figure(figsize=(WIDTH_IN, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH_IN, 3.7), layout="constrained")
     axis = figure.subplots()
-    old, left = _name(story.before), _BEFORE * gap_s
-    _bar(axis, _ENVIRONMENT, (0, gap_s), MUTED, "frozen between invocations", hatch="////")
-    _bar(axis, _POOLED, (left, gap_s), GREEN, f"{old} lies in the pool, believed good")
-    _bar(axis, _PROXY, (left, timeout_s), GREEN, f"{old}\nopen")
-    _bar(axis, _PROXY, (timeout_s, gap_s), RED, "closed", hatch="xxxx")
+    gap_s, closed_s = story.lost_s, story.timeout_s if story.closed_s is None else story.closed_s
+    old, left, right = _name(story.before), _BEFORE * story.lost_s, _AFTER * story.lost_s
+    _bar(axis, _ENVIRONMENT, (0, gap_s), MUTED, "frozen", hatch="////", text_s=closed_s / 2)
+    _bar(axis, _POOLED, (left, gap_s), GREEN, "lies in the pool, believed good", text_s=closed_s / 2)
+    _bar(axis, _PROXY, (left, closed_s), GREEN, f"{old}, open", text_s=closed_s / 2)
+    _bar(axis, _PROXY, (closed_s, gap_s), RED, "closed", hatch="xxxx")
+    database = story.events["database"].dropna()
+    lent = f"connection {database.iloc[0]:.0f} to MySQL" if len(database) else "a connection to MySQL"
+    _bar(axis, _DATABASE, (left, right), GREEN, f"{lent}, open", text_s=closed_s / 2)
     if story.after is not None:
         for lane in (_POOLED, _PROXY):
-            _bar(axis, lane, (gap_s, _AFTER * gap_s), GREEN, f"{_name(story.after)}\nopen")
+            _bar(axis, lane, (gap_s, right), GREEN, f"{_name(story.after)}")
         text = f"4  next request reconnects,\n    answered in {1e3 * story.after['latency_s']:.2g} ms"
         axis.annotate(text, (gap_s, _LANES[_ENVIRONMENT]), (4, 0), textcoords="offset points", va="center")
-    code, kind = story.lost["error_code"], story.lost["error_class"]
-    error = f"error {code:.0f}" if pd.notna(code) else str(kind)
-    _step(axis, 0, f"1  an access is answered\n    in {1e3 * story.before['latency_s']:.2g} ms")
-    close_by = timeout_s > gap_s / 2  # then the text of the third step needs the room to the right
-    _step(
-        axis, timeout_s, f"2  {timeout_s:g} s of silence:\n    the proxy closes its client", before=close_by
-    )
-    _step(axis, gap_s, f"3  access after {story.lost['gap_seen_s']:.3g} s\n    lost, {error}")
+    for place_s, text in _told(story.events, gap_s):
+        _event(axis, place_s, text)
+    _steps(axis, story, closed_s)
+    if story.events.empty:
+        text = "none: that it closed its side then is its setting"
+        axis.text(left, _LANES[_LOG], text, va="center", fontsize=7.5)
     axis.set_yticks(list(_LANES.values()), list(_LANES))
-    axis.set(xlim=(left, _AFTER * gap_s), ylim=(-0.4, 3.0))
+    axis.set(xlim=(left, right), ylim=(-0.2, 5.0))
     axis.set_xlabel("time since the first access was answered, s")
     axis.grid(visible=False)
     axis.spines["left"].set_visible(False)
@@ -62,35 +58,56 @@ def timeline(setting: Setting) -> Figure | None:
     return figure
 
 
+def _steps(axis: Axes, story: Story, closed_s: float) -> None:
+    code, kind = story.lost["error_code"], story.lost["error_class"]
+    error = f"error {code:.0f}" if pd.notna(code) else str(kind)
+    close_by = closed_s > story.lost_s / 2  # then the text of the third step needs the room to the right
+    _step(axis, 0, f"1  an access is answered\n    in {1e3 * story.before['latency_s']:.2g} ms")
+    silence = f"2  {closed_s:.4g} s of silence:\n    the proxy closes its client"
+    _step(axis, closed_s, silence, before=close_by)
+    _step(axis, story.lost_s, f"3  access after {story.lost['gap_seen_s']:.3g} s\n    lost, {error}")
+
+
+def _told(events: pd.DataFrame, gap_s: float) -> Iterator[tuple[float, str]]:
+    """Where the proxy's events lie, those that are one to the eye as one, with their names."""
+    shown = events[events["kind"].isin(_NAMES) & events["at_s"].between(_BEFORE * gap_s, _AFTER * gap_s)]
+    group = (shown["at_s"].diff() > _TOGETHER * gap_s).cumsum()
+    for _, together in shown.groupby(group):
+        names = dict.fromkeys(_NAMES[kind] for kind in together["kind"])
+        yield float(together["at_s"].mean()), "\n".join(names)
+
+
+def _event(axis: Axes, at_s: float, text: str) -> None:
+    place = (at_s, _LANES[_LOG])
+    axis.plot(*place, marker="o", color=INK, markersize=4)
+    axis.annotate(text, place, (5, 0), textcoords="offset points", va="center", fontsize=7.5)
+
+
 def _bar(
-    axis: Axes, lane: str, span: tuple[float, float], color: str, text: str, *, hatch: str | None = None
+    axis: Axes,
+    lane: str,
+    span: tuple[float, float],
+    color: str,
+    text: str,
+    *,
+    hatch: str | None = None,
+    text_s: float | None = None,
 ) -> None:
     place, (left, right) = _LANES[lane], span
     axis.barh(
         place, right - left, 0.42, left, color=color, hatch=hatch, edgecolor=MUTED, linewidth=0, alpha=0.4
     )
-    axis.text((left + right) / 2, place, text, ha="center", va="center", fontsize=8)
+    axis.text(
+        (left + right) / 2 if text_s is None else text_s, place, text, ha="center", va="center", fontsize=8
+    )
 
 
 def _step(axis: Axes, at_s: float, text: str, *, before: bool = False) -> None:
     axis.axvline(at_s, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=0)
     side, shift = ("right", -4) if before else ("left", 4)
-    axis.annotate(text, (at_s, 2.4), (shift, 0), textcoords="offset points", ha=side, va="bottom")
-
-
-def _find(setting: Setting) -> Story | None:
-    rows = setting.rows[setting.rows["label"] == REFERENCE].reset_index(drop=True)
-    lost = rows[(rows["kind"] == Kind.FIRST_AFTER_GAP) & rows["lost"] & (rows["gap_seen"] > 1)]
-    if lost.empty:
-        return None
-    place = int(lost["gap_seen"].to_numpy().argmax())  # where the steps lie farthest apart
-    place = int(lost.index[place])
-    before, story = rows.iloc[max(0, place - 1)], rows.iloc[place]
-    if place == 0 or before["cell"] != story["cell"]:
-        return None
-    after = rows.iloc[min(place + 1, len(rows) - 1)]
-    reconnected = after["kind"] == Kind.AFTER_LOSS and not after["lost"]
-    return Story(before, story, after if reconnected else None)
+    axis.annotate(
+        text, (at_s, _LANES[_ENVIRONMENT] + 0.4), (shift, 0), textcoords="offset points", ha=side, va="bottom"
+    )
 
 
 def _name(row: pd.Series) -> str:
