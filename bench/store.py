@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 # A function that waits longer for its store is killed by its timeout, and its rows with it.
 ATTEMPTS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 4, 2, 3
+# Each attempt may time out, and botocore (standard mode) sleeps up to 1, 2 and 4 s before repeating one.
+LONGEST_PUT_S = ATTEMPTS * READ_TIMEOUT_S + 7
 _RACE_S = 0.2  # between creates of a key that S3 says is just being created
 
 

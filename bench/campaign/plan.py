@@ -11,6 +11,7 @@ from typing import Self
 from bench.campaign.strict import BadCampaign, build, unknown
 from bench.function.strategies import CONTROL, REFERENCE, UnknownStrategy, get
 from bench.function.workload import WORKLOADS
+from bench.store import LONGEST_PUT_S
 
 USUAL = "idle_close"  # what RDS Proxy does after its idle client timeout; the only one there is on AWS
 
@@ -52,7 +53,7 @@ class Campaign:
     description: str
     seed: int
     idle_client_timeout_s: float  # what the proxy is, or must be, set to
-    function_timeout_s: int = 30
+    function_timeout_s: int = 60
     added_rtt_s: float = 0.0  # round-trip time that the lab adds in front of the proxy; none on AWS
     factors: Factors
     request: Request = Request()
@@ -94,12 +95,13 @@ class Campaign:
             raise BadCampaign(f"added_rtt_s is {self.added_rtt_s}: it must not be negative")
         if min(self.gaps_s()) < 0:
             raise BadCampaign(f"factors.gaps: {min(self.gaps_s())} s is negative")
-        longest = request.deadline_s * request.requests
+        longest = request.deadline_s * request.requests + LONGEST_PUT_S
         if longest >= self.function_timeout_s:
             raise BadCampaign(
-                f"request.requests x request.deadline_s = {longest:g} s is not below "
-                f"function_timeout_s = {self.function_timeout_s}: the function would be killed before its "
-                "rows are written; raise function_timeout_s or lower the others"
+                f"request.requests x request.deadline_s, and {LONGEST_PUT_S} s for the slowest store, make "
+                f"{longest:g} s, which is not below function_timeout_s = {self.function_timeout_s}: the "
+                "function would be killed before its rows are written; raise function_timeout_s or lower the "
+                "others"
             )
 
     def gaps_s(self) -> tuple[float, ...]:

@@ -35,7 +35,7 @@ def load(tmp_path: Path, text: str) -> Campaign:
 
 
 def test_every_packaged_campaign_is_valid_and_has_unique_cells() -> None:
-    assert packaged() == ["aws", "black_hole", "full", "matrix", "quick", "quick_rtt", "smoke"]
+    assert packaged() == ["aws", "aws-faithful", "black_hole", "full", "matrix", "quick", "quick_rtt", "smoke"]
     for name in packaged():
         campaign = CampaignFile.load(name).campaign
         assert campaign.name == name
@@ -111,7 +111,10 @@ def test_expansion_is_deterministic_and_complete(
         (("[0, 1.5]", "1.5"), "factors.gaps is 1.5, not a list"),
         (("[0, 1.5]", '["1"]'), "factors.gaps[0] is '1', not float"),
         (("lanes = 3", "lanes = 0"), "repetition.lanes is 0: it must be positive"),
-        (("requests = 2", "requests = 2\ndeadline_s = 15"), "is not below function_timeout_s = 30"),
+        (
+            ("requests = 2", "requests = 2\ndeadline_s = 21"),
+            "61 s, which is not below function_timeout_s = 60",
+        ),
         (("requests = 2", 'workload = "point_selekt"'), "did you mean 'point_select'?"),
         (('name = "x"', "name = "), "not TOML"),
     ],
