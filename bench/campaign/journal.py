@@ -59,6 +59,10 @@ class Journal:
         """Cells that need not be run again."""
         return frozenset(self.names("cells"))
 
+    def next_session(self) -> str:
+        """Name for another run of the campaign command."""
+        return f"{len(self.names('sessions')):03d}"
+
     def next_attempts(self) -> dict[str, int]:
         """For each cell with rows: the number that a new attempt at it gets."""
         attempts: dict[str, int] = {}

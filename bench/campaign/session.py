@@ -13,7 +13,7 @@ from bench.campaign.journal import Journal, newest, no_campaign
 from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped, Progress, Runner
 from bench.campaign.sampling import Sampling
-from bench.campaign.schedule import plan_lanes
+from bench.campaign.schedule import Lane, plan_lanes
 from bench.store import Store, StoreError, check_writable
 
 NEWEST = "newest"  # resume the newest campaign of the file's name
@@ -34,7 +34,6 @@ class Finished:
 
     campaign: str
     wall_s: float
-    cells_run: int
 
 
 def open_journal(file: CampaignFile, store: Store, resume: str | None) -> Journal:
@@ -73,17 +72,8 @@ def run_session(
     """
     campaign = file.campaign
     invoker = LambdaInvoker(campaign.function_timeout_s)
-    _call(invoker, target.sampler, "prepare")
-    described = _call(invoker, target.sampler, "describe")
-    header = make_header(journal.campaign, file, target.description, described)
-    if resume:
-        check_same(journal.read("header"), header)
-    else:
-        journal.write("header", header)
-    finished = journal.finished_cells()
-    cells = [cell for cell in campaign.cells() if cell.id not in finished]
-    lanes = plan_lanes(campaign, cells)
-    session = f"{len(journal.names('sessions')):03d}"
+    lanes = begin(file, journal, target, invoker, resume=resume)
+    session = journal.next_session()
     record: dict[str, Any] = {"session": session, "started_wall_ns": time.time_ns(), "how": "finished"}
     runner = Runner(campaign, journal, invoker, SystemClock(), on_progress)
     sampling = Sampling(
@@ -109,7 +99,30 @@ def run_session(
         # A store that broke the campaign may be too broken to take word of it; the first error is the news.
         with contextlib.suppress(*() if record["how"] == "finished" else (StoreError,)):
             journal.write(f"sessions/{session}", record)
-    return Finished(journal.campaign, time.monotonic() - began, len(cells))
+    return Finished(journal.campaign, time.monotonic() - began)
+
+
+def begin(
+    file: CampaignFile, journal: Journal, target: Target, invoker: Invoker, *, resume: bool
+) -> tuple[Lane, ...]:
+    """Prepare the database, write or check the header, and lay out the cells that are not finished yet.
+
+    Raises:
+        Different: resumed with another file, server, version or setting.
+        CampaignStopped: the sampler cannot reach the database.
+        InvokeFailed: the Lambda service did not run a function.
+        StoreError: the store refused.
+
+    """
+    _call(invoker, target.sampler, "prepare")
+    described = _call(invoker, target.sampler, "describe")
+    header = make_header(journal.campaign, file, target.description, described)
+    if resume:
+        check_same(journal.read("header"), header)
+    else:
+        journal.write("header", header)
+    finished = journal.finished_cells()
+    return plan_lanes(file.campaign, [cell for cell in file.campaign.cells() if cell.id not in finished])
 
 
 def _call(invoker: Invoker, function: str, action: str) -> dict[str, Any]:
