@@ -41,7 +41,7 @@ _CLIENT = {  # of the invocation, as the client saw it
     "max_memory_mb": pa.float64(),
     "throttled": pa.int64(),
 }
-_CONNECTIONS = pa.schema(
+CONNECTIONS = pa.schema(
     {
         "wall_ns": pa.int64(),
         "source": pa.string(),
@@ -50,7 +50,7 @@ _CONNECTIONS = pa.schema(
         "value": pa.float64(),
     }
 )
-_EVENTS = pa.schema(
+EVENTS = pa.schema(
     {
         "wall_ns": pa.int64(),
         "kind": pa.string(),
@@ -127,8 +127,8 @@ def sync(journal: Journal, directory: Path) -> Synced:
     events = [json.loads(line) for _, line in _lines(journal, "events")]
     directory.mkdir(parents=True, exist_ok=True)
     _write_parquet(directory / "rows.parquet", rows, ROWS)
-    _write_parquet(directory / "connections.parquet", samples, _CONNECTIONS)
-    _write_parquet(directory / "events.parquet", events, _EVENTS)
+    _write_parquet(directory / "connections.parquet", samples, CONNECTIONS)
+    _write_parquet(directory / "events.parquet", events, EVENTS)
     _write_text(directory / "invalid.jsonl", "".join(json.dumps(entry) + "\n" for entry in invalid))
     _write_text(directory / "header.json", json.dumps(header, ensure_ascii=False, indent=1) + "\n")
     uncounted = sum(not row["counted"] for row in rows)

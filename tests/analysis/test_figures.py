@@ -11,9 +11,11 @@ from bench.analysis.answer import answer
 from bench.analysis.charts import CHARTS, Chart
 from bench.analysis.figures.latency import first_latency
 from bench.analysis.figures.matrix import matrix
+from bench.analysis.figures.timeline import timeline
 from bench.analysis.load import load
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting, split
+from bench.analysis.story import find_story
 from bench.analysis.style import look_of, to_svg, write_png
 from bench.function.strategies import CONTROL, STRATEGIES
 from tests.analysis.edit import small_campaign
@@ -80,6 +82,29 @@ def test_latency_is_drawn_where_it_was_measured(setting: Setting) -> None:
     points = points_of(figure.axes[setting.labels.index("nullpool")])
     measured = setting.select(["latency_s"], Kind.FIRST_AFTER_GAP, "nullpool")["latency_s"]
     assert sorted(points[:, 1]) == pytest.approx(sorted(1e3 * measured))
+
+
+def test_timeline_is_drawn_from_what_the_proxy_said_it_did(setting: Setting) -> None:
+    story = find_story(setting)
+    assert story is not None
+    assert story.closed_s == pytest.approx(setting.timeout_s, abs=1e-6)
+    figure = timeline(setting)
+    assert figure is not None
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert "idle close" in said
+    assert any("2  2 s of silence" in text for text in said)
+
+
+def test_timeline_of_a_proxy_without_an_event_log_says_so(tmp_path: Path) -> None:
+    small_campaign(tmp_path, target={"kind": "aws"})
+    dataset = load([tmp_path])
+    assert dataset.problems == ()
+    (setting,) = split(dataset)
+    figure = timeline(setting)
+    assert figure is not None
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert "none: that it closed its side then is its setting" in said
+    assert "idle close" not in said
 
 
 def test_strategies_are_told_apart_without_colour() -> None:

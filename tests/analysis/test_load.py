@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from bench.analysis import schema
+from bench.analysis import schema, series
 from bench.analysis.load import CannotLoad, Dataset, load
 from bench.analysis.settings import split
 from bench.campaign import sync
@@ -21,6 +21,8 @@ def test_what_a_sync_writes_has_every_column_that_is_read() -> None:
     written = {field.name: field.type for field in sync.ROWS}
     read = {name: column.type for name, column in schema.COLUMNS.items()}
     assert {name: written.get(name) for name in read} == read
+    assert sync.CONNECTIONS.equals(series.CONNECTIONS)
+    assert sync.EVENTS.equals(series.EVENTS)
 
 
 def test_clean_campaign_loads_whole_and_without_problems(dataset: Dataset) -> None:
@@ -103,6 +105,14 @@ def test_missing_connections_are_said(tmp_path: Path) -> None:
     small_campaign(tmp_path)
     (tmp_path / "connections.parquet").unlink()
     assert "connections.parquet is missing" in only_problem(load([tmp_path]))[0]
+
+
+def test_events_that_the_lab_must_have_are_missed_and_those_of_aws_are_not(tmp_path: Path) -> None:
+    lab, aws = small_campaign(tmp_path / "lab"), small_campaign(tmp_path / "aws", target={"kind": "aws"})
+    for directory in (lab, aws):
+        (directory / "events.parquet").unlink()
+    assert "events.parquet is missing" in only_problem(load([lab]))[0]
+    assert load([aws]).problems == ()
 
 
 def test_file_without_a_column_is_left_out_by_its_name(tmp_path: Path) -> None:

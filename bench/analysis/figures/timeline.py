@@ -74,7 +74,7 @@ def _told(events: pd.DataFrame, gap_s: float) -> Iterator[tuple[float, str]]:
     group = (shown["at_s"].diff() > _TOGETHER * gap_s).cumsum()
     for _, together in shown.groupby(group):
         names = dict.fromkeys(_NAMES[kind] for kind in together["kind"])
-        yield float(together["at_s"].mean()), "\n".join(names)
+        yield float(together["at_s"].max()), "\n".join(names)
 
 
 def _event(axis: Axes, at_s: float, text: str) -> None:
