@@ -1,8 +1,10 @@
 """What one engine did during one request, told by SQLAlchemy's own events."""
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 import pymysql.connections
@@ -10,14 +12,12 @@ from sqlalchemy import Engine, NullPool, event
 
 from bench.function.clocks import boottime_ns
 
-_commands = 0  # sent by PyMySQL in this process
 _PyMySQL: Any = pymysql.connections.Connection  # its stubs leave the private method out
 _execute_command = _PyMySQL._execute_command
 
 
 def _counting(connection: Any, command: int, statement: str | bytes) -> None:
-    global _commands  # noqa: PLW0603 (one integer, on the measured path)
-    _commands += 1
+    _current.get(_NONE).commands += 1
     _execute_command(connection, command, statement)
 
 
@@ -46,19 +46,37 @@ class Observation:
     connection_id: int | None = None
 
 
+@dataclass(slots=True)
+class _Request:
+    """A request under way."""
+
+    seen: Observation = field(default_factory=Observation)
+    commands: int = 0
+    connect_began: float | None = None
+    checked_out: bool = False
+
+    def add_connect_time(self) -> None:
+        if self.connect_began is not None:
+            elapsed = time.perf_counter() - self.connect_began
+            self.seen.connect_s = (self.seen.connect_s or 0.0) + elapsed
+            self.connect_began = None
+
+
+# Of this thread, or of this asynchronous task: several may use one engine at a time.
+_current: ContextVar[_Request] = ContextVar("request")
+_NONE = _Request()  # takes what happens between requests
+
+
 class Probe:
-    """Listens to an engine. One request at a time: `begin`, the request, `end`."""
+    """Listens to an engine. On each thread one request at a time: `begin`, the request, `end`."""
 
     def __init__(self, engine: Engine) -> None:
         """Attach to `engine`, after whatever its strategy attached."""
         self._is_pymysql = engine.dialect.driver == "pymysql"
         self._keeps_connections = not isinstance(engine.pool, NullPool)
-        self._open = self._most_open = 0
-        self._commands_before = 0
-        self._connect_began: float | None = None
-        self._checked_out = False
+        self._lock = threading.RLock()  # of the two counts; a garbage collection may close within `with`
+        self._open = self._held = 0  # connections now, and those that the pool has or could have kept
         self._returned_ns: dict[int, int] = {}  # id of a pooled connection -> boottime of its return
-        self._seen = Observation()
         self._do_ping: Callable[[Any], bool] = engine.dialect.do_ping
         # The dialect calls self.do_ping for each ping, which is what lets an attribute shadow the method.
         engine.dialect.do_ping = self._ping  # type: ignore[method-assign,assignment]
@@ -70,71 +88,73 @@ class Probe:
         event.listen(engine, "close", self._on_close)
 
     def begin(self) -> None:
-        """Forget the last request."""
-        self._seen = Observation()
-        self._checked_out = False
-        self._connect_began = None
-        self._commands_before = _commands
+        """Begin a request on this thread."""
+        _current.set(_Request())
 
     def end(self) -> Observation:
         """What has happened since `begin`."""
-        if self._connect_began is not None:  # it failed
-            self._add_connect_time()
+        request = _current.get(_NONE)
+        request.add_connect_time()  # of one that failed
         if self._is_pymysql:
-            self._seen.wire_commands = _commands - self._commands_before + self._seen.connects
-        return self._seen
+            request.seen.wire_commands = request.commands + request.seen.connects
+        _current.set(_NONE)
+        return request.seen
 
-    def _add_connect_time(self) -> None:
-        if self._connect_began is not None:
-            elapsed = time.perf_counter() - self._connect_began
-            self._seen.connect_s = (self._seen.connect_s or 0.0) + elapsed
-            self._connect_began = None
-
-    def _offered(self, connection: Any) -> None:
+    def _offered(self, connection: Any, seen: Observation) -> None:
         """Note how long the connection had lain in the pool, if it is the first one of this request."""
         returned_ns = self._returned_ns.pop(id(connection), None)
-        if returned_ns is not None and self._seen.connection_idle_s is None:
-            self._seen.connection_idle_s = (boottime_ns() - returned_ns) / 1e9
+        if returned_ns is not None and seen.connection_idle_s is None:
+            seen.connection_idle_s = (boottime_ns() - returned_ns) / 1e9
 
     def _ping(self, connection: Any) -> bool:
-        self._offered(connection)
-        self._seen.pings += 1
+        seen = _current.get(_NONE).seen
+        self._offered(connection, seen)
+        seen.pings += 1
         began = time.perf_counter()
         try:
             return self._do_ping(connection)
         finally:
-            self._seen.ping_s = (self._seen.ping_s or 0.0) + time.perf_counter() - began
+            seen.ping_s = (seen.ping_s or 0.0) + time.perf_counter() - began
 
     def _on_connect_begin(self, *_: Any) -> None:
-        self._connect_began = time.perf_counter()
+        _current.get(_NONE).connect_began = time.perf_counter()
 
     def _on_connected(self, *_: Any) -> None:
+        request = _current.get(_NONE)
         # Registered last, so the driver's and SQLAlchemy's session setup is part of the time.
-        self._add_connect_time()
-        self._seen.connects += 1
-        # Not by pool slots: StaticPool and a disposed pool make new ones.
-        self._seen.replacements += self._keeps_connections and self._open < self._most_open
-        self._open += 1
-        self._most_open = max(self._most_open, self._open)
+        request.add_connect_time()
+        request.seen.connects += 1
+        with self._lock:
+            # Not by pool slots: StaticPool and a disposed pool make new ones.
+            request.seen.replacements += self._keeps_connections and self._open < self._held
+            self._open += 1
+            self._held = max(self._held, self._open)
 
     def _on_checkout(self, connection: Any, *_: Any) -> None:
-        self._offered(connection)
-        self._checked_out = True
-        self._seen.connection_id = connection.thread_id() if self._is_pymysql else None
+        request = _current.get(_NONE)
+        self._offered(connection, request.seen)
+        request.checked_out = True
+        request.seen.connection_id = connection.thread_id() if self._is_pymysql else None
 
     def _on_checkin(self, connection: Any, *_: Any) -> None:
         if connection is not None:  # None: it was invalidated
             self._returned_ns[id(connection)] = boottime_ns()
 
     def _on_invalidate(self, connection: Any, *_: Any) -> None:
-        self._offered(connection)
-        self._seen.invalidations += 1
+        seen = _current.get(_NONE).seen
+        self._offered(connection, seen)
+        seen.invalidations += 1
 
     def _on_close(self, connection: Any, *_: Any) -> None:
-        self._open -= 1
-        if self._checked_out:  # NullPool closing what it has just taken back, or an invalidation
+        request = _current.get(_NONE)
+        # By NullPool, by a pool that has enough of them, or after an invalidation.
+        after_use = request.checked_out
+        with self._lock:
+            self._open -= 1
+            self._held -= after_use and not request.seen.invalidations
+        if after_use:
             self._returned_ns.pop(id(connection), None)
             return
-        self._offered(connection)
+        self._offered(connection, request.seen)
         # Before the checkout and of no invalidation: the pool found it too old.
-        self._seen.recycles += not self._seen.invalidations
+        request.seen.recycles += not request.seen.invalidations
