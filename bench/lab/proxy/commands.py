@@ -25,7 +25,7 @@ from bench.lab.proxy.protocol import (
     ok,
     ok_payload,
 )
-from bench.lab.proxy.reply import Reply
+from bench.lab.proxy.reply import BEFORE_HANGING_UP, Reply
 from bench.lab.proxy.session import Session
 from bench.lab.proxy.statements import NO_EFFECT, Kill, effect_of
 from bench.lab.proxy.valve import Hold
@@ -300,7 +300,10 @@ class Commands:
             self.backend = None
             self._last_backend = backend
             context.events.add(Kind.RELEASE, self.id, backend.thread_id)
-            context.pool.give_back(backend)
+            if reply.error in BEFORE_HANGING_UP:
+                context.pool.verify(backend)
+            else:
+                context.pool.give_back(backend)
         self.busy = False
         if self._reader.waiting or self._finish_because:
             self._go_on()

@@ -212,6 +212,12 @@ class Pool:
         else:
             self.give_back(connection)
 
+    def verify(self, connection: BackendConnection) -> None:
+        """Take back a connection that the server may be about to close, once it has answered a ping."""
+        connection.borrower = None
+        connection.valve.open()
+        self._in_background(self._ping(connection))
+
     def exhaust(self, *, on: bool) -> None:
         """Lend nothing, or go on lending."""
         self.exhausted = on

@@ -7,7 +7,7 @@ Code Documentation; neither side of the proxy knows CLIENT_DEPRECATE_EOF.
 
 from enum import IntEnum
 
-from pymysql.constants import COMMAND
+from pymysql.constants import COMMAND, ER
 
 from bench.lab.proxy.protocol import (
     CURSOR_EXISTS,
@@ -46,7 +46,11 @@ _BEGINS: dict[int, tuple[int, int]] = {
     COMMAND.COM_STATISTICS: (_DEFINITIONS, 1),
 }
 
-UNANSWERED = frozenset({COMMAND.COM_QUIT, COMMAND.COM_STMT_CLOSE, COMMAND.COM_STMT_SEND_LONG_DATA})
+# Errors after which the server closes the connection, always or (where a statement was killed) perhaps.
+BEFORE_HANGING_UP = frozenset(
+    {ER.NET_PACKET_TOO_LARGE, ER.NET_PACKETS_OUT_OF_ORDER, ER.QUERY_INTERRUPTED, ER.SERVER_SHUTDOWN}
+    | {1927, 3169}  # MariaDB's ER_CONNECTION_KILLED and MySQL's ER_SESSION_WAS_KILLED
+)
 
 
 class Reply:

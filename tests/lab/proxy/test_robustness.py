@@ -149,15 +149,42 @@ def test_a_statement_of_many_megabytes_passes_through_without_being_held(
     assert memory(proxy) - before < 16 * MB
 
 
+@pytest.mark.parametrize(
+    ("allowed", "size"),
+    [(MB, MB + 1000), (MB, 40 * MB), (16 * MB, 17 * MB)],
+    ids=["bit", "lot", "second packet"],
+)
 def test_a_statement_that_is_too_long_for_the_server_harms_nobody_else(
+    database: Database, start: Start, allowed: int, size: int
+) -> None:
+    """The server answers and then hangs up: its connection must not be lent in between."""
+    before = int(value(database.connect(), "SELECT @@max_allowed_packet"))
+    database.server.execute(f"SET GLOBAL max_allowed_packet = {allowed}")
+    try:
+        proxy = start()
+        other = database.connect(proxy.port)
+        for _ in range(5):
+            client = database.connect(proxy.port)
+            with pytest.raises(pymysql.MySQLError) as error:
+                rows(client, f"SELECT LENGTH('{'x' * size}')")
+            assert error.value.args[0] in {1153, 2006, 2013}
+            assert rows(other, "SELECT 1") == ((1,),)
+    finally:
+        database.server.execute(f"SET GLOBAL max_allowed_packet = {before}")
+
+
+def test_a_killed_statement_whose_connection_dies_with_it_harms_nobody_else(
     database: Database, proxy: RunningProxy
 ) -> None:
-    allowed = int(value(database.connect(), "SELECT @@max_allowed_packet"))
-    client, other = database.connect(proxy.port), database.connect(proxy.port)
-    with pytest.raises(pymysql.MySQLError) as error:
-        rows(client, f"SELECT LENGTH('{'x' * (allowed + MB)}')")
-    assert error.value.args[0] in {1153, 2006, 2013}
-    assert rows(other, "SELECT 1") == ((1,),)
+    other = database.connect(proxy.port)
+    for _ in range(5):
+        client = database.connect(proxy.port)
+        client._execute_command(3, "SELECT SLEEP(20) FROM item")
+        number = proxy.events(client=client.thread_id())["events"][-1]["database"]
+        database.server.execute(f"KILL {number}")
+        with pytest.raises(pymysql.MySQLError):
+            client._read_query_result()
+        assert rows(other, "SELECT 1") == ((1,),)
 
 
 @pytest.mark.slow
