@@ -1,0 +1,68 @@
+"""Whether a campaign fits the deployed stack and the quotas of Step Functions; asked before it starts."""
+
+from collections.abc import Iterator, Sequence
+
+from bench.aws.deployed import Deployed
+from bench.aws.lane_plan import planned_s
+from bench.campaign.failures import MODES
+from bench.campaign.plan import Campaign
+from bench.campaign.schedule import Lane
+from bench.campaign.strict import BadCampaign
+
+SLICE_S = 50  # of the sampler, whose function ends after 60
+HISTORY_EVENTS = 25_000  # quota of Step Functions for one execution
+# States entered and exited; tasks scheduled, started and succeeded.
+_EVENTS_OF_A_TURN, _EVENTS_OF_A_SLICE = 9, 14
+
+
+def check(campaign: Campaign, deployed: Deployed) -> None:
+    """Refuse a campaign that the stack cannot run as it is set up.
+
+    Raises:
+        BadCampaign: it says all that does not fit, and what to change.
+
+    """
+    problems = list(_misfits(campaign, deployed))
+    if problems:
+        raise BadCampaign(f"{campaign.name}: {'; '.join(problems)}")
+
+
+def _misfits(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
+    idle_s, there_s = campaign.idle_client_timeout_s, deployed.idle_client_timeout_s
+    if idle_s != there_s:
+        yield (
+            f"idle_client_timeout_s is {idle_s:g}, and the stack's proxy has {there_s:g}: "
+            f"`make aws-up IDLE_CLIENT_TIMEOUT={idle_s:g}` changes it in place"
+        )
+    if campaign.function_timeout_s > deployed.function_timeout_s:
+        yield (
+            f"function_timeout_s is {campaign.function_timeout_s}, and the stack's functions have "
+            f"{deployed.function_timeout_s:g}: deploy it with a larger FunctionTimeout"
+        )
+    if campaign.repetition.lanes > len(deployed.lanes):
+        yield f"repetition.lanes is {campaign.repetition.lanes}, and the stack has {len(deployed.lanes)}"
+    if campaign.added_rtt_s:
+        yield "added_rtt_s is for the lab: on AWS the network has its own"
+    not_there = [name for name in campaign.factors.failures if not MODES[name].on_aws]
+    if not_there:
+        yield f"factors.failures: {', '.join(not_there)} can be had in the lab alone"
+    if any(MODES[name].direct for name in campaign.factors.failures):
+        wait_s = float(deployed.parameters["WaitTimeout"])
+        if wait_s != idle_s:
+            yield f"idle_client_timeout_s is {idle_s:g}, and the stack's database has WaitTimeout={wait_s:g}"
+
+
+def check_history(lanes: Sequence[Lane]) -> None:
+    """Refuse lanes whose executions would run into the quota of events.
+
+    Raises:
+        BadCampaign: the campaign is too long for one execution.
+
+    """
+    turns = max((sum(step.wait_s > 0 for step in lane.steps) for lane in lanes), default=0)
+    events = max(turns * _EVENTS_OF_A_TURN, planned_s(lanes) / SLICE_S * _EVENTS_OF_A_SLICE)
+    if events > HISTORY_EVENTS:
+        raise BadCampaign(
+            f"an execution of about {events:.0f} events, and Step Functions ends one at {HISTORY_EVENTS}: "
+            "take fewer rounds, or more lanes"
+        )

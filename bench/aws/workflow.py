@@ -1,0 +1,155 @@
+"""From a campaign's lanes to an execution of the deployed state machine."""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench.aws.account import Account, explained
+from bench.aws.conductor import LaneState
+from bench.aws.deployed import Deployed
+from bench.aws.fit import SLICE_S, check_history
+from bench.aws.lane_plan import LanePlan, PlannedTurn, key_of, planned_s, stagger
+from bench.campaign.journal import Journal
+from bench.campaign.plan import Campaign
+from bench.campaign.schedule import Lane
+from bench.campaign.strict import BadCampaign
+from bench.campaign.turn import invocation_of
+
+INPUT_BYTES = 256 * 1024  # quota of Step Functions for an execution's input
+_SAMPLES = 10_000  # at most about so many in a campaign
+_HEAD_START_S = 5  # from the plan to the first turn
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An execution that runs, or ran, a session of a campaign."""
+
+    session: str
+    arn: str
+    turns: int  # of the session
+
+
+def next_session(journal: Journal) -> str:
+    """Name for another execution; one that was stopped left its plans, if no word of its end."""
+    used = [*journal.names("sessions"), *(name.partition("-")[0] for name in journal.names("lanes"))]
+    return f"{max((int(name) + 1 for name in used), default=0):03d}"
+
+
+def start(
+    account: Account, deployed: Deployed, campaign: Campaign, journal: Journal, lanes: Sequence[Lane]
+) -> Started:
+    """Put the lanes' plans into the store and start the state machine.
+
+    Raises:
+        BadCampaign: it is too long for one execution.
+        StoreError: the store refused.
+        AwsFailed: Step Functions refused.
+
+    """
+    check_history(lanes)
+    session = next_session(journal)
+    now_ms = time.time_ns() // 1_000_000
+    attempts = journal.next_attempts()
+    states = []
+    for number, (lane, function, offsets) in enumerate(
+        zip(lanes, deployed.lanes, stagger(lanes), strict=False)
+    ):
+        plan = LanePlan(
+            function=function,
+            function_timeout_s=campaign.function_timeout_s,
+            starts_wall_ms=now_ms + _HEAD_START_S * 1000,
+            turns=tuple(
+                PlannedTurn(
+                    invocation=invocation_of(campaign, journal, step, attempts.get(step.cell.id, 0)),
+                    wait_s=step.wait_s,
+                    offset_s=offset_s,
+                    control=step.cell.control,
+                )
+                for step, offset_s in zip(lane.steps, offsets, strict=True)
+            ),
+        )
+        journal.store.put_new(key_of(journal.campaign, session, number), plan.encode())
+        wait_s = _HEAD_START_S + offsets[0]
+        state = LaneState(
+            store=journal.store.url,
+            campaign=journal.campaign,
+            session=session,
+            lane=number,
+            due_wall_ms=now_ms + wait_s * 1000,
+            wait_s=wait_s,
+        )
+        states.append(asdict(state))
+    sampling = _sampling(deployed, session, now_ms, planned_s(lanes))
+    content = _input(deployed, journal, session, states, sampling)
+    arn = _start_execution(account, deployed, f"{journal.campaign}-{session}", content)
+    return Started(session, arn, sum(len(lane.steps) for lane in lanes))
+
+
+def _input(
+    deployed: Deployed, journal: Journal, session: str, states: list[dict[str, Any]], sampling: dict[str, Any]
+) -> str:
+    where = urlsplit(journal.store.url)
+    content = {
+        "conductor": deployed.conductor,
+        "store": journal.store.url,
+        "campaign": journal.campaign,
+        "session": session,
+        "lanes": states,
+        "mark": {
+            "bucket": where.netloc,
+            "key": f"{where.path.strip('/')}/{journal.campaign}/lanes/{session}-done".lstrip("/"),
+        },
+        "failure": None,
+        **sampling,
+    }
+    text = json.dumps(content)
+    if len(text) > INPUT_BYTES:
+        raise BadCampaign(f"{len(states)} lanes do not fit into an execution's input of {INPUT_BYTES} bytes")
+    return text
+
+
+def _sampling(deployed: Deployed, session: str, now_ms: int, expected_s: float) -> dict[str, Any]:
+    # Numbers of one length sort as text.
+    tally = {"number": 10_000, "samples": 0, "missed": 0, "late": 0, "failed_slices": 0, "last_error": None}
+    sampler = {
+        "function": deployed.sampler,
+        "series": f"{session}-{now_ms}",
+        "duration_s": SLICE_S,
+        "interval_s": max(1, math.ceil(expected_s / _SAMPLES)),
+    }
+    return {"started_wall_ms": now_ms, "sampler": sampler, "tally": tally}
+
+
+def _start_execution(account: Account, deployed: Deployed, name: str, content: str) -> str:
+    with explained("start the state machine"):
+        answer = account.client("stepfunctions").start_execution(
+            stateMachineArn=deployed.state_machine, name=name, input=content
+        )
+    arn: str = answer["executionArn"]
+    return arn
+
+
+def running(account: Account, deployed: Deployed, campaign: str) -> Started | None:
+    """Find the execution that is running a campaign now."""
+    with explained("list executions"):
+        pages = (
+            account.client("stepfunctions")
+            .get_paginator("list_executions")
+            .paginate(stateMachineArn=deployed.state_machine, statusFilter="RUNNING")
+        )
+        found = [execution for page in pages for execution in page["executions"]]
+    for execution in found:
+        name, _, session = execution["name"].rpartition("-")
+        if name == campaign:
+            return Started(session, execution["executionArn"], 0)
+    return None
+
+
+def stop(account: Account, started: Started) -> None:
+    """Stop an execution; what it has measured stays."""
+    with explained("stop the execution"):
+        account.client("stepfunctions").stop_execution(executionArn=started.arn, cause="asked to")
