@@ -57,8 +57,9 @@ def make_header(
         "server": described["server"],
         "target": {"idle_client_timeout_s": file.campaign.idle_client_timeout_s, **target},
         "machine": _machine(),
+        "left_out": list(file.campaign.left_out()),
         "cells": [
-            asdict(cell) | {"label": cell.label, "endpoint": "proxy"} for cell in file.campaign.cells()
+            asdict(cell) | {"label": cell.label, "endpoint": cell.arm} for cell in file.campaign.cells()
         ],
     }
     same: Header = json.loads(json.dumps(header))  # as it will be read again: no tuples

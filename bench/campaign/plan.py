@@ -8,12 +8,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Self
 
+from bench.campaign.cells import Cell, contenders
+from bench.campaign.failures import MODES, USUAL
 from bench.campaign.strict import BadCampaign, build, unknown
-from bench.function.strategies import CONTROL, REFERENCE, UnknownStrategy, get
-from bench.function.workload import WORKLOADS
+from bench.function.drivers import DEFAULT, DRIVERS
+from bench.function.strategies import CONTROL, BadEngine, UnknownStrategy, get
+from bench.function.workload import UnknownWorkload, get_workload
 from bench.store import LONGEST_PUT_S
-
-USUAL = "idle_close"  # what RDS Proxy does after its idle client timeout; the only one there is on AWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,8 @@ class Factors:
     strategies: tuple[str, ...]
     gaps: tuple[float, ...] = ()  # multiples of the idle client timeout
     gaps_s: tuple[float, ...] = ()  # and absolute, in seconds
-    failures: tuple[str, ...] = (USUAL,)  # what ends a connection that is idle for too long
+    failures: tuple[str, ...] = (USUAL,)  # what happens to connections, see bench.campaign.failures
+    drivers: tuple[str, ...] = (DEFAULT,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class Request:
 
     workload: str = "point_select"
     requests: int = 3  # back to back: the first after the gap, the others steady
+    pooled: int = 1  # connections that are in the pool when the gap begins, as after so many threads at once
     deadline_s: float = 5.0  # for each; after it the row says `hang`
 
 
@@ -54,7 +57,10 @@ class Campaign:
     seed: int
     idle_client_timeout_s: float  # what the proxy is, or must be, set to
     function_timeout_s: int = 60
+    connection_borrow_timeout_s: float = 120.0  # the same; RDS Proxy's default
     added_rtt_s: float = 0.0  # round-trip time that the lab adds in front of the proxy; none on AWS
+    tls: bool = False  # between functions and the lab's proxy and server; on AWS always
+    sqlalchemy: str = ""  # series that the lab's functions run on, such as 2.0; the installed one if empty
     factors: Factors
     request: Request = Request()
     repetition: Repetition
@@ -66,33 +72,58 @@ class Campaign:
             BadCampaign: see the message.
 
         """
-        factors, request, repetition = self.factors, self.request, self.repetition
+        self._check_names()
+        self._check_numbers()
+
+    def _check_names(self) -> None:
+        factors = self.factors
         if not factors.strategies:
             raise BadCampaign("factors.strategies is empty: name at least one (see `poolbench strategies`)")
-        if not factors.gaps and not factors.gaps_s:
-            raise BadCampaign("factors.gaps and factors.gaps_s are empty: give at least one gap")
-        for name in factors.strategies:
-            try:
+        for label, names, known in (
+            ("drivers", factors.drivers, DRIVERS),
+            ("failures", factors.failures, MODES),
+        ):
+            if not names:
+                raise BadCampaign(f"factors.{label} is empty: name at least one, or leave it out")
+            for name in names:
+                if name not in known:
+                    raise BadCampaign(f"factors.{label}: {unknown(name, known)}")
+        try:
+            for name in factors.strategies:
                 get(name)
-            except UnknownStrategy as error:
-                raise BadCampaign(f"factors.strategies: {error}") from None
-        if request.workload not in WORKLOADS:
-            raise BadCampaign(f"request.workload: {unknown(request.workload, WORKLOADS)}")
-        for label, values in (("strategies", factors.strategies), ("gaps", self.gaps_s())):
+            self.left_out()
+        except (UnknownStrategy, BadEngine) as error:
+            raise BadCampaign(f"factors.strategies: {error}") from None
+        try:
+            get_workload(self.request.workload)
+        except UnknownWorkload as error:
+            raise BadCampaign(f"request.workload: {error}") from None
+        for label in ("strategies", "drivers", "failures", "gaps"):
+            values = [*map(str, self.gaps_s() if label == "gaps" else getattr(factors, label))]
             twice = {value for value in values if values.count(value) > 1}
             if twice:
-                raise BadCampaign(f"factors.{label}: {', '.join(map(str, sorted(twice)))} given twice")
+                raise BadCampaign(f"factors.{label}: {', '.join(sorted(twice))} given twice")
+
+    def _check_numbers(self) -> None:
+        factors, request = self.factors, self.request
+        if not factors.gaps and not factors.gaps_s:
+            raise BadCampaign("factors.gaps and factors.gaps_s are empty: give at least one gap")
         positive = {
             "idle_client_timeout_s": self.idle_client_timeout_s,
             "function_timeout_s": self.function_timeout_s,
             **{f"request.{name}": value for name, value in asdict(request).items() if name != "workload"},
-            **{f"repetition.{name}": value for name, value in asdict(repetition).items()},
+            **{f"repetition.{name}": value for name, value in asdict(self.repetition).items()},
         }
         for key, value in positive.items():
             if value <= 0:
                 raise BadCampaign(f"{key} is {value}: it must be positive")
-        if self.added_rtt_s < 0:
-            raise BadCampaign(f"added_rtt_s is {self.added_rtt_s}: it must not be negative")
+        not_negative = {
+            "added_rtt_s": self.added_rtt_s,
+            "connection_borrow_timeout_s": self.connection_borrow_timeout_s,
+        }
+        for key, value in not_negative.items():
+            if value < 0:
+                raise BadCampaign(f"{key} is {value}: it must not be negative")
         if min(self.gaps_s()) < 0:
             raise BadCampaign(f"factors.gaps: {min(self.gaps_s())} s is negative")
         longest = request.deadline_s * request.requests + LONGEST_PUT_S
@@ -112,65 +143,31 @@ class Campaign:
         relative = [(ratio * self.idle_client_timeout_s, f"{ratio:g}x") for ratio in self.factors.gaps]
         return relative + [(seconds, f"{seconds:g}s") for seconds in self.factors.gaps_s]
 
-    def cells(self) -> tuple["Cell", ...]:
-        """Expand to cells: strategies x failures x gaps x replicates.
-
-        The A/A twin and the control are added with the first of the failures.
-        """
-        names = [*self.factors.strategies]
-        names += [REFERENCE] if REFERENCE not in names else []
-        contenders = [(name, False, failure) for name in names for failure in self.factors.failures]
-        contenders += [
-            (REFERENCE, True, self.factors.failures[0]),
-            (CONTROL, False, self.factors.failures[0]),
-        ]
+    def cells(self) -> tuple[Cell, ...]:
+        """Expand to cells: strategies x drivers x failures x gaps x replicates, less what cannot be."""
+        factors = self.factors
+        crossed, _ = contenders(factors.strategies, factors.drivers, factors.failures)
         return tuple(
             Cell(
-                id=_cell_id(strategy, twin, failure, label, replicate),
-                strategy=strategy,
-                twin=twin,
-                control=strategy == CONTROL,
-                failure=failure,
+                id=f"{contender.id}-{label}-{replicate}",
+                strategy=contender.strategy,
+                twin=contender.twin,
+                control=contender.strategy == CONTROL,
+                driver=contender.driver,
+                failure=contender.failure,
                 gap_s=gap_s,
                 gap_ratio=gap_s / self.idle_client_timeout_s,
                 replicate=replicate,
                 workload=self.request.workload,
             )
-            for strategy, twin, failure in contenders
+            for contender in crossed
             for gap_s, label in self._gaps()
             for replicate in range(self.repetition.replicates)
         )
 
-
-def _cell_id(strategy: str, twin: bool, failure: str, gap: str, replicate: int) -> str:
-    parts = [strategy, *(["twin"] if twin else []), *([failure] if failure != USUAL else []), gap]
-    return "-".join([*parts, str(replicate)])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One combination of factors, measured on one lane."""
-
-    id: str
-    strategy: str
-    twin: bool  # the second half of the A/A pair: the same strategy again
-    control: bool  # the request that touches no server
-    gap_s: float
-    gap_ratio: float  # gap / idle client timeout
-    replicate: int
-    workload: str
-    failure: str  # what ends the connection during the gap
-    driver: str = "pymysql"
-
-    @property
-    def endpoint(self) -> str:
-        """Which of the proxy's endpoints connections go to; each failure has its own."""
-        return "proxy" if self.failure == USUAL else f"proxy_{self.failure}"
-
-    @property
-    def label(self) -> str:
-        """Name of the strategy with its twin told apart; what its connections announce to the server."""
-        return f"{self.strategy}-twin" if self.twin else self.strategy
+    def left_out(self) -> tuple[str, ...]:
+        """Combinations that cannot be, each with the reason."""
+        return contenders(self.factors.strategies, self.factors.drivers, self.factors.failures)[1]
 
 
 @dataclass(frozen=True, slots=True)

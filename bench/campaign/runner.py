@@ -1,21 +1,27 @@
 """Runs the schedule: waits overlap, measurements take turns."""
 
+import contextlib
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.campaign.clock import Clock
+from bench.campaign.failures import MODES, When
 from bench.campaign.invoker import Invoker
 from bench.campaign.journal import Journal
-from bench.campaign.plan import Campaign, Cell
+from bench.campaign.plan import Campaign
 from bench.campaign.schedule import WINDOW_S, Lane, Step
 from bench.campaign.turn import FunctionBroken, Turn, finish_cell, invocation_of, take_turn
+from bench.function.record import Role
 from bench.store import StoreError
 
 # Lanes with equal gaps that start together stay together, and then queue for their turns.
 STAGGER_S = 3 * WINDOW_S
 DOWN_AFTER = 20  # invocations in a row in which no request to the database succeeded
+
+
+Switch = Callable[[str, bool], None]  # a failure's name, and whether it is there from now on
 
 
 class CampaignStopped(Exception):
@@ -66,8 +72,11 @@ class Runner:
         invoker: Invoker,
         clock: Clock,
         on_progress: Callable[[Progress], None],
+        *,
+        switch: Switch | None = None,
     ) -> None:
         """Set up; nothing happens before `run`."""
+        self._switch = switch
         self._campaign, self._journal = campaign, journal
         self._invoker, self._clock, self._on_progress = invoker, clock, on_progress
         self._unanswered_in_a_row = 0
@@ -104,13 +113,30 @@ class Runner:
             lane = states[index]
             step = lane.steps[lane.next]
             self._clock.sleep_until(due)
-            self._invoke(lane, step, due, cells[step.cell.id])
+            with self._failing(step):
+                self._invoke(lane, step, due, cells[step.cell.id])
             lane.advance()
             done += 1
             if lane.next < len(lane.steps):
                 heapq.heappush(queue, (self._clock.monotonic() + lane.steps[lane.next].wait_s, index))
             left_s = max((total - done) * WINDOW_S, *(state.left_s for state in states))
             self._on_progress(Progress(done, total, left_s, self._lost))
+
+    @contextlib.contextmanager
+    def _failing(self, step: Step) -> Iterator[None]:
+        """Bring about the cell's failure, if that needs somebody to do it."""
+        mode = MODES[step.cell.failure]
+        if self._switch is None or mode.when is When.ALWAYS or step.role is Role.PRIME or step.cell.control:
+            yield
+            return
+        self._switch(mode.name, True)
+        try:
+            if mode.when is When.IN_THE_GAP:
+                self._switch(mode.name, False)
+            yield
+        finally:
+            if mode.when is When.AT_THE_REQUEST:
+                self._switch(mode.name, False)
 
     def _invoke(self, lane: _LaneState, step: Step, due: float, cell: _CellState) -> None:
         late_ns = round((self._clock.monotonic() - due) * 1e9)
@@ -137,13 +163,15 @@ class Runner:
                 f"{error}; all that was stored before is safe there, but not invocation {step.sequence} of "
                 f"cell {step.cell.id}: once the store is mended, --resume measures that cell again"
             ) from error
-        self._watch(step.cell, turn)
+        self._watch(step, turn)
 
-    def _watch(self, cell: Cell, turn: Turn) -> None:
+    def _watch(self, step: Step, turn: Turn) -> None:
         """Count losses, and end the campaign when nothing but losses comes back."""
-        if cell.control:
+        if step.cell.control:
             return
         self._lost += turn.lost
+        if step.role is Role.MEASURE and MODES[step.cell.failure].when is When.AT_THE_REQUEST:
+            return  # that everything is lost then is what it is about
         self._unanswered_in_a_row = self._unanswered_in_a_row + 1 if turn.lost == len(turn.outcomes) else 0
         if self._unanswered_in_a_row >= DOWN_AFTER:
             raise CampaignStopped(

@@ -5,7 +5,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.campaign.plan import Campaign, Cell
+from bench.campaign.cells import Cell
+from bench.campaign.plan import Campaign
 from bench.function.record import Role
 
 WINDOW_S = 0.012  # of one invocation, its turn included; for estimates and for balancing lanes alone

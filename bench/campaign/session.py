@@ -11,7 +11,7 @@ from bench.campaign.header import check_same, make_header, new_id
 from bench.campaign.invoker import Invoker, LambdaInvoker
 from bench.campaign.journal import Journal, newest, no_campaign
 from bench.campaign.plan import CampaignFile
-from bench.campaign.runner import CampaignStopped, Progress, Runner
+from bench.campaign.runner import CampaignStopped, Progress, Runner, Switch
 from bench.campaign.sampling import Sampling
 from bench.campaign.schedule import Lane, plan_lanes
 from bench.store import Store, StoreError, check_writable
@@ -26,6 +26,7 @@ class Target:
     lanes: tuple[str, ...]  # functions, `name:alias`, one execution environment each
     sampler: str
     description: dict[str, Any]  # kind, freeze, proxy settings, ...: goes into the header
+    switch: Switch | None = None  # brings about failures that need somebody to do it; none on AWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def run_session(
     lanes = begin(file, journal, target, invoker, resume=resume)
     session = journal.next_session()
     record: dict[str, Any] = {"session": session, "started_wall_ns": time.time_ns(), "how": "finished"}
-    runner = Runner(campaign, journal, invoker, SystemClock(), on_progress)
+    runner = Runner(campaign, journal, invoker, SystemClock(), on_progress, switch=target.switch)
     sampling = Sampling(
         invoker,
         target.sampler,

@@ -45,7 +45,7 @@ def _convert(kind: Any, value: Any, path: str) -> Any:
         return build(kind, value, f"{path}.")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if kind in (str, int, float) and isinstance(value, kind) and not isinstance(value, bool):
+    if kind in (str, int, float, bool) and type(value) is kind:  # a bool is no int here
         return value
     wanted = (
         "a list"

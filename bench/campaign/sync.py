@@ -23,14 +23,17 @@ _FACTORS = {  # of the cell: column -> key in the header's cells
     "failure": "failure",
     "endpoint": "endpoint",
     "workload": "workload",
+    "environments": "environments",
+    "threads": "threads",
     "replicate": "replicate",
 }
 _FACTOR_TYPES = {
     **dict.fromkeys(_FACTORS, pa.string()),
     **dict.fromkeys(("twin", "control"), pa.bool_()),
     **dict.fromkeys(("gap_ratio", "gap_asked_s"), pa.float64()),
-    "replicate": pa.int64(),
+    **dict.fromkeys(("environments", "threads", "replicate"), pa.int64()),
 }
+_ALONE = {"environments": 1, "threads": 1}  # where a cell says nothing of them, it had one of each
 _CLIENT = {  # of the invocation, as the client saw it
     "function": pa.string(),
     "client_sent_wall_ns": pa.int64(),
@@ -102,7 +105,9 @@ def sync(journal: Journal, directory: Path) -> Synced:
     header["finished"] = len(finished) == len(header["cells"])
     rows: list[dict[str, Any]] = []
     invalid: list[dict[str, Any]] = []
-    factors = {cell["id"]: {name: cell[key] for name, key in _FACTORS.items()} for cell in header["cells"]}
+    factors = {
+        cell["id"]: {name: (_ALONE | cell)[key] for name, key in _FACTORS.items()} for cell in header["cells"]
+    }
     clients = {
         (cell, content["attempt"], invocation["sequence"]): invocation
         for cell, content in finished.items()

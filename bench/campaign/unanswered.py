@@ -21,6 +21,7 @@ def row_of_unanswered(invocation: Invocation, reply: Reply, environment: str, do
         cell=invocation.cell,
         attempt=invocation.attempt,
         sequence=invocation.sequence,
+        thread=0,
         request=0,
         round=invocation.round,
         role=Role(invocation.role),

@@ -12,10 +12,10 @@ from bench.campaign.session import NEWEST, open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
+from bench.cli.switches import listeners_of, proxy_settings, server_options
 from bench.cli.target import lanes_of, load, make_functions, target_of, variables_set
 from bench.lab.aws import Freeze
 from bench.lab.platform import enter_private_network, fidelity_notes
-from bench.lab.proxy import ProxySettings
 from bench.lab.stack import running_stack
 from bench.store import open_store
 
@@ -87,9 +87,14 @@ def campaign(
     try:
         with (
             running_stack(
-                lambda endpoints: make_functions(lanes, loaded.campaign.function_timeout_s, endpoints),
-                ProxySettings(idle_client_timeout=loaded.campaign.idle_client_timeout_s),
+                lambda endpoints: make_functions(
+                    lanes, loaded.campaign.function_timeout_s, endpoints, loaded.campaign.sqlalchemy
+                ),
+                proxy_settings(loaded.campaign),
                 server=server,
+                options=server_options(loaded.campaign),
+                listeners=listeners_of(loaded.campaign),
+                tls=loaded.campaign.tls,
                 freeze=Freeze(freeze),
                 added_rtt_s=loaded.campaign.added_rtt_s,
                 say=console.print,

@@ -1,13 +1,18 @@
 """What there is to choose from: strategies and campaign files."""
 
+import os
+import sys
+
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+from bench.campaign.failures import MODES
 from bench.campaign.plan import CampaignFile, packaged
+from bench.cli.target import how_to_install, library_variables
+from bench.function.drivers import DRIVERS
 from bench.function.strategies import STRATEGIES
-from bench.lab.proxy import DESCRIPTIONS
-from bench.lab.stack import STANDING
+from bench.lab.proxy import DESCRIPTIONS, Failure
 
 
 @click.command()
@@ -22,9 +27,27 @@ def strategies() -> None:
 @click.command()
 def failures() -> None:
     """List the ways in which a connection dies in the lab, and what each stands for."""
-    table = Table("failure", "what the proxy does", "what it stands for", "in campaigns", show_lines=True)
-    for failure, description in DESCRIPTIONS.items():
-        table.add_row(failure, description.does, description.stands_for, "yes" if failure in STANDING else "")
+    table = Table(Column("failure", no_wrap=True), "when", "what happens", "what it stands for", show_lines=True)
+    for mode in MODES.values():
+        if mode.direct:
+            table.add_row(mode.name, mode.when, mode.does, mode.stands_for)
+        else:
+            description = DESCRIPTIONS[Failure(mode.name)]
+            table.add_row(mode.name, mode.when, description.does, description.stands_for)
+    Console().print(table)
+
+
+@click.command()
+def drivers() -> None:
+    """List the drivers: how each is used, what is installed of it, and how to install it."""
+    table = Table("driver", "SQLAlchemy's name", "event loop", "here")
+    sys.path.extend(library_variables()["PYTHONPATH"].split(os.pathsep))
+    for driver in DRIVERS.values():
+        if driver.installed:
+            here = "{version}, {build}".format(**driver.describe())
+        else:
+            here = f"not installed: {how_to_install(driver.name)}"
+        table.add_row(driver.name, driver.scheme, driver.loop, here)
     Console().print(table)
 
 

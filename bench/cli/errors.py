@@ -6,14 +6,16 @@ from bench.campaign.invoker import InvokeFailed
 from bench.campaign.journal import NoCampaign
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.strict import BadCampaign
+from bench.cli.places import NoPlace
 from bench.lab.aws import AwsUnavailable
+from bench.lab.libraries import LibraryUnavailable
 from bench.lab.mysql import ServerUnavailable
 from bench.lab.process import ChildFailed
 from bench.lab.proxy import SettingError
 from bench.micro.saved import NotARun
 from bench.store import StoreError
 
-WRONG_INPUT = (BadCampaign, SettingError)
+WRONG_INPUT = (BadCampaign, NoPlace, SettingError)
 EXPECTED = (
     AwsUnavailable,
     CampaignStopped,
@@ -21,6 +23,7 @@ EXPECTED = (
     ChildFailed,
     Different,
     InvokeFailed,
+    LibraryUnavailable,
     NoCampaign,
     NotARun,
     ServerUnavailable,

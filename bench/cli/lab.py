@@ -16,6 +16,7 @@ import click
 
 from bench.cli.target import make_functions
 from bench.lab.cache import cache_directory
+from bench.lab.libraries import install_mysqlclient
 from bench.lab.mysql import install_mysql
 from bench.lab.proxy import ProxySettings
 from bench.lab.stack import Stack, running_stack
@@ -128,6 +129,12 @@ def install_mysql_command() -> None:
     """Fetch a real MySQL from Debian's unstable suite into a private directory, for --server mysql-prefix."""
     found = install_mysql()
     click.echo(f"MySQL {found.version} is there: use it with --server mysql-prefix")
+
+
+@lab.command(name="install-mysqlclient")
+def install_mysqlclient_command() -> None:
+    """Compile the driver mysqlclient into a private directory, for campaigns that name it."""
+    click.echo(f"mysqlclient is there: {install_mysqlclient()}")
 
 
 def _run(command: tuple[str, ...], variables: dict[str, str]) -> int:

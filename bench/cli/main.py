@@ -16,6 +16,7 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 VERBS: Mapping[str, str] = MappingProxyType(
     {
         "strategies": "catalogue:strategies",
+        "drivers": "catalogue:drivers",
         "failures": "catalogue:failures",
         "campaigns": "catalogue:campaigns",
         "plan": "plan:plan",

@@ -32,6 +32,8 @@ def plan(file: str) -> None:
         f"{each} first-after-gap requests in each cell, {each * repetition.replicates} "
         "for each strategy and gap"
     )
+    for reason in loaded.left_out():
+        console.print(f"left out: {reason}")
     console.print(
         f"{steps} invocations of {loaded.request.requests} requests; expected wall time "
         f"{duration(expected_s(lanes))} (start-up apart, {WINDOW_S * 1000:g} ms assumed for an invocation)"

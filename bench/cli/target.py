@@ -5,15 +5,18 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
-from bench.campaign.plan import USUAL, Campaign, CampaignFile
+from bench.campaign.plan import Campaign, CampaignFile
 from bench.campaign.session import Target
 from bench.campaign.strict import BadCampaign, unknown
+from bench.cli.switches import Switches
+from bench.function.drivers import DRIVERS
+from bench.lab import libraries
 from bench.lab.aws import FunctionConfig
-from bench.lab.proxy import Failure
 from bench.lab.proxy.rtt import LONGEST_S, SHORTEST_S
-from bench.lab.stack import APPLICATION, SAMPLER, SCHEMA, STANDING, Endpoints, Stack
+from bench.lab.stack import APPLICATION, SAMPLER, SCHEMA, USUAL, Endpoints, Stack
 
 ALIAS = "live"
 LANE, SAMPLER_FUNCTION = "poolbench-lane-{:02d}", "poolbench-sampler"
@@ -35,25 +38,61 @@ def load(file: str, own: Sequence[str] = ()) -> CampaignFile:
     """
     sys.path.insert(0, str(Path.cwd()))
     loaded = CampaignFile.load(file).with_strategies(own)
-    for failure in loaded.campaign.factors.failures:
-        if failure not in STANDING:
-            raise BadCampaign(f"{file}: factors.failures: {unknown(failure, STANDING)}")
+    for name in loaded.campaign.factors.drivers:
+        if not is_installed(name):
+            raise BadCampaign(f"{file}: factors.drivers: {name} is not installed: {how_to_install(name)}")
+    series = loaded.campaign.sqlalchemy
+    if series and series not in libraries.SQLALCHEMY:
+        raise BadCampaign(f"{file}: sqlalchemy: {unknown(series, libraries.SQLALCHEMY)}")
     rtt_s = loaded.campaign.added_rtt_s
     if rtt_s and not SHORTEST_S <= rtt_s <= LONGEST_S:
         raise BadCampaign(f"{file}: added_rtt_s is {rtt_s}, not 0 and not {SHORTEST_S} to {LONGEST_S}")
     return loaded
 
 
-def make_functions(lanes: int, timeout_s: float, endpoints: Endpoints) -> Sequence[FunctionConfig]:
+def is_installed(driver: str) -> bool:
+    """Whether the lab's functions can import a driver."""
+    return DRIVERS[driver].installed or (driver == libraries.MYSQLCLIENT and bool(libraries.mysqlclient()))
+
+
+def how_to_install(driver: str) -> str:
+    """What to do about one that they cannot."""
+    if driver == libraries.MYSQLCLIENT:
+        return "`poolbench lab install-mysqlclient` compiles it"
+    return f"pip install {DRIVERS[driver].package}"
+
+
+def library_variables(sqlalchemy: str = "") -> Mapping[str, str]:
+    """Variables with which functions find modules of somebody's own, and libraries beside the installed ones.
+
+    Raises:
+        LibraryUnavailable: that SQLAlchemy cannot be had.
+
+    """
+    paths = [Path.cwd(), *filter(None, [libraries.mysqlclient()])]
+    if sqlalchemy and not metadata.version("sqlalchemy").startswith(f"{sqlalchemy}."):
+        paths.append(libraries.sqlalchemy(sqlalchemy))
+    plugins = libraries.mysqlclient_plugins()
+    return {
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        **({"MARIADB_PLUGIN_DIR": str(plugins)} if plugins else {}),
+    }
+
+
+def make_functions(
+    lanes: int, timeout_s: float, endpoints: Endpoints, sqlalchemy: str = ""
+) -> Sequence[FunctionConfig]:
     """One function for each lane, whose one environment never gets a second beside it, and the sampler."""
     where = {
-        "POOLBENCH_PROXY_ENDPOINT": endpoints.proxies[Failure(USUAL)],
+        **library_variables(sqlalchemy),
+        "POOLBENCH_PROXY_ENDPOINT": endpoints.proxies[USUAL],
         **{f"POOLBENCH_PROXY_{name.upper()}_ENDPOINT": at for name, at in endpoints.proxies.items()},
         "POOLBENCH_DATABASE_ENDPOINT": endpoints.database,
         "POOLBENCH_PROXY_CONTROL": endpoints.proxy_control_url,
     }
     lane_environment = {**where, "POOLBENCH_SECRET": _secret(APPLICATION, endpoints.application_password)}
-    lane_environment["PYTHONPATH"] = str(Path.cwd())  # for engines of somebody's own
+    if endpoints.authorities:
+        lane_environment["POOLBENCH_TLS_CA"] = str(endpoints.authorities)
     sampler_environment = {**where, "POOLBENCH_SECRET": _secret(SAMPLER, endpoints.sampler_password)}
     return [
         *(_function(LANE.format(number), "handler", lane_environment, timeout_s) for number in range(lanes)),
@@ -84,6 +123,7 @@ def target_of(stack: Stack, lanes: int) -> Target:
         lanes=tuple(f"{LANE.format(number)}:{ALIAS}" for number in range(lanes)),
         sampler=f"{SAMPLER_FUNCTION}:{ALIAS}",
         description=stack.describe(),
+        switch=Switches(stack),
     )
 
 

@@ -1,8 +1,14 @@
 """One application: an engine of a strategy, and how that strategy says to use it."""
 
-from sqlalchemy import Connection, Engine
+import contextlib
+import copy
+from collections.abc import Callable
+from typing import Self
 
-from bench.function.deadline import Deadline
+from sqlalchemy import Connection, Engine, QueuePool
+from sqlalchemy.exc import DBAPIError
+
+from bench.function.deadline import Deadline, Patience
 from bench.function.probe import Probe
 from bench.function.strategies import Conduct, Setting, Strategy, build_control, build_engine
 
@@ -10,11 +16,23 @@ from bench.function.strategies import Conduct, Setting, Strategy, build_control,
 class Client:
     """Checks connections out and gives them back; `begin` and `end` frame each invocation."""
 
-    def __init__(self, strategy: Strategy | None, setting: Setting | None) -> None:
-        """Make the engine, of the control where there is no strategy; opens no connection."""
-        self._strategy, self._setting = strategy, setting
+    def __init__(
+        self,
+        strategy: Strategy | None,
+        setting: Setting | None,
+        arrived: Callable[[], int] | None = None,
+    ) -> None:
+        """Make the engine, of the control where there is no strategy; opens no connection.
+
+        Args:
+            strategy: how to make and use the engine.
+            setting: what the engine is for.
+            arrived: for the probe.
+
+        """
+        self._strategy, self._setting, self._arrived = strategy, setting, arrived
         self.conduct = strategy.conduct if strategy else Conduct()
-        self.deadline = Deadline(setting.url.port if setting else None)
+        self.deadline: Deadline | Patience = Deadline(setting.url.port if setting else None)
         self._held: Connection | None = None
         self._build()
 
@@ -23,7 +41,7 @@ class Client:
             self.engine: Engine = build_engine(self._strategy, self._setting)
         else:
             self.engine = build_control()
-        self.probe = Probe(self.engine)
+        self.probe = Probe(self.engine, self._arrived)
 
     def begin(self, gap_s: float | None) -> None:
         """An invocation begins, `gap_s` after the last one's end (None: it is the first)."""
@@ -39,6 +57,27 @@ class Client:
             self.engine.dispose()
         if self.conduct.engine_each_invocation:
             self._build()
+        if self.conduct.connects_at_init:
+            with contextlib.suppress(DBAPIError):  # then there is none, and the request that follows tells
+                self.engine.connect().close()
+
+    def fill(self, connections: int) -> None:
+        """Leave so many connections in the pool, or as many as it keeps, as that many threads would."""
+        pool = self.engine.pool
+        many = min(connections, pool.size()) if isinstance(pool, QueuePool) else connections
+        with contextlib.suppress(DBAPIError), contextlib.ExitStack() as held:
+            for _ in range(many):
+                held.enter_context(self.engine.connect())
+
+    def on_thread(self) -> Self:
+        """The same application, for requests on a thread beside others."""
+        beside = copy.copy(self)
+        beside.deadline = Patience()
+        return beside
+
+    def close(self) -> None:
+        """Close its connections, for good."""
+        self.engine.dispose()
 
     def checkout(self) -> Connection:
         """Get a connection, the held one where the strategy holds one."""

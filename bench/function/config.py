@@ -10,6 +10,8 @@ from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL
 
+from bench.function.drivers import Authority
+
 
 class BadConfiguration(Exception):
     """An environment variable is missing or wrong; the message names it."""
@@ -83,7 +85,7 @@ class Config:
     environment: str  # id, new for each execution environment
     initialization: str  # on-demand, provisioned-concurrency or snap-start
     secret: Secret
-    tls: ssl.SSLContext | None
+    tls: Authority | None
 
     @classmethod
     def load(cls) -> Self:
@@ -98,13 +100,13 @@ class Config:
             environment=uuid.uuid4().hex[:12],
             initialization=os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
             secret=Secret.load(),
-            tls=ssl.create_default_context(cafile=authority) if authority else None,
+            tls=Authority(ssl.create_default_context(cafile=authority), authority) if authority else None,
         )
 
-    def url(self, address: Address) -> URL:
-        """URL of the bench schema behind `address`, for PyMySQL."""
+    def url(self, address: Address, scheme: str = "mysql+pymysql") -> URL:
+        """URL of the bench schema behind `address`."""
         return URL.create(
-            "mysql+pymysql",
+            scheme,
             username=self.secret.username,
             password=self.secret.password,
             host=address.host,

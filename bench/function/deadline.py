@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 
 class Deadline:
@@ -49,6 +50,26 @@ class Deadline:
                 with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(descriptor))) as peer:
                     if peer.family != socket.AF_UNIX and peer.getpeername()[1] == self._port:
                         peer.shutdown(socket.SHUT_RDWR)
+
+
+class Patience:
+    """The deadline of one thread among several: it tells that time is up, but cuts nothing off.
+
+    Which of the process's sockets is whose nobody can say. A request that is never answered ends with its
+    environment, at the function's timeout.
+    """
+
+    def __init__(self) -> None:
+        self._due = 0.0
+        self.passed = False
+
+    def start(self, seconds: float) -> None:
+        """Let time run."""
+        self.passed, self._due = False, time.monotonic() + seconds
+
+    def stop(self) -> None:
+        """Time no longer matters."""
+        self.passed = time.monotonic() > self._due
 
 
 _running: Deadline | None = None

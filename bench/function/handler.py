@@ -1,18 +1,22 @@
 """The benchmark Lambda: a few measured requests for each invocation, one engine for each cell."""
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.function import drivers
+from bench.function.arrivals import arrivals
+from bench.function.burst import hold, take_part
 from bench.function.client import Client
 from bench.function.clocks import boottime_ns
 from bench.function.config import Config, address_of
-from bench.function.invocation import Answer, BadEvent, Invocation, encode_rows
+from bench.function.invocation import Answer, Invocation, encode_rows
 from bench.function.measure import Measurement, measure
 from bench.function.probe import count_commands
 from bench.function.record import SCHEMA, Role, Row, State
 from bench.function.strategies import CONTROL, Setting, get
-from bench.function.workload import WORKLOADS
+from bench.function.workload import Workload, get_workload, point_select
 from bench.store import Store, StoreError, open_store
 
 CONFIG = Config.load()
@@ -30,6 +34,12 @@ class Cell:
     def gap_s(self, now_ns: int) -> float | None:
         """Seconds since the last request was done, boottime."""
         return None if self.last_done_ns is None else (now_ns - self.last_done_ns) / 1e9
+
+    def note_done(self) -> None:
+        """Another request is done."""
+        self.last_done_ns = boottime_ns()
+        self.requests += 1
+        ENVIRONMENT.requests += 1
 
 
 @dataclass(slots=True)
@@ -51,56 +61,94 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Lambda's entry point: the requests of one invocation, their rows into the store, a summary back.
 
     Raises:
-        BadEvent: the event is not an invocation, or names an unknown workload.
+        BadEvent: the event is not an invocation.
+        UnknownWorkload: it names an unknown workload.
+        UnknownDriver: it names an unknown driver.
         UnknownStrategy: it names an unknown strategy.
         EngineFailed: the strategy's own code failed.
 
     """
+    if event.get("action") == "forget":
+        return _forget(event["until_wall_ns"])
     invocation = Invocation.from_dict(event)
-    if invocation.workload not in WORKLOADS:
-        raise BadEvent(f"unknown workload {invocation.workload!r}: there are {', '.join(WORKLOADS)}")
     cell = ENVIRONMENT.cells.get(invocation.cell)
     if cell is None:
         cell = ENVIRONMENT.cells[invocation.cell] = _new_cell(invocation)
-    workload = WORKLOADS[invocation.workload]
+    workload = _workload(invocation)
+    rows = drivers.get(invocation.driver).run(lambda: _requests(invocation, cell, workload))
+    return _deliver(invocation, rows).as_dict()
+
+
+def _workload(invocation: Invocation) -> Workload:
+    if invocation.strategy == CONTROL and ":" in invocation.workload:
+        return point_select  # the control's SQLite knows nothing of somebody's own tables
+    return get_workload(invocation.workload)
+
+
+def _requests(invocation: Invocation, cell: Cell, workload: Workload) -> list[Row]:
     rows = []
     cell.client.begin(cell.gap_s(boottime_ns()))
-    for request in range(invocation.requests):
-        measured = measure(cell.client, workload, invocation.deadline_s)
-        rows.append(_row(invocation, request, cell, measured))
-        cell.last_done_ns = boottime_ns()
-        cell.requests += 1
-        ENVIRONMENT.requests += 1
+    if invocation.role is Role.PRIME and invocation.pooled > 1:
+        cell.client.fill(invocation.pooled)
+    for thread, request, measured in _measured(invocation, cell.client, workload):
+        rows.append(_row(invocation, thread, request, cell, measured))
+        cell.note_done()
     cell.client.end()
-    return _deliver(invocation, rows).as_dict()
+    return rows
+
+
+def _measured(
+    invocation: Invocation, client: Client, workload: Workload
+) -> Iterable[tuple[int, int, Measurement]]:
+    """Thread, ordinal on it and result of each request, in the order in which they began."""
+    requests, deadline_s = invocation.requests, invocation.deadline_s
+    if invocation.burst is None:
+        return ((0, request, measure(client, workload, deadline_s)) for request in range(requests))
+    taken = take_part(invocation.burst, client, workload, requests, deadline_s)
+    found = [
+        (thread, request, measured)
+        for thread, measurements in enumerate(taken)
+        for request, measured in enumerate(measurements)
+    ]
+    return sorted(found, key=lambda each: each[2].started.monotonic_ns)
+
+
+def _forget(until_wall_ns: int) -> dict[str, Any]:
+    """Close all that cells have left open here; busy until then, so that every environment can be asked."""
+    while ENVIRONMENT.cells:
+        ENVIRONMENT.cells.popitem()[1].client.close()
+    hold(until_wall_ns)
+    return {"environment": CONFIG.environment}
 
 
 def _new_cell(invocation: Invocation) -> Cell:
     if invocation.strategy == CONTROL:
         return Cell(Client(None, None))
+    driver = drivers.get(invocation.driver)
     setting = Setting(
-        url=CONFIG.url(address_of(invocation.endpoint)),
+        url=CONFIG.url(address_of(invocation.endpoint), driver.scheme),
         idle_client_timeout_s=invocation.idle_client_timeout_s,
         label=invocation.label,
+        driver=driver,
         tls=CONFIG.tls,
     )
     strategy = get(invocation.strategy)
     try:
-        return Cell(Client(strategy, setting))
+        return Cell(Client(strategy, setting, arrivals(invocation.driver, invocation.endpoint)))
     except Exception as error:  # of whatever class: an engine of somebody's own is made by their code
         # Not chained: Lambda would log the first error, and what it tells, too.
         raise EngineFailed(CONFIG.secret.masked(f"{type(error).__name__}: {error}")) from None
 
 
-def _state(request: int, cell: Cell) -> State:
+def _state(follows: bool, cell: Cell) -> State:
     if ENVIRONMENT.requests == 0:
         return State.FIRST_IN_ENVIRONMENT
     if cell.requests == 0:
         return State.FIRST_OF_ENGINE
-    return State.STEADY if request else State.FIRST_AFTER_GAP
+    return State.STEADY if follows else State.FIRST_AFTER_GAP
 
 
-def _row(invocation: Invocation, request: int, cell: Cell, measured: Measurement) -> Row:
+def _row(invocation: Invocation, thread: int, request: int, cell: Cell, measured: Measurement) -> Row:
     seen, failure, phases = measured.seen, measured.failure, measured.phases
     started, done = measured.started, measured.done
     return Row(
@@ -109,10 +157,11 @@ def _row(invocation: Invocation, request: int, cell: Cell, measured: Measurement
         cell=invocation.cell,
         attempt=invocation.attempt,
         sequence=invocation.sequence,
+        thread=thread,
         request=request,
         round=invocation.round,
         role=Role(invocation.role),
-        state=_state(request, cell),
+        state=_state(request > 0 or thread > 0, cell),
         environment=CONFIG.environment,
         initialization=CONFIG.initialization,
         environment_ordinal=ENVIRONMENT.requests,
@@ -125,7 +174,7 @@ def _row(invocation: Invocation, request: int, cell: Cell, measured: Measurement
         done_wall_ns=done.wall_ns,
         done_monotonic_ns=done.monotonic_ns,
         done_boottime_ns=done.boottime_ns,
-        gap_s=cell.gap_s(started.boottime_ns),
+        gap_s=None if invocation.burst else cell.gap_s(started.boottime_ns),
         connection_idle_s=seen.connection_idle_s,
         latency_s=measured.latency_s,
         checkout_s=phases.checkout_s,

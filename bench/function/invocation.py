@@ -13,6 +13,15 @@ class BadEvent(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """How an invocation takes part in a burst."""
+
+    start_wall_ns: int  # when all begin; who comes too early waits, so that none is free for two invocations
+    threads: int  # on one engine
+    think_s: float  # mean pause before each request, uniform from 0 to twice that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """One call: a few requests, back to back, of one cell."""
 
@@ -25,13 +34,16 @@ class Invocation:
     strategy: str
     label: str  # of the connections, as the server sees them
     endpoint: str  # "proxy" or "database"
+    driver: str
     workload: str
-    requests: int
+    requests: int  # on each thread
+    pooled: int  # connections that priming leaves in the pool
     deadline_s: float  # for each request
     idle_client_timeout_s: float  # what the strategies scale to
     due_wall_ns: int
     sent_wall_ns: int
     store: str  # URL
+    burst: Burst | None = None
 
     @property
     def key(self) -> str:
@@ -54,7 +66,8 @@ class Invocation:
         if set(event) != names:
             missing, unknown = sorted(names - set(event)), sorted(set(event) - names)
             raise BadEvent(f"not an invocation: missing {missing}, unknown {unknown}")
-        return cls(**{**event, "role": Role(event["role"])})
+        burst = None if event["burst"] is None else Burst(**event["burst"])
+        return cls(**{**event, "role": Role(event["role"]), "burst": burst})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import pymysql.connections
 from sqlalchemy import Engine, NullPool, event
 
 from bench.function.clocks import boottime_ns
+from bench.function.drivers import of_dialect
 
 _PyMySQL: Any = pymysql.connections.Connection  # its stubs leave the private method out
 _execute_command = _PyMySQL._execute_command
@@ -52,6 +53,7 @@ class _Request:
 
     seen: Observation = field(default_factory=Observation)
     commands: int = 0
+    arrived_before: int = 0
     connect_began: float | None = None
     checked_out: bool = False
 
@@ -70,9 +72,17 @@ _NONE = _Request()  # takes what happens between requests
 class Probe:
     """Listens to an engine. On each thread one request at a time: `begin`, the request, `end`."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Attach to `engine`, after whatever its strategy attached."""
+    def __init__(self, engine: Engine, arrived: Callable[[], int] | None = None) -> None:
+        """Attach to `engine`, after whatever its strategy attached.
+
+        Args:
+            engine: to listen to.
+            arrived: tells how many commands have arrived at the other end, where PyMySQL does not send them.
+
+        """
+        self._driver = of_dialect(engine.dialect.driver)
         self._is_pymysql = engine.dialect.driver == "pymysql"
+        self._arrived = arrived
         self._keeps_connections = not isinstance(engine.pool, NullPool)
         self._lock = threading.RLock()  # of the two counts; a garbage collection may close within `with`
         self._open = self._held = 0  # connections now, and those that the pool has or could have kept
@@ -89,7 +99,7 @@ class Probe:
 
     def begin(self) -> None:
         """Begin a request on this thread."""
-        _current.set(_Request())
+        _current.set(_Request(arrived_before=self._arrived() if self._arrived else 0))
 
     def end(self) -> Observation:
         """What has happened since `begin`."""
@@ -97,6 +107,8 @@ class Probe:
         request.add_connect_time()  # of one that failed
         if self._is_pymysql:
             request.seen.wire_commands = request.commands + request.seen.connects
+        elif self._arrived:
+            request.seen.wire_commands = self._arrived() - request.arrived_before + request.seen.connects
         _current.set(_NONE)
         return request.seen
 
@@ -130,11 +142,12 @@ class Probe:
             self._open += 1
             self._held = max(self._held, self._open)
 
-    def _on_checkout(self, connection: Any, *_: Any) -> None:
+    def _on_checkout(self, connection: Any, record: Any, *_: Any) -> None:
         request = _current.get(_NONE)
         self._offered(connection, request.seen)
         request.checked_out = True
-        request.seen.connection_id = connection.thread_id() if self._is_pymysql else None
+        if self._driver:
+            request.seen.connection_id = self._driver.thread_id(record.driver_connection)
 
     def _on_checkin(self, connection: Any, *_: Any) -> None:
         if connection is not None:  # None: it was invalidated

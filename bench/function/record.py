@@ -3,6 +3,7 @@
 Schema history
 --------------
 1. First version.
+2. `thread`: several may share an engine in a burst; `role` may be `burst`.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -10,7 +11,7 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Role(StrEnum):
@@ -18,6 +19,7 @@ class Role(StrEnum):
 
     PRIME = "prime"  # opens and uses a connection, so that the gap that follows starts from a live pool
     MEASURE = "measure"
+    BURST = "burst"  # at the same time as others, from other threads and environments
 
 
 class State(StrEnum):
@@ -47,7 +49,8 @@ class Row:
     cell: str
     attempt: int  # 0, or how often the cell had been begun and left unfinished before
     sequence: int  # of the invocation, within cell and attempt
-    request: int  # ordinal within the invocation
+    thread: int  # of the environment, from 0; only a burst has more than one
+    request: int  # ordinal within the invocation, on its thread
     round: int
     role: Role
     state: State

@@ -73,7 +73,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _engine() -> Engine:
-    tls: dict[str, Any] = {"ssl": CONFIG.tls} if CONFIG.tls else {"ssl_disabled": True}
+    tls: dict[str, Any] = {"ssl": CONFIG.tls.context} if CONFIG.tls else {"ssl_disabled": True}
     return create_engine(CONFIG.url(address_of("database")), isolation_level="AUTOCOMMIT", connect_args=tls)
 
 

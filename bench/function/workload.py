@@ -1,5 +1,7 @@
 """What a request does with its connection, and the table that it does it to."""
 
+import difflib
+import importlib
 import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -7,6 +9,10 @@ from types import MappingProxyType
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, select, text
 
 ITEMS = 1000
+
+
+class UnknownWorkload(ValueError):
+    """No workload of that name; the message has the nearest one."""
 
 
 class WrongAnswer(Exception):
@@ -82,3 +88,26 @@ Workload = Callable[[Connection], None]
 WORKLOADS: Mapping[str, Workload] = MappingProxyType(
     {workload.__name__: workload for workload in (point_select, read_write, several, slow, large)}
 )
+
+
+def get_workload(name: str) -> Workload:
+    """Look up a workload; `package.module:function` is somebody's own, which takes a Connection.
+
+    It must raise when an answer is wrong. It is imported where it is named: by the plan, and by the function.
+
+    Raises:
+        UnknownWorkload: there is none of that name, or no such function.
+
+    """
+    if ":" in name:
+        module, _, function = name.partition(":")
+        try:
+            own: Workload = getattr(importlib.import_module(module), function)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UnknownWorkload(f"workload {name!r} cannot be imported: {error}") from error
+        return own
+    if name not in WORKLOADS:
+        near = difflib.get_close_matches(name, WORKLOADS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(WORKLOADS)}"
+        raise UnknownWorkload(f"unknown {name!r}: {hint}")
+    return WORKLOADS[name]

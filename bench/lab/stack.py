@@ -4,6 +4,8 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.lab.aws import Freeze, FunctionConfig, RunningAws, running_aws
@@ -14,19 +16,26 @@ from bench.lab.proxy.rtt import running_relay
 
 SCHEMA = "bench"
 APPLICATION, SAMPLER = "bench", "sampler"
+USUAL = Failure.IDLE_CLOSE.value
 # Failures that need nobody to switch them on: each has a port of the proxy to itself.
-STANDING = (Failure.IDLE_CLOSE, Failure.IDLE_ERROR, Failure.IDLE_RESET, Failure.BLACK_HOLE)
+STANDING: Mapping[str, Failure] = MappingProxyType(
+    {
+        failure.value: failure
+        for failure in (Failure.IDLE_CLOSE, Failure.IDLE_ERROR, Failure.IDLE_RESET, Failure.BLACK_HOLE)
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
     """Where things are, for those who set up functions."""
 
-    proxies: Mapping[Failure, str]  # host:port, by the way in which an idle connection dies there
+    proxies: Mapping[str, str]  # host:port, by the name of the listener
     proxy_control_url: str
     database: str  # host:port
     application_password: str = field(repr=False)  # of APPLICATION, known to the server and to the proxy
     sampler_password: str = field(repr=False)  # of SAMPLER, which sees everybody's connections
+    authorities: Path | None = None  # of the certificates of proxy and server; None: they are not to be used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +59,7 @@ class Stack:
             "AWS_SECRET_ACCESS_KEY": "lab",
             "AWS_DEFAULT_REGION": "us-east-1",
             "NO_PROXY": "127.0.0.1,localhost",  # boto3 would go through a web proxy even to loopback
-            "POOLBENCH_PROXY_URL": url.format(endpoints.proxies[Failure.IDLE_CLOSE]),
+            "POOLBENCH_PROXY_URL": url.format(endpoints.proxies[USUAL]),
             "POOLBENCH_DATABASE_URL": url.format(endpoints.database),
         }
 
@@ -62,7 +71,7 @@ class Stack:
             "server_source": self.server.server.source,
             "proxy": self.settings.as_dict(),
             "added_rtt_s": self.added_rtt_s,
-            "tls": False,
+            "tls": self.endpoints.authorities is not None,
         }
 
 
@@ -76,6 +85,8 @@ def running_stack(
     *,
     server: str | None = None,
     options: ServerOptions | None = None,
+    listeners: Mapping[str, Failure] = STANDING,
+    tls: bool = False,
     freeze: Freeze = Freeze.SIGNAL,
     added_rtt_s: float = 0.0,
     say: Callable[[str], None] = lambda _text: None,
@@ -87,6 +98,8 @@ def running_stack(
         settings: of the proxy.
         server: which database server, see `running_server`.
         options: limits of a private server.
+        listeners: the proxy's ports by name, and how clients die on each; USUAL must be one of them.
+        tls: whether functions are told whom to trust, and so speak TLS.
         freeze: how environments are frozen.
         added_rtt_s: round-trip time to add between functions and proxy; 0 for none.
         say: told what happens, one line at a time.
@@ -115,21 +128,22 @@ def running_stack(
                 backend=backend,
                 accounts=users,
                 work_dir=work_dir,
-                listeners={failure: Port(failure=failure) for failure in STANDING},
+                listeners={name: Port(failure=failure) for name, failure in listeners.items()},
             )
         )
-        ways_in = {Failure(name): (proxy.host, port) for name, port in proxy.ports.items()}
+        ways_in = {name: (proxy.host, port) for name, port in proxy.ports.items()}
         if added_rtt_s:
-            for failure, (host, port) in ways_in.items():
+            for name, (host, port) in ways_in.items():
                 relay = parts.enter_context(running_relay(host, port, added_rtt_s, work_dir=work_dir))
-                ways_in[failure] = (relay.host, relay.port)
+                ways_in[name] = (relay.host, relay.port)
             say(f"{added_rtt_s * 1000:g} ms of round-trip time added in front of the proxy")
         endpoints = Endpoints(
-            proxies={failure: f"{host}:{port}" for failure, (host, port) in ways_in.items()},
+            proxies={name: f"{host}:{port}" for name, (host, port) in ways_in.items()},
             proxy_control_url=proxy.control_url,
             database=f"{found.host}:{found.port}",
             application_password=passwords[APPLICATION],
             sampler_password=passwords[SAMPLER],
+            authorities=_authorities(work_dir, proxy.authority, found.tls_ca) if tls else None,
         )
         configs = functions(endpoints)
         environments = sum(config.provisioned_concurrency for config in configs)
@@ -145,3 +159,10 @@ def running_stack(
             aws=aws,
             endpoints=endpoints,
         )
+
+
+def _authorities(folder: Path, *files: Path | None) -> Path:
+    """One file of them all."""
+    bundle = folder / "authorities.pem"
+    bundle.write_text("".join(file.read_text() for file in files if file))
+    return bundle

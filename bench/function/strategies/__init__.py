@@ -10,6 +10,7 @@ from bench.function.strategies.strategy import (
     Strategy,
     build_control,
     build_engine,
+    misfit,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "build_control",
     "build_engine",
     "get",
+    "misfit",
 ]

@@ -1,6 +1,5 @@
 """What a strategy is, and how it becomes an engine."""
 
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, StaticPool, create_engine, event
 
+from bench.function.drivers import DEFAULT, DRIVERS, Authority, Driver
 from bench.function.workload import seed
 
 CONTROL = "no_database"  # not a strategy: the same calls with no server behind, what the harness costs
@@ -21,7 +21,8 @@ class Setting:
     url: URL
     idle_client_timeout_s: float
     label: str  # announced to the server as program_name, so that connections can be told apart
-    tls: ssl.SSLContext | None = None  # one for all connections: building one costs ~30 ms of CPU
+    driver: Driver = DRIVERS[DEFAULT]
+    tls: Authority | None = None
 
 
 Listener = Callable[[Engine, Setting], None]
@@ -34,7 +35,8 @@ class Conduct:
     retries: int = 0  # how often a request that lost its connection is sent again
     dispose_after_gap: float | None = None  # dispose of the pool after such a gap, in idle client timeouts
     dispose_each_invocation: bool = False  # close the pool's connections at the end of each invocation
-    engine_each_invocation: bool = False  # build a new engine for each invocation
+    engine_each_invocation: bool = False  # build a new engine for each invocation ...
+    connects_at_init: bool = False  # ... and connect it before the invocation that uses it
     holds_connection: bool = False  # keep one connection checked out from one invocation to the next
 
 
@@ -47,7 +49,9 @@ class Strategy:
     price: str  # what it costs when nothing is wrong
     fails: str  # where it loses a request
     engine: Mapping[str, Any] = field(default_factory=dict)  # for create_engine
-    driver: Mapping[str, Any] = field(default_factory=dict)  # for the driver's connect
+    driver: Mapping[str, Any] = field(default_factory=dict)  # for the driver's connect, as PyMySQL calls it
+    own_tls: bool = True  # False: the driver is told nothing of TLS, and does what it does by default
+    only_with: str | None = None  # the one driver that it can be had with
     recycle: float | None = None  # pool_recycle, as a multiple of the proxy's idle client timeout
     listeners: tuple[Listener, ...] = ()
     conduct: Conduct = Conduct()
@@ -66,22 +70,64 @@ def build_engine(strategy: Strategy, setting: Setting) -> Engine:
 
     """
     if strategy.factory:
-        made: object = strategy.factory(setting.url)
-        if not isinstance(made, Engine):
-            raise BadEngine(f"{strategy.name} made {type(made).__qualname__}, not a sqlalchemy.Engine")
-        return made
+        return _own_engine(strategy.name, strategy.factory(setting.url))
     arguments = dict(strategy.engine)
     if strategy.recycle is not None:
         # Not an int: local campaigns run with timeouts of a few seconds, and the pool compares floats.
         arguments["pool_recycle"] = strategy.recycle * setting.idle_client_timeout_s
-    connect: dict[str, Any] = {"program_name": setting.label}
-    # PyMySQL's default is a new SSLContext for each connection, whose CA bundle costs more than all else.
-    connect |= {"ssl": setting.tls} if setting.tls else {"ssl_disabled": True}
-    connect |= strategy.driver
-    engine = create_engine(setting.url, connect_args=connect, **arguments)
+    driver = setting.driver
+    connect = {**driver.labelled(setting.label), **strategy.driver}
+    if strategy.own_tls:
+        # PyMySQL's default is a new SSLContext for each connection, whose CA bundle costs more than all else.
+        connect |= driver.encrypted(setting.tls) if setting.tls else driver.plain
+    engine = _create(setting, connect_args=connect, **arguments)
     for listener in strategy.listeners:
         listener(engine, setting)
     return engine
+
+
+def _create(setting: Setting, **arguments: Any) -> Engine:
+    if not setting.driver.is_async:
+        return create_engine(setting.url, **arguments)
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 (slow, and needs greenlet)
+
+    return create_async_engine(setting.url, **arguments).sync_engine
+
+
+def _own_engine(name: str, made: object) -> Engine:
+    engine = getattr(made, "sync_engine", made)  # an AsyncEngine has one
+    if not isinstance(engine, Engine):
+        raise BadEngine(f"{name} made {type(made).__qualname__}, not a sqlalchemy.Engine")
+    return engine
+
+
+def misfit(strategy: Strategy, driver: Driver) -> str | None:
+    """Why a strategy cannot be had with a driver; None: it can."""
+    if strategy.only_with not in (None, driver.name):
+        return f"{strategy.name} is for {strategy.only_with} alone"
+    if lacking := sorted(set(strategy.driver) - driver.timeouts):
+        return f"{driver.name} has no {', '.join(lacking)}"
+    return _misfit_of_own(strategy, driver) if strategy.factory else None
+
+
+def _misfit_of_own(strategy: Strategy, driver: Driver) -> str | None:
+    """Ask the factory itself, with a URL that nobody needs to connect to for this.
+
+    Raises:
+        BadEngine: it makes something else.
+
+    """
+    nowhere = URL.create(driver.scheme, "nobody", host="nowhere.invalid", database="nothing")
+    setting = Setting(url=nowhere, idle_client_timeout_s=1.0, label=strategy.name, driver=driver)
+    try:
+        engine = build_engine(strategy, setting)
+    except BadEngine:
+        raise
+    except Exception:  # of whatever class: it is their code, and it may want the real URL
+        return None
+    if engine.dialect.is_async != driver.is_async:
+        return f"{strategy.name} makes an engine for {engine.dialect.driver}, and {driver.name} needs another"
+    return None
 
 
 def build_control() -> Engine:

@@ -140,6 +140,7 @@ class Commands:
         self._asked_at = now = monotonic()
         self._sink = None
         self._counts[command] += 1
+        self._context.metrics.commands += command not in UNANSWERED
         if command in QUERIES:
             self._context.metrics.count_query(tls=self._tls)
         if command == COM_QUERY:

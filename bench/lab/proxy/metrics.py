@@ -37,6 +37,7 @@ class Metrics:
         self.database_requests = 0
         self.database_set_up = 0
         self.database_set_up_failed = 0
+        self.commands = 0  # of clients, that have an answer
         self.queries = 0
         self.queries_tls = 0
         self.pins: Counter[str] = Counter()  # by reason
@@ -64,6 +65,7 @@ class Metrics:
             "DatabaseConnectionRequests": self.database_requests,
             "DatabaseConnectionsSetupSucceeded": self.database_set_up,
             "DatabaseConnectionsSetupFailed": self.database_set_up_failed,
+            "ClientCommands": self.commands,  # as SessionPins, not one of CloudWatch's
             "QueryRequests": self.queries,
             "QueryRequestsTLS": self.queries_tls,
             "QueryRequestsNoTLS": self.queries - self.queries_tls,

@@ -1,0 +1,65 @@
+"""Failures of a campaign that somebody has to bring about, in the lab."""
+
+import math
+from collections.abc import Mapping
+
+from bench.campaign.failures import MODES, When
+from bench.campaign.plan import Campaign
+from bench.lab.mysql import ServerOptions
+from bench.lab.mysql.crowd import Crowd
+from bench.lab.proxy import Failure, ProxySettings
+from bench.lab.stack import APPLICATION, USUAL, Stack
+
+FULL_AT = 151  # MySQL's default; few enough to be filled in no time
+
+
+def listeners_of(campaign: Campaign) -> Mapping[str, Failure]:
+    """Ports that the proxy needs: one for each failure, so that cells do not get in each other's way."""
+    through_proxy = [MODES[name] for name in campaign.factors.failures if not MODES[name].direct]
+    return {USUAL: Failure(USUAL)} | {
+        mode.name: Failure(mode.name if mode.when is When.ALWAYS else USUAL) for mode in through_proxy
+    }
+
+
+def proxy_settings(campaign: Campaign) -> ProxySettings:
+    """The proxy's settings, as the campaign asks for them."""
+    return ProxySettings(
+        idle_client_timeout=campaign.idle_client_timeout_s,
+        connection_borrow_timeout=campaign.connection_borrow_timeout_s,
+    )
+
+
+def server_options(campaign: Campaign) -> ServerOptions:
+    """Limits of the server: those that failures need, else the defaults."""
+    failures, usual = campaign.factors.failures, ServerOptions()
+    return ServerOptions(
+        wait_timeout_s=(
+            math.ceil(campaign.idle_client_timeout_s) if "wait_timeout" in failures else usual.wait_timeout_s
+        ),
+        max_connections=FULL_AT if "too_many_connections" in failures else usual.max_connections,
+    )
+
+
+class Switches:
+    """Switches failures on and off; called by the campaign's runner."""
+
+    def __init__(self, stack: Stack) -> None:
+        """Of this lab."""
+        self._stack = stack
+        self._crowd = Crowd(stack.server.server, APPLICATION, stack.endpoints.application_password)
+
+    def __call__(self, failure: str, there: bool) -> None:
+        """Let a failure be there, or not, from now on.
+
+        Raises:
+            ServerUnavailable: the server is somebody else's, or did not come back.
+
+        """
+        match failure:
+            case "server_restart_direct":
+                if there:
+                    self._stack.server.restart()
+            case "too_many_connections":
+                (self._crowd.gather if there else self._crowd.leave)()
+            case _:
+                self._stack.proxy.fail(Failure(failure if there else USUAL), failure)
