@@ -17,8 +17,8 @@ from bench.analysis.schema import COLUMNS, TEXT_COLUMNS, NotRows, conform, upgra
 from bench.analysis.series import first_line, no_events, read_connections, read_events
 
 _SMALL = (
-    *("schema", "attempt", "sequence", "request", "round", "environment_ordinal", "engine_ordinal"),
-    *("connects", "pings", "invalidations", "recycles", "replicate"),
+    *("schema", "attempt", "sequence", "thread", "request", "round", "environment_ordinal", "engine_ordinal"),
+    *("connects", "pings", "invalidations", "recycles", "environments", "threads", "replicate"),
 )
 _LISTED = 20  # offending rows named for each reason; all are counted
 

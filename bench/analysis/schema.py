@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from bench.function.record import SCHEMA, Row
 
 Upgrade = Callable[[pa.Table], pa.Table]
-UPGRADES: Mapping[int, Upgrade] = MappingProxyType({})  # version -> how its rows become the next version's
 
 
 class NotRows(Exception):
@@ -48,6 +47,8 @@ _FACTORS = {
     "failure": _TEXT,
     "endpoint": _TEXT,
     "workload": _TEXT,
+    "environments": Column(pa.int64()),  # at once
+    "threads": Column(pa.int64()),  # in each
     "replicate": Column(pa.int64()),
     "counted": _TRUTH,
 }
@@ -58,6 +59,17 @@ TEXT_COLUMNS = tuple(name for name, column in COLUMNS.items() if column.type == 
 _NEVER_NEGATIVE = tuple(
     name for name, column in COLUMNS.items() if name.endswith("_s") and column.type == pa.float64()
 )
+
+
+def _one_thread(table: pa.Table) -> pa.Table:
+    """Every request of version 1 was the only one at its time."""
+    for name, value in (("thread", 0), ("environments", 1), ("threads", 1)):
+        table = table.append_column(name, pa.array([value] * len(table), pa.int64()))
+    return table
+
+
+# Version -> how its rows become the next version's.
+UPGRADES: Mapping[int, Upgrade] = MappingProxyType({1: _one_thread})
 
 
 def upgrade(table: pa.Table) -> pa.Table:

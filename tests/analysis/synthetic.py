@@ -148,6 +148,7 @@ class _Cell:
             cell=self.facts["id"],
             attempt=0,
             sequence=sequence,
+            thread=0,
             request=request,
             round=turn,
             role=role,
@@ -211,6 +212,8 @@ def _cells(shape: Shape) -> Iterator[dict[str, Any]]:
                     "failure": shape.failure,
                     "endpoint": "proxy",
                     "workload": "point_select",
+                    "environments": 1,
+                    "threads": 1,
                     "replicate": replicate,
                 }
 
