@@ -8,7 +8,6 @@ from bench.campaign.runner import CampaignStopped
 from bench.campaign.strict import BadCampaign
 from bench.cli.places import NoPlace
 from bench.lab.aws import AwsUnavailable
-from bench.lab.libraries import LibraryUnavailable
 from bench.lab.mysql import ServerUnavailable
 from bench.lab.process import ChildFailed
 from bench.lab.proxy import SettingError
@@ -23,7 +22,6 @@ EXPECTED = (
     ChildFailed,
     Different,
     InvokeFailed,
-    LibraryUnavailable,
     NoCampaign,
     NotARun,
     ServerUnavailable,

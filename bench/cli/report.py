@@ -8,54 +8,39 @@ import click
 from rich.console import Console
 
 from bench.analysis.report import write_report
-from bench.campaign.journal import Journal, NoCampaign
 from bench.campaign.sync import Synced, sync
+from bench.cli.places import fetch, find
 from bench.micro.page import write_page
-from bench.store import Store, open_store
 
 
 @click.command(name="sync")
 @click.argument("url")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--campaign", "campaign_id", help="Which campaign of the store; needed if it holds several.")
-def sync_command(url: str, directory: Path, campaign_id: str | None) -> None:
+@click.option("--campaign", help="Which campaign of the store; needed if it holds several.")
+def sync_command(url: str, directory: Path, campaign: str | None) -> None:
     """Fetch a campaign's rows from the store at URL into Parquet files in DIRECTORY."""
-    store = open_store(url)
-    chosen = campaign_id or _only_campaign(store)
-    try:
-        synced = sync(Journal(store, chosen), directory)
-    except KeyError:
-        raise NoCampaign(f"store {store.url}: no campaign {chosen!r}; {_held(store)}") from None
-    describe(Console(), synced)
-
-
-def _held(store: Store) -> str:
-    return f"it holds {', '.join(store.list_folders()) or 'none'}"
-
-
-def _only_campaign(store: Store) -> str:
-    found = store.list_folders()
-    if len(found) != 1:
-        raise NoCampaign(f"store {store.url}: say which campaign with --campaign; {_held(store)}")
-    return found[0]
+    describe(Console(), sync(find(url, campaign), directory))
 
 
 @click.command()
-@click.argument("places", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("places", nargs=-1, required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: the first place]")
+@click.option("--campaign", help="Which campaign of a store; needed if it holds several.")
 @click.option(
     "--mixed", is_flag=True, help="Take campaigns together whose settings differ, each setting apart."
 )
-def report(places: tuple[Path, ...], out: Path | None, mixed: bool) -> None:
+def report(places: tuple[str, ...], out: Path | None, campaign: str | None, *, mixed: bool) -> None:
     """Make the HTML page and figures of what was measured, and print the main table.
 
-    PLACES are directories of synced campaigns, or JSON files of the microbenchmarks.
+    PLACES are directories of synced campaigns, stores (s3:// and file:// URLs, directories) that are synced
+    to runs/ first, or JSON files of the microbenchmarks.
     """
     console = Console()
-    directories = [place for place in places if place.is_dir()]
-    for file in (place for place in places if place.is_file()):
+    saved = [Path(place) for place in places if Path(place).is_file()]
+    for file in saved:
         written = write_page(file, out or file.parent)
         _show(console, written.text, written.page)
+    directories = [fetch(place, campaign) for place in places if Path(place) not in saved]
     if directories:
         show_report(console, directories, out or directories[0], mixed=mixed)
 
