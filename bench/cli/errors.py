@@ -8,6 +8,7 @@ from bench.campaign.runner import CampaignStopped
 from bench.campaign.strict import BadCampaign
 from bench.cli.places import NoPlace
 from bench.lab.aws import AwsUnavailable
+from bench.lab.libraries import LibraryUnavailable
 from bench.lab.mysql import ServerUnavailable
 from bench.lab.process import ChildFailed
 from bench.lab.proxy import SettingError
@@ -22,6 +23,7 @@ EXPECTED = (
     ChildFailed,
     Different,
     InvokeFailed,
+    LibraryUnavailable,
     NoCampaign,
     NotARun,
     ServerUnavailable,
