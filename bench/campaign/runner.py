@@ -80,6 +80,7 @@ class Runner:
         self._campaign, self._journal = campaign, journal
         self._invoker, self._clock, self._on_progress = invoker, clock, on_progress
         self._unanswered_in_a_row = 0
+        self._complete: list[tuple[str, _CellState]] = []  # and not filed yet
         self._lost = 0
 
     def run(self, lanes: Sequence[Lane], functions: Sequence[str], attempts: Mapping[str, int]) -> None:
@@ -121,6 +122,7 @@ class Runner:
                 heapq.heappush(queue, (self._clock.monotonic() + lane.steps[lane.next].wait_s, index))
             left_s = max((total - done) * WINDOW_S, *(state.left_s for state in states))
             self._on_progress(Progress(done, total, left_s, self._lost))
+        self._finish_cells()
 
     @contextlib.contextmanager
     def _failing(self, step: Step) -> Iterator[None]:
@@ -155,7 +157,10 @@ class Runner:
             cell.invocations.append(turn.record)
             cell.left -= 1
             if cell.left == 0:
-                finish_cell(self._journal, invocation.cell, cell.attempt, cell.invocations)
+                self._complete.append((invocation.cell, cell))
+            self._watch(step, turn)
+            if not self._unanswered_in_a_row:
+                self._finish_cells()
         except FunctionBroken as error:
             raise CampaignStopped(str(error)) from error
         except StoreError as error:
@@ -163,7 +168,15 @@ class Runner:
                 f"{error}; all that was stored before is safe there, but not invocation {step.sequence} of "
                 f"cell {step.cell.id}: once the store is mended, --resume measures that cell again"
             ) from error
-        self._watch(step, turn)
+
+    def _finish_cells(self) -> None:
+        """File the cells that are complete.
+
+        Not while every request is lost: if the database turns out to be down, --resume measures them again.
+        """
+        for cell_id, cell in self._complete:
+            finish_cell(self._journal, cell_id, cell.attempt, cell.invocations)
+        self._complete.clear()
 
     def _watch(self, step: Step, turn: Turn) -> None:
         """Count losses, and end the campaign when nothing but losses comes back."""

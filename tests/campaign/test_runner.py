@@ -156,6 +156,35 @@ def test_a_database_that_is_gone_ends_the_campaign_with_its_last_words(tmp_path:
     assert len(to_database) == DOWN_AFTER
 
 
+def test_cells_that_only_saw_a_database_that_was_gone_are_not_finished(tmp_path: Path) -> None:
+    calls = itertools.count()
+
+    def dying(event: dict[str, Any]) -> Any:
+        gone = next(calls) >= 12 and event["strategy"] != "no_database"
+        return answer("error", "error", error="gone") if gone else answer("ok", "ok")
+
+    run = Run(tmp_path, make_campaign(lanes=16), answers=dying)
+    with pytest.raises(CampaignStopped):
+        run.start()
+    complete = {event["cell"] for _, _, _, event in run.function.calls if event["sequence"] == 5}
+    while_gone = {
+        event["cell"] for _, _, _, event in run.function.calls[12:] if event["strategy"] != "no_database"
+    }
+    assert complete & while_gone
+    assert run.journal.finished_cells() & while_gone == set()
+
+
+def test_an_outage_that_ends_belongs_to_the_cells_that_it_met(tmp_path: Path) -> None:
+    calls = itertools.count()
+
+    def away(_event: dict[str, Any]) -> Any:
+        return answer("error", "error") if 25 <= next(calls) < 40 else answer("ok", "ok")
+
+    run = Run(tmp_path, make_campaign(), answers=away)
+    run.start()
+    assert run.journal.finished_cells() == {cell.id for cell in run.campaign.cells()}
+
+
 def test_one_lost_request_among_good_ones_is_no_reason_to_stop(tmp_path: Path) -> None:
     run = Run(tmp_path, make_campaign(), answers=lambda _event: answer("error", "ok"))
     run.start()
