@@ -1,9 +1,10 @@
-"""Makes the bundle: a zip of what the function imports, compiled, and nothing else.
+"""Makes the bundle: a zip of what the functions import, compiled, and nothing else.
 
 The same inputs give the same bytes, so that a deployment without changes changes nothing. The libraries are
 those of infra/lambda.lock, checked against its hashes.
 """
 
+import ast
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from bench.aws.bundle import DEFAULT, HERE, MANIFEST, PYTHONS, Bundle, CannotBun
 PACKAGE = Path(bench.__file__).parent
 INFRA = PACKAGE.parent / "infra"
 _TASK_ROOT = "/var/task"
-_OWN = ("__init__.py", "store.py", "function")  # of this package
+_HANDLERS = ("bench.function.handler", "bench.function.sampler", "bench.aws.conductor")
 
 # Lambda's runtimes up to 3.11 stand on glibc 2.26, those from 3.12 on glibc 2.34.
 _PLATFORMS = {
@@ -32,8 +33,8 @@ _PLATFORMS = {
 }
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's name -> the platform tag's
 
-# Of botocore's descriptions of 400 services, and SQLAlchemy's and boto3's parts for others than the function.
-_SERVICES = ("s3", "secretsmanager")
+# Of botocore's descriptions of 400 services, and of SQLAlchemy's dialects, what the handlers use.
+_SERVICES = ("lambda", "s3", "secretsmanager")
 _DIALECTS = ("mysql",)
 _UNUSED = ("bin", "boto3/data", "boto3/examples", "dateutil/zoneinfo", "sqlalchemy/testing")
 _UNUSED_SUFFIXES = (".pxd", ".pyi", ".pyx", ".typed")
@@ -58,8 +59,8 @@ def make_bundle(path: Path = DEFAULT, runtime: Runtime = HERE, modules: Sequence
         root = Path(name) / "root"
         _install(runtime, root)
         _prune(root)
-        for part in _OWN:
-            _copy(PACKAGE / part, root / PACKAGE.name / part)
+        for file in imported_by(_HANDLERS):
+            _copy(file, root / file.relative_to(PACKAGE.parent))
         for module in modules:
             source = _source_of(module)
             _copy(source, root / source.name)
@@ -130,6 +131,28 @@ def loadable(library: bytes) -> bytes:
     struct.pack_into("<Q", header, 40, 0)  # where the table of sections begins
     struct.pack_into("<HH", header, 60, 0, 0)  # how many there are, and which one has their names
     return bytes(header[: max(ends)])
+
+
+def imported_by(modules: Sequence[str]) -> list[Path]:
+    """Files of this package that these modules of it import, directly or not, and their own."""
+    found: dict[str, Path] = {}
+    ahead = list(modules)
+    while ahead:
+        name = ahead.pop()
+        parts = name.split(".")
+        file = PACKAGE.parent.joinpath(*parts).with_suffix(".py")
+        if not file.is_file():
+            file = PACKAGE.parent.joinpath(*parts, "__init__.py")
+        if name in found or parts[0] != PACKAGE.name or not file.is_file():
+            continue  # seen already, a library's, or a name in a module
+        found[name] = file
+        ahead.append(name.rpartition(".")[0])
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                ahead += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                ahead += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return sorted(found.values())
 
 
 def _source_of(module: str) -> Path:
