@@ -47,6 +47,13 @@ _ENTRIES = (
         recycle=0.7,
     ),
     Strategy(
+        name="recycle_near",
+        purpose="pool_recycle at 0.95 of the idle client timeout: as late as can be",
+        price="a reconnect whenever the connection is older than that, idle or not",
+        fails="nowhere, as long as the number stays below the proxy's setting and requests begin at once",
+        recycle=0.95,
+    ),
+    Strategy(
         name="recycle_late",
         purpose="pool_recycle at 3 times the idle client timeout: the number out of step",
         price="a reconnect whenever the connection is older than that",
@@ -136,10 +143,28 @@ _ENTRIES = (
     ),
     Strategy(
         name="engine_per_invocation",
-        purpose="a new engine for each invocation, as code without module state does",
+        purpose="a new engine for each invocation, as code without module state does, and as an environment "
+        "is that connects with its first request",
         price="a handshake and SQLAlchemy's five questions to a new server, for each invocation",
         fails="nowhere in the gap; the old engines' connections stay until they are collected",
         conduct=Conduct(engine_each_invocation=True),
+    ),
+    Strategy(
+        name="connect_at_init",
+        purpose="a new engine for each environment, connected while it initialises: as provisioned "
+        "environments do whose first request may come much later",
+        price="none for the first request; each environment holds a connection before anybody needs it",
+        fails=_GAP + ", and that is the environment's very first request",
+        conduct=Conduct(engine_each_invocation=True, connects_at_init=True),
+    ),
+    Strategy(
+        name="nullpool_default_tls",
+        purpose="NullPool, with nothing said about TLS: PyMySQL makes a new SSLContext for each connection",
+        price="as nullpool, and the reading of the machine's CA certificates for each connection",
+        fails="nowhere in the gap",
+        engine=_with(poolclass=NullPool),
+        own_tls=False,
+        only_with="pymysql",
     ),
     Strategy(
         name="autocommit",
@@ -152,6 +177,7 @@ _ENTRIES = (
         name="keepalive",
         purpose="TCP keepalive probes at a quarter of the timeout",
         price="none that a request sees",
+        only_with="pymysql",
         fails=_GAP + ": a frozen process sends no probes, and the proxy counts requests, not packets",
         listeners=(keep_alive,),
     ),
