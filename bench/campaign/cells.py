@@ -23,6 +23,8 @@ class Cell:
     workload: str
     failure: str  # what happens to connections, see bench.campaign.failures
     driver: str
+    environments: int = 1  # at once
+    threads: int = 1  # in each, on one engine
 
     @property
     def endpoint(self) -> str:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 USUAL = "idle_close"  # what RDS Proxy does after its idle client timeout
+RESTARTS_ALL = "server_restart_direct"  # ends every cell's connections to the database, not its own alone
 
 
 class When(StrEnum):
@@ -45,6 +46,14 @@ _ENTRIES = (
     FailureMode(name="idle_reset", when=When.ALWAYS),
     FailureMode(name="black_hole", when=When.ALWAYS),
     FailureMode(
+        name="direct",
+        when=When.ALWAYS,
+        direct=True,
+        on_aws=True,
+        does="no proxy, and nothing happens to connections, however long they are idle",
+        stands_for="a database without a proxy, and a wait_timeout that is never reached",
+    ),
+    FailureMode(
         name="wait_timeout",
         when=When.ALWAYS,
         direct=True,
@@ -54,7 +63,7 @@ _ENTRIES = (
     ),
     FailureMode(name="server_restart", when=When.IN_THE_GAP),
     FailureMode(
-        name="server_restart_direct",
+        name=RESTARTS_ALL,
         when=When.IN_THE_GAP,
         direct=True,
         does="no proxy: the server process is stopped and started again",

@@ -16,7 +16,7 @@ import bench
 from bench.campaign.plan import CampaignFile
 
 SCHEMA = 1
-CHECKED = ("versions", "server", "target")  # must be the same when a campaign is resumed
+CHECKED = ("versions", "drivers", "server", "target")  # must be the same when a campaign is resumed
 
 Header = dict[str, Any]
 
@@ -54,6 +54,7 @@ def make_header(
         "created_wall_ns": time.time_ns(),
         "git": _git(),
         "versions": {"poolbench": bench.__version__, **described["versions"]},
+        "drivers": described["drivers"],
         "server": described["server"],
         "target": {"idle_client_timeout_s": file.campaign.idle_client_timeout_s, **target},
         "machine": _machine(),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from bench.campaign.cells import Cell, contenders
-from bench.campaign.failures import MODES, USUAL
+from bench.campaign.failures import MODES, RESTARTS_ALL, USUAL
 from bench.campaign.strict import BadCampaign, build, unknown
 from bench.function.drivers import DEFAULT, DRIVERS
 from bench.function.strategies import CONTROL, BadEngine, UnknownStrategy, get
@@ -88,6 +88,13 @@ class Campaign:
             for name in names:
                 if name not in known:
                     raise BadCampaign(f"factors.{label}: {unknown(name, known)}")
+        direct = [name for name in factors.failures if MODES[name].direct]
+        if RESTARTS_ALL in direct and len(direct) > 1:
+            others = ", ".join(name for name in direct if name != RESTARTS_ALL)
+            raise BadCampaign(
+                f"factors.failures: {RESTARTS_ALL} would end the connections of {others}, too: "
+                "measure it in a campaign of its own"
+            )
         try:
             for name in factors.strategies:
                 get(name)

@@ -116,7 +116,7 @@ def begin(
 
     """
     _call(invoker, target.sampler, "prepare")
-    described = _call(invoker, target.sampler, "describe")
+    described = _call(invoker, target.sampler, "describe", drivers=file.campaign.factors.drivers)
     header = make_header(journal.campaign, file, target.description, described)
     if resume:
         check_same(journal.read("header"), header)
@@ -126,8 +126,8 @@ def begin(
     return plan_lanes(file.campaign, [cell for cell in file.campaign.cells() if cell.id not in finished])
 
 
-def _call(invoker: Invoker, function: str, action: str) -> dict[str, Any]:
-    reply = invoker.invoke(function, {"action": action})
+def _call(invoker: Invoker, function: str, action: str, **more: Any) -> dict[str, Any]:
+    reply = invoker.invoke(function, {"action": action, **more})
     if reply.function_error:
         message = reply.payload.get("errorMessage", "") if isinstance(reply.payload, dict) else ""
         raise CampaignStopped(f"{function} could not {action}: {reply.function_error}: {message}")

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 
@@ -38,6 +39,8 @@ def build(cls: type[Any], table: Mapping[str, Any], path: str = "") -> Any:
 
 
 def _convert(kind: Any, value: Any, path: str) -> Any:
+    if get_origin(kind) is UnionType:  # with None, for a table that may be left out
+        kind = get_args(kind)[0]
     if get_origin(kind) is tuple and isinstance(value, list):
         part = get_args(kind)[0]
         return tuple(_convert(part, element, f"{path}[{i}]") for i, element in enumerate(value))
@@ -51,7 +54,7 @@ def _convert(kind: Any, value: Any, path: str) -> Any:
         "a list"
         if get_origin(kind) is tuple
         else "a table"
-        if path in ("factors", "request")
+        if is_dataclass(kind)
         else kind.__name__
     )
     raise BadCampaign(f"{path} is {value!r}, not {wanted}")

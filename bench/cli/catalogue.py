@@ -27,7 +27,8 @@ def strategies() -> None:
 @click.command()
 def failures() -> None:
     """List the ways in which a connection dies in the lab, and what each stands for."""
-    table = Table(Column("failure", no_wrap=True), "when", "what happens", "what it stands for", show_lines=True)
+    name = Column("failure", no_wrap=True)
+    table = Table(name, "when", "what happens", "what it stands for", show_lines=True)
     for mode in MODES.values():
         if mode.direct:
             table.add_row(mode.name, mode.when, mode.does, mode.stands_for)

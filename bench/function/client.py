@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Self
 
 from sqlalchemy import Connection, Engine, QueuePool
-from sqlalchemy.exc import DBAPIError
 
 from bench.function.deadline import Deadline, Patience
 from bench.function.probe import Probe
@@ -58,14 +57,14 @@ class Client:
         if self.conduct.engine_each_invocation:
             self._build()
         if self.conduct.connects_at_init:
-            with contextlib.suppress(DBAPIError):  # then there is none, and the request that follows tells
+            with contextlib.suppress(Exception):  # then there is none, and the request that follows tells
                 self.engine.connect().close()
 
     def fill(self, connections: int) -> None:
         """Leave so many connections in the pool, or as many as it keeps, as that many threads would."""
         pool = self.engine.pool
         many = min(connections, pool.size()) if isinstance(pool, QueuePool) else connections
-        with contextlib.suppress(DBAPIError), contextlib.ExitStack() as held:
+        with contextlib.suppress(Exception), contextlib.ExitStack() as held:  # the request that follows tells
             for _ in range(many):
                 held.enter_context(self.engine.connect())
 

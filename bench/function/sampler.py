@@ -11,12 +11,14 @@ import os
 import platform
 import time
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bench.function.config import Config, address_of
+from bench.function.drivers import versions
 from bench.function.workload import seed
 from bench.store import Store, open_store
 
@@ -65,7 +67,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             seed(_engine())
             return {}
         case "describe":
-            return describe()
+            return describe(event.get("drivers", []))
         case "sample":
             return sample(event)
         case other:
@@ -77,7 +79,7 @@ def _engine() -> Engine:
     return create_engine(CONFIG.url(address_of("database")), isolation_level="AUTOCOMMIT", connect_args=tls)
 
 
-def describe() -> dict[str, Any]:
+def describe(drivers: Sequence[str] = ()) -> dict[str, Any]:
     """Versions of everything the function runs on, and the server's settings that matter to a pool."""
     with _engine().connect() as connection:
         names = ", ".join(f"'{name}'" for name in VARIABLES)
@@ -89,6 +91,7 @@ def describe() -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in _LIBRARIES if _installed(name)},
         },
+        "drivers": versions(drivers),
     }
 
 

@@ -12,6 +12,7 @@ from bench.campaign.header import Different, check_same, make_header, new_id
 from bench.campaign.plan import CampaignFile
 
 DESCRIBED = {
+    "drivers": {"pymysql": {"version": "1.2.4", "build": "pure Python"}},
     "versions": {"python": "3.13.1", "sqlalchemy": "2.1.9"},
     "server": {"flavour": "mysql", "version": "8.4.0", "variables": {"wait_timeout": "28800"}},
 }
