@@ -9,11 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.campaign.cells import Cell, Contender
+from bench.campaign.failures import MODES, When
+from bench.campaign.strict import BadCampaign
+from bench.function.drivers import DEFAULT
 from bench.function.strategies import CONTROL, get
 
 # Between an invocation's being sent and the moment for which all wait: an invocation that comes late would
 # be given to an environment that is through already.
 LEAD_S, LEAD_PER_ENVIRONMENT_S = 0.3, 0.025
+
+FEWEST_CONNECTIONS = 10  # the least that MariaDB takes for max_connections
 
 Shape = tuple[int, int]  # environments, threads in each
 
@@ -26,6 +31,26 @@ class Burst:
     tail_timeouts: float = 1.2  # how long they are left alone afterwards, in idle client timeouts
     max_connections: int = 600  # of the server
     max_connections_percent: int = 100  # of those, how many the proxy may open
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            BadCampaign: see the message.
+
+        """
+        if self.think_s < 0:
+            raise BadCampaign(f"burst.think_s is {self.think_s}: it must not be negative")
+        if self.tail_timeouts <= 0:
+            raise BadCampaign(f"burst.tail_timeouts is {self.tail_timeouts}: it must be positive")
+        if not 1 <= self.max_connections_percent <= 100:
+            raise BadCampaign(
+                f"burst.max_connections_percent is {self.max_connections_percent}: use 1 to 100"
+            )
+        if self.max_connections < FEWEST_CONNECTIONS:
+            raise BadCampaign(
+                f"burst.max_connections is {self.max_connections}: use {FEWEST_CONNECTIONS} or more"
+            )
 
     def tail_s(self, cell: Cell, idle_client_timeout_s: float) -> float:
         """Time from the burst's end to that of the cell; the control leaves nothing behind to wait for."""
@@ -41,6 +66,26 @@ def shapes(environments: Iterable[int], threads: Iterable[int]) -> tuple[Shape, 
     """Every number of environments with one thread each, every number of threads in one environment."""
     found = [(number, 1) for number in environments] + [(1, number) for number in threads]
     return tuple(dict.fromkeys(found))
+
+
+def check_factors(wanted: Sequence[Shape], failures: Sequence[str], drivers: Sequence[str]) -> None:
+    """Refuse factors that no burst can have.
+
+    Raises:
+        BadCampaign: see the message.
+
+    """
+    if not wanted:
+        raise BadCampaign("factors.environments and factors.threads are empty: say how many at once")
+    if min(min(shape) for shape in wanted) < 1:
+        raise BadCampaign("factors.environments and factors.threads: use 1 or more")
+    switched = [name for name in failures if MODES[name].when is not When.ALWAYS]
+    if switched:
+        raise BadCampaign(f"factors.failures: {', '.join(switched)} cannot be had in a burst")
+    if tuple(drivers) != (DEFAULT,):
+        raise BadCampaign(
+            f"factors.drivers: a burst is measured with {DEFAULT} alone, which threads can share"
+        )
 
 
 def burst_cells(

@@ -8,6 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Self
 
+from bench.campaign import burst as bursts
+from bench.campaign.burst import Burst, Shape, burst_cells, check_factors, lead_s, shapes, without_threads
 from bench.campaign.cells import Cell, contenders
 from bench.campaign.failures import MODES, RESTARTS_ALL, USUAL
 from bench.campaign.strict import BadCampaign, build, unknown
@@ -26,6 +28,8 @@ class Factors:
     gaps_s: tuple[float, ...] = ()  # and absolute, in seconds
     failures: tuple[str, ...] = (USUAL,)  # what happens to connections, see bench.campaign.failures
     drivers: tuple[str, ...] = (DEFAULT,)
+    environments: tuple[int, ...] = ()  # of a burst: how many at once, with one thread each
+    threads: tuple[int, ...] = ()  # of a burst: how many in one environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ class Request:
 class Repetition:
     """How often; a cell yields replicates x rounds x gaps_per_round first-after-gap requests."""
 
-    lanes: int  # execution environments that wait side by side
+    lanes: int = 1  # execution environments that wait side by side
     replicates: int = 1  # cells of the same kind, on lanes of their own
     rounds: int = 1
     gaps_per_round: int = 1
@@ -63,7 +67,8 @@ class Campaign:
     sqlalchemy: str = ""  # series that the lab's functions run on, such as 2.0; the installed one if empty
     factors: Factors
     request: Request = Request()
-    repetition: Repetition
+    repetition: Repetition = Repetition()
+    burst: Burst | None = None  # then this is about concurrency, and not about gaps
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured.
@@ -105,16 +110,18 @@ class Campaign:
             get_workload(self.request.workload)
         except UnknownWorkload as error:
             raise BadCampaign(f"request.workload: {error}") from None
-        for label in ("strategies", "drivers", "failures", "gaps"):
+        for label in ("strategies", "drivers", "failures", "gaps", "environments", "threads"):
             values = [*map(str, self.gaps_s() if label == "gaps" else getattr(factors, label))]
             twice = {value for value in values if values.count(value) > 1}
             if twice:
                 raise BadCampaign(f"factors.{label}: {', '.join(sorted(twice))} given twice")
 
     def _check_numbers(self) -> None:
-        factors, request = self.factors, self.request
-        if not factors.gaps and not factors.gaps_s:
-            raise BadCampaign("factors.gaps and factors.gaps_s are empty: give at least one gap")
+        request = self.request
+        if self.burst:
+            self._check_burst()
+        else:
+            self._check_gaps()
         positive = {
             "idle_client_timeout_s": self.idle_client_timeout_s,
             "function_timeout_s": self.function_timeout_s,
@@ -131,9 +138,9 @@ class Campaign:
         for key, value in not_negative.items():
             if value < 0:
                 raise BadCampaign(f"{key} is {value}: it must not be negative")
-        if min(self.gaps_s()) < 0:
-            raise BadCampaign(f"factors.gaps: {min(self.gaps_s())} s is negative")
         longest = request.deadline_s * request.requests + LONGEST_PUT_S
+        if self.burst:
+            longest += 2 * self.burst.think_s * request.requests + lead_s(self.fleet)
         if longest >= self.function_timeout_s:
             raise BadCampaign(
                 f"request.requests x request.deadline_s, and {LONGEST_PUT_S} s for the slowest store, make "
@@ -141,6 +148,35 @@ class Campaign:
                 "function would be killed before its rows are written; raise function_timeout_s or lower the "
                 "others"
             )
+
+    def _check_gaps(self) -> None:
+        factors = self.factors
+        if self.shapes():
+            raise BadCampaign("factors.environments and factors.threads are of a burst: add a table [burst]")
+        if not factors.gaps and not factors.gaps_s:
+            raise BadCampaign("factors.gaps and factors.gaps_s are empty: give at least one gap")
+        if min(self.gaps_s()) < 0:
+            raise BadCampaign(f"factors.gaps: {min(self.gaps_s())} s is negative")
+
+    def _check_burst(self) -> None:
+        factors = self.factors
+        if factors.gaps or factors.gaps_s:
+            raise BadCampaign("factors.gaps: a burst has none; leave them out, or the table [burst]")
+        if self.repetition != Repetition(replicates=self.repetition.replicates) or self.request.pooled != 1:
+            raise BadCampaign(
+                "a burst is repeated by repetition.replicates alone: leave out lanes, rounds, gaps_per_round "
+                "and request.pooled"
+            )
+        check_factors(self.shapes(), factors.failures, factors.drivers)
+
+    def shapes(self) -> tuple[Shape, ...]:
+        """Of a burst's cells: environments at once, and threads in each; empty without a burst."""
+        return shapes(self.factors.environments, self.factors.threads)
+
+    @property
+    def fleet(self) -> int:
+        """How many environments of one function are needed at once; 0 without a burst."""
+        return max((environments for environments, _ in self.shapes()), default=0)
 
     def gaps_s(self) -> tuple[float, ...]:
         """Every idle gap, in seconds, in the order of the file."""
@@ -151,9 +187,12 @@ class Campaign:
         return relative + [(seconds, f"{seconds:g}s") for seconds in self.factors.gaps_s]
 
     def cells(self) -> tuple[Cell, ...]:
-        """Expand to cells: strategies x drivers x failures x gaps x replicates, less what cannot be."""
+        """Expand: strategies x drivers x failures x gaps, or shapes, x replicates, less what cannot be."""
         factors = self.factors
         crossed, _ = contenders(factors.strategies, factors.drivers, factors.failures)
+        if self.burst:
+            replicates, workload = self.repetition.replicates, self.request.workload
+            return burst_cells(crossed, self.shapes(), replicates=replicates, workload=workload)
         return tuple(
             Cell(
                 id=f"{contender.id}-{label}-{replicate}",
@@ -174,7 +213,9 @@ class Campaign:
 
     def left_out(self) -> tuple[str, ...]:
         """Combinations that cannot be, each with the reason."""
-        return contenders(self.factors.strategies, self.factors.drivers, self.factors.failures)[1]
+        factors = self.factors
+        _, misfits = contenders(factors.strategies, factors.drivers, factors.failures)
+        return (*misfits, *without_threads(factors.strategies, self.shapes()))
 
 
 @dataclass(frozen=True, slots=True)
