@@ -14,6 +14,7 @@ from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped, Progress, Runner, Switch
 from bench.campaign.sampling import Sampling
 from bench.campaign.schedule import Lane, plan_lanes
+from bench.campaign.watch import Watch
 from bench.store import Store, StoreError, check_writable
 
 NEWEST = "newest"  # resume the newest campaign of the file's name
@@ -84,9 +85,10 @@ def run_session(
         journal.campaign,
         f"{session}-{record['started_wall_ns']}",
     )
+    watch = Watch()
     began = time.monotonic()
     try:
-        with sampling:
+        with sampling, watch:
             runner.run(lanes, target.lanes, journal.next_attempts())
     except KeyboardInterrupt:
         record["how"] = "interrupted"
@@ -97,6 +99,7 @@ def run_session(
     finally:
         record["ended_wall_ns"] = time.time_ns()
         record["sampling"] = asdict(sampling.tally)
+        record["jumps"] = watch.jumps()
         # A store that broke the campaign may be too broken to take word of it; the first error is the news.
         with contextlib.suppress(*() if record["how"] == "finished" else (StoreError,)):
             journal.write(f"sessions/{session}", record)

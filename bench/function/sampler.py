@@ -25,6 +25,7 @@ from bench.store import Store, open_store
 CONFIG = Config.load()
 
 STATUS = (
+    "Uptime",
     "Threads_connected",
     "Connections",
     "Aborted_clients",
