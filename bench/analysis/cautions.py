@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-import numpy as np
 import pandas as pd
 
+from bench.analysis import clocks
 from bench.analysis.comparison import Comparison
 from bench.analysis.load import Dataset
 from bench.analysis.render import number
@@ -17,22 +17,7 @@ from bench.function.strategies import REFERENCE
 GAP_TOLERANCE = 0.05
 CLOCK_TOLERANCE_S = 0.05  # well above what reading three clocks one after the other takes
 
-
-_CLOCKS = ("wall", "monotonic", "boottime")
-_USED = [
-    *(
-        "campaign",
-        "cell",
-        "environment",
-        "kind",
-        "gap_asked_s",
-        "gap_ratio",
-        "gap_s",
-        "gap_seen",
-        "gap_seen_s",
-    ),
-    *(f"{moment}_{clock}_ns" for moment in ("started", "done") for clock in _CLOCKS),
-]
+_USED = ["environment", "kind", "gap_asked_s", "gap_ratio", "gap_seen", "gap_seen_s", *clocks.USED]
 
 
 class Caution(Enum):
@@ -144,21 +129,13 @@ def _gaps(rows: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _clocks(rows: pd.DataFrame) -> Iterator[Finding]:
-    read = rows[rows["started_monotonic_ns"] > 0]  # 0: the function was killed before it could tell
-    spans = {clock: (read[f"done_{clock}_ns"] - read[f"started_{clock}_ns"]) / 1e9 for clock in _CLOCKS}
-    apart = np.maximum(
-        (spans["wall"] - spans["boottime"]).abs(), (spans["monotonic"] - spans["boottime"]).abs()
-    )
-    in_request = int((apart > CLOCK_TOLERANCE_S).sum())
-    before = rows.groupby(["campaign", "cell"], observed=True)[["done_wall_ns", "done_boottime_ns"]].shift()
-    before = before[before["done_boottime_ns"] > 0]
-    by_wall = (read["started_wall_ns"] - before["done_wall_ns"]) / 1e9
-    in_gap = int(((by_wall - read["gap_s"]).abs() > CLOCK_TOLERANCE_S).sum())
+    apart = clocks.within_requests(rows)
+    in_request, in_gap = (int((found > CLOCK_TOLERANCE_S).sum()) for found in (apart, clocks.over_gaps(rows)))
     if in_request or in_gap:
         yield Finding(
             Caution.CLOCKS_DISAGREE,
             f"wall, monotonic and boottime clocks differ by more than {1e3 * CLOCK_TOLERANCE_S:g} ms "
-            f"within {in_request} requests, and wall and boottime in {in_gap} gaps, of {len(read)}",
+            f"within {in_request} requests, and wall and boottime in {in_gap} gaps, of {len(apart)}",
         )
 
 
