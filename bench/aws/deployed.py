@@ -27,6 +27,7 @@ class Deployed:
     lanes: tuple[str, ...]
     sampler: str
     conductor: str
+    fleet: str
     state_machine: str  # ARN
     proxy: str
     idle_client_timeout_s: float
@@ -42,7 +43,14 @@ class Deployed:
         """What a reader of results must know of it; goes into the header."""
         left_out = ("DeleteAt", "BudgetEmail", "BudgetUsd", "WithGlue")
         settings = {name: value for name, value in self.parameters.items() if name not in left_out}
-        return {"kind": "aws", "region": self.region, "stack": self.stack, "parameters": settings}
+        return {
+            "kind": "aws",
+            "region": self.region,
+            "stack": self.stack,
+            "proxy": self.proxy,
+            "functions": list(self.functions),
+            "parameters": settings,
+        }
 
 
 def find(account: Account, stack: str = STACK) -> Deployed:
@@ -79,6 +87,7 @@ def find(account: Account, stack: str = STACK) -> Deployed:
             lanes=tuple(outputs["LaneFunctions"].split(",")),
             sampler=outputs["SamplerFunction"],
             conductor=outputs["ConductorFunction"],
+            fleet=outputs["FleetFunction"],
             state_machine=outputs["StateMachineArn"],
             proxy=outputs["ProxyName"],
             idle_client_timeout_s=float(outputs["IdleClientTimeout"]),

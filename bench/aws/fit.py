@@ -8,6 +8,7 @@ from bench.campaign.failures import MODES
 from bench.campaign.plan import Campaign
 from bench.campaign.schedule import Lane
 from bench.campaign.strict import BadCampaign
+from bench.function.drivers import DEFAULT
 
 SLICE_S = 50  # of the sampler, whose function ends after 60
 HISTORY_EVENTS = 25_000  # quota of Step Functions for one execution
@@ -43,6 +44,10 @@ def _misfits(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
         yield f"repetition.lanes is {campaign.repetition.lanes}, and the stack has {len(deployed.lanes)}"
     if campaign.added_rtt_s:
         yield "added_rtt_s is for the lab: on AWS the network has its own"
+    if set(campaign.factors.drivers) != {DEFAULT}:
+        yield f"factors.drivers: the deployed bundle has {DEFAULT} alone"
+    if campaign.sqlalchemy:
+        yield "sqlalchemy chooses a series in the lab; leave it out: on AWS it is the bundle's"
     not_there = [name for name in campaign.factors.failures if not MODES[name].on_aws]
     if not_there:
         yield f"factors.failures: {', '.join(not_there)} can be had in the lab alone"

@@ -30,7 +30,6 @@ class Started:
 
     session: str
     arn: str
-    turns: int  # of the session
 
 
 def next_session(journal: Journal) -> str:
@@ -86,7 +85,7 @@ def start(
     sampling = _sampling(deployed, session, now_ms, planned_s(lanes))
     content = _input(deployed, journal, session, states, sampling)
     arn = _start_execution(account, deployed, f"{journal.campaign}-{session}", content)
-    return Started(session, arn, sum(len(lane.steps) for lane in lanes))
+    return Started(session, arn)
 
 
 def _input(
@@ -133,8 +132,8 @@ def _start_execution(account: Account, deployed: Deployed, name: str, content: s
     return arn
 
 
-def running(account: Account, deployed: Deployed, campaign: str) -> Started | None:
-    """Find the execution that is running a campaign now."""
+def running(account: Account, deployed: Deployed) -> dict[str, Started]:
+    """Find what the state machine is at work on, by campaign."""
     with explained("list executions"):
         pages = (
             account.client("stepfunctions")
@@ -142,14 +141,5 @@ def running(account: Account, deployed: Deployed, campaign: str) -> Started | No
             .paginate(stateMachineArn=deployed.state_machine, statusFilter="RUNNING")
         )
         found = [execution for page in pages for execution in page["executions"]]
-    for execution in found:
-        name, _, session = execution["name"].rpartition("-")
-        if name == campaign:
-            return Started(session, execution["executionArn"], 0)
-    return None
-
-
-def stop(account: Account, started: Started) -> None:
-    """Stop an execution; what it has measured stays."""
-    with explained("stop the execution"):
-        account.client("stepfunctions").stop_execution(executionArn=started.arn, cause="asked to")
+    named = ((execution["name"].rpartition("-"), execution["executionArn"]) for execution in found)
+    return {campaign: Started(session, arn) for (campaign, _, session), arn in named if session.isdecimal()}

@@ -6,10 +6,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from bench.aws.deployed import STACK
 from bench.campaign.invoker import InvokeFailed
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.session import NEWEST, open_journal, run_session
 from bench.campaign.sync import sync
+from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS, Wanted, run_on_aws
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
 from bench.cli.switches import listeners_of, proxy_settings, server_options
@@ -57,6 +59,23 @@ FILE = click.argument("file", metavar="FILE")
     help="How environments freeze. With +drop their packets are lost, too, as on a microVM: needs root, and "
     "happens in a network of its own, out of which no other database can be reached.",
 )
+@click.option(
+    "--target",
+    type=click.Choice(["lab", "aws"]),
+    default="lab",
+    show_default=True,
+    help="A lab that is started for it, or a stack that is deployed (see infra/README.md).",
+)
+@click.option("--stack", default=STACK, show_default=True, help="Name of the deployed stack.")
+@click.option("--region", help="Of the deployed stack. [default: AWS_DEFAULT_REGION, or the profile's]")
+@click.option(
+    "--driver",
+    type=click.Choice([STEP_FUNCTIONS, CLIENT]),
+    default=STEP_FUNCTIONS,
+    show_default=True,
+    help="Who waits for the gaps on AWS: the deployed state machine, or this machine.",
+)
+@click.option("--max-usd", type=click.FloatRange(min=0), help="Do not start it on AWS if it costs more.")
 def campaign(
     file: str,
     *,
@@ -66,14 +85,26 @@ def campaign(
     server: str | None,
     own: tuple[str, ...],
     freeze: str,
+    target: str,
+    stack: str,
+    region: str | None,
+    driver: str,
+    max_usd: float | None,
 ) -> None:
     """Run campaign FILE, then sync and report it.
 
     \b
     Ctrl-C stops it cleanly; --resume goes on with the cells that are not finished.
+    On AWS it goes on without you, and --resume attaches to it again.
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
     loaded = load(file, own)
+    if target == "aws":
+        wanted = Wanted(
+            file=file, stack=stack, region=region, driver=driver, max_usd=max_usd, resume=resume, out=out
+        )
+        run_on_aws(loaded, wanted)
+        return
     store = open_store(store_url)
     journal = open_journal(loaded, store, resume)
     console = Console()
@@ -98,14 +129,12 @@ def campaign(
                 freeze=Freeze(freeze),
                 added_rtt_s=loaded.campaign.added_rtt_s,
                 say=console.print,
-            ) as stack,
-            variables_set(stack.environment()),
+            ) as running,
+            variables_set(running.environment()),
             shown(console) as on_progress,
         ):
-            target = target_of(stack, lanes)
-            finished = run_session(
-                loaded, journal, target, resume=resume is not None, on_progress=on_progress
-            )
+            lab = target_of(running, lanes)
+            finished = run_session(loaded, journal, lab, resume=resume is not None, on_progress=on_progress)
     except (CampaignStopped, InvokeFailed, KeyboardInterrupt):
         console.print(
             f"not finished; to go on: poolbench campaign {file} --store {store_url} --resume", soft_wrap=True

@@ -1,6 +1,9 @@
 """Errors that are no bugs: their message names the thing and the cure, and a traceback would add nothing."""
 
 from bench.analysis.load import CannotLoad
+from bench.aws.account import AwsFailed
+from bench.aws.cost import TooExpensive
+from bench.aws.prices import NoPrice
 from bench.campaign.header import Different
 from bench.campaign.invoker import InvokeFailed
 from bench.campaign.journal import NoCampaign
@@ -17,6 +20,7 @@ from bench.store import StoreError
 
 WRONG_INPUT = (BadCampaign, NoPlace, SettingError)
 EXPECTED = (
+    AwsFailed,
     AwsUnavailable,
     CampaignStopped,
     CannotLoad,
@@ -25,7 +29,9 @@ EXPECTED = (
     InvokeFailed,
     LibraryUnavailable,
     NoCampaign,
+    NoPrice,
     NotARun,
     ServerUnavailable,
     StoreError,
+    TooExpensive,
 )

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench.analysis.report import write_report
 from bench.campaign.sync import Synced, sync
+from bench.cli.metrics import sync_cloudwatch
 from bench.cli.places import fetch, find
 from bench.micro.page import write_page
 
@@ -19,7 +20,9 @@ from bench.micro.page import write_page
 @click.option("--campaign", help="Which campaign of the store; needed if it holds several.")
 def sync_command(url: str, directory: Path, campaign: str | None) -> None:
     """Fetch a campaign's rows from the store at URL into Parquet files in DIRECTORY."""
-    describe(Console(), sync(find(url, campaign), directory))
+    console = Console()
+    describe(console, sync(find(url, campaign), directory))
+    sync_cloudwatch(console, directory)
 
 
 @click.command()

@@ -1,0 +1,156 @@
+"""`poolbench campaign --target aws`: start it on the deployed stack, follow it, sync and report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.aws.account import Account, AwsFailed, open_account
+from bench.aws.cost import StackSize, TooExpensive, of_campaign, total
+from bench.aws.deployed import Deployed, find
+from bench.aws.fit import check
+from bench.aws.follow import follow
+from bench.aws.prices import Prices
+from bench.aws.workflow import Started, running, start
+from bench.campaign.invoker import InvokeFailed, LambdaInvoker
+from bench.campaign.journal import Journal
+from bench.campaign.plan import CampaignFile
+from bench.campaign.runner import CampaignStopped
+from bench.campaign.schedule import plan_lanes
+from bench.campaign.session import Target, begin, open_journal, run_session
+from bench.campaign.strict import BadCampaign
+from bench.campaign.sync import sync
+from bench.cli.metrics import sync_cloudwatch
+from bench.cli.progress import shown
+from bench.cli.report import describe, show_report
+from bench.cli.target import variables_set
+from bench.store import open_store
+
+STEP_FUNCTIONS, CLIENT = "stepfunctions", "client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What was asked for on the command line."""
+
+    file: str
+    stack: str
+    region: str | None
+    driver: str
+    max_usd: float | None
+    resume: str | None
+    out: Path | None
+
+
+def run_on_aws(loaded: CampaignFile, wanted: Wanted) -> None:
+    """Run, or go on with, a campaign on a deployed stack.
+
+    Raises:
+        AwsFailed: no credentials, no such stack, or AWS refused.
+        BadCampaign: it does not fit the stack.
+        TooExpensive: it would cost more than `max_usd`.
+        CampaignStopped: it ended with cells that are not finished.
+
+    """
+    console = Console()
+    account = open_account(wanted.region)
+    deployed = find(account, wanted.stack)
+    check(loaded.campaign, deployed)
+    if wanted.driver == STEP_FUNCTIONS and loaded.campaign.burst:
+        raise BadCampaign(f"{loaded.campaign.name}: a burst is sent from here: add --driver {CLIENT}")
+    # The store and the functions are called with the default region.
+    with variables_set({"AWS_DEFAULT_REGION": account.region}):
+        at_work = running(account, deployed)
+        journal = open_journal(loaded, open_store(deployed.store), wanted.resume)
+        console.print(f"campaign {journal.campaign}, rows to {journal.store.url}", soft_wrap=True)
+        attach = at_work.get(journal.campaign)
+        if at_work and not attach:
+            campaign, other = next(iter(at_work.items()))
+            raise AwsFailed(
+                f"stack {wanted.stack!r} is busy with campaign {campaign}: attach with --resume {campaign}, "
+                f"wait, or stop it: aws stepfunctions stop-execution --execution-arn {other.arn}"
+            )
+        session = _Session(console, account, deployed, loaded, journal, wanted)
+        if attach:
+            session.follow(attach)
+        elif wanted.driver == CLIENT:
+            session.run_from_here()
+        else:
+            session.run()
+        directory = wanted.out or Path("runs") / journal.campaign
+        describe(console, sync(journal, directory))
+        sync_cloudwatch(console, directory)
+        show_report(console, [directory], directory)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One run of the command, with everything that it needs."""
+
+    console: Console
+    account: Account
+    deployed: Deployed
+    loaded: CampaignFile
+    journal: Journal
+    wanted: Wanted
+
+    def run(self) -> None:
+        """Start what is left of the campaign, if anything is, and follow it."""
+        self._afford()
+        campaign = self.loaded.campaign
+        invoker = LambdaInvoker(campaign.function_timeout_s)
+        target = self._target(STEP_FUNCTIONS)
+        lanes = begin(self.loaded, self.journal, target, invoker, resume=self.wanted.resume is not None)
+        if lanes:
+            self.follow(start(self.account, self.deployed, campaign, self.journal, lanes))
+
+    def follow(self, started: Started) -> None:
+        """Show progress; not to look any more does not stop it."""
+        again = (
+            f"poolbench campaign {self.wanted.file} --target aws --stack {self.wanted.stack} "
+            f"--region {self.account.region} --resume {self.journal.campaign}"
+        )
+        self.console.print(f"runs as {started.arn}; Ctrl-C leaves it running", soft_wrap=True)
+        try:
+            with shown(self.console) as on_progress:
+                follow(self.account, self.journal, started, on_progress)
+        except KeyboardInterrupt:
+            self.console.print(f"it goes on without you; to attach again: {again}", soft_wrap=True)
+            raise
+        except CampaignStopped:
+            self.console.print(f"not finished; to go on: {again}", soft_wrap=True)
+            raise
+
+    def run_from_here(self) -> None:
+        """Wait for the gaps on this machine, as in the lab."""
+        self._afford()
+        resume = self.wanted.resume is not None
+        try:
+            with shown(self.console) as on_progress:
+                target = self._target(CLIENT)
+                run_session(self.loaded, self.journal, target, resume=resume, on_progress=on_progress)
+        except (CampaignStopped, InvokeFailed, KeyboardInterrupt):
+            self.console.print("not finished; to go on, run the same again with --resume", soft_wrap=True)
+            raise
+
+    def _target(self, driver: str) -> Target:
+        description = self.deployed.describe() | {"driver": driver}
+        return Target(
+            lanes=self.deployed.lanes,
+            sampler=self.deployed.sampler,
+            description=description,
+            fleet=self.deployed.fleet,
+        )
+
+    def _afford(self) -> None:
+        finished = self.journal.finished_cells()
+        campaign, most_usd = self.loaded.campaign, self.wanted.max_usd
+        lanes = plan_lanes(campaign, [cell for cell in campaign.cells() if cell.id not in finished])
+        size = StackSize.of(len(self.deployed.lanes), self.deployed.parameters)
+        usd = total(of_campaign(lanes, size, Prices.of(self.deployed.region)))
+        self.console.print(f"it will cost about {usd:.2f} USD, the stack's time included")
+        if most_usd is not None and usd > most_usd:
+            raise TooExpensive(
+                f"campaign {campaign.name} would cost about {usd:.2f} USD, more than --max-usd {most_usd:g}; "
+                f"`poolbench plan {self.wanted.file} --target aws` shows for what"
+            )
