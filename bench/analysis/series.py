@@ -14,8 +14,12 @@ CONNECTIONS = pa.schema(
         "metric": pa.string(),
         "group": pa.string(),
         "value": pa.float64(),
+        # In a burst: its cell, and `before`, `burst` or `tail`.
+        "cell": pa.string(),
+        "phase": pa.string(),
     }
 )
+_NOT_OF_A_BURST = ("cell", "phase")  # may be missing
 # `kind` as `bench.lab.proxy.events` names it; `client` is the `connection_id` of rows.
 EVENTS = pa.schema(
     {
@@ -53,7 +57,11 @@ def no_events() -> pd.DataFrame:
 def _read(path: Path, schema: pa.Schema, without: str, note: Note) -> pd.DataFrame:
     table = schema.empty_table()
     try:
-        table = pq.read_table(path).select(schema.names).cast(schema)
+        table = pq.read_table(path)
+        for name in _NOT_OF_A_BURST:
+            if name in schema.names and name not in table.column_names:
+                table = table.append_column(name, pa.nulls(len(table), pa.string()))
+        table = table.select(schema.names).cast(schema)
     except FileNotFoundError:
         note(path.name, f"is missing: {without}")
     except KeyError as error:

@@ -46,14 +46,15 @@ class Invoker(Protocol):
 class LambdaInvoker:
     """The real thing; `AWS_ENDPOINT_URL` points it at the lab."""
 
-    def __init__(self, function_timeout_s: float) -> None:
-        """Wait for answers longer than the function may take."""
+    def __init__(self, function_timeout_s: float, *, at_once: int = 0) -> None:
+        """Wait for answers longer than the function may take, for so many at once beside the sampler's."""
         # A silently repeated invoke would corrupt gap and count: no retries, no early read timeout.
         config = Config(
             retries={"total_max_attempts": 1},
             connect_timeout=5,
             read_timeout=function_timeout_s + 30,
             tcp_keepalive=True,
+            max_pool_connections=10 + at_once,
         )
         self._client = boto3.client("lambda", config=config)
 

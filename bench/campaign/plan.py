@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Self
 
-from bench.campaign import burst as bursts
 from bench.campaign.burst import Burst, Shape, burst_cells, check_factors, lead_s, shapes, without_threads
 from bench.campaign.cells import Cell, contenders
 from bench.campaign.failures import MODES, RESTARTS_ALL, USUAL

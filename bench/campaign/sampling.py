@@ -7,6 +7,7 @@ from typing import Any
 from bench.campaign.invoker import InvokeFailed, Invoker
 
 INTERVAL_S = 0.25
+BURST_INTERVAL_S = 0.05
 SLICE_S = 2.5  # how much of the series a crash can lose, and how long stopping can take
 
 
@@ -26,11 +27,21 @@ class Tally:
 class Sampling:
     """Context manager: samples from entry to exit, on a thread that only waits for the function."""
 
-    def __init__(self, invoker: Invoker, function: str, store_url: str, campaign: str, session: str) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        function: str,
+        store_url: str,
+        campaign: str,
+        session: str,
+        *,
+        interval_s: float = INTERVAL_S,
+    ) -> None:
         """Write slices to `<campaign>/connections/<session>-<n>.jsonl`, and likewise `events`."""
         self.tally = Tally()
         self._invoker, self._function = invoker, function
         self._store_url, self._campaign, self._session = store_url, campaign, session
+        self._interval_s = interval_s
         self._next_event = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampling", daemon=True)
@@ -52,7 +63,7 @@ class Sampling:
             event = {
                 "action": "sample",
                 "duration_s": SLICE_S,
-                "interval_s": INTERVAL_S,
+                "interval_s": self._interval_s,
                 "store": self._store_url,
                 "key": f"{self._campaign}/connections/{slice_name}.jsonl",
                 "events_key": f"{self._campaign}/events/{slice_name}.jsonl",

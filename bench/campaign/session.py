@@ -1,18 +1,21 @@
 """One run of the campaign command: check, describe, run, and leave word of how it ended."""
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.campaign.burst_runner import BurstRunner
+from bench.campaign.cells import Cell
 from bench.campaign.clock import SystemClock
 from bench.campaign.header import check_same, make_header, new_id
 from bench.campaign.invoker import Invoker, LambdaInvoker
 from bench.campaign.journal import Journal, newest, no_campaign
 from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped, Progress, Runner, Switch
-from bench.campaign.sampling import Sampling
+from bench.campaign.sampling import BURST_INTERVAL_S, INTERVAL_S, Sampling
 from bench.campaign.schedule import Lane, plan_lanes
 from bench.campaign.watch import Watch
 from bench.store import Store, StoreError, check_writable
@@ -27,6 +30,7 @@ class Target:
     lanes: tuple[str, ...]  # functions, `name:alias`, one execution environment each
     sampler: str
     description: dict[str, Any]  # kind, freeze, proxy settings, ...: goes into the header
+    fleet: str = ""  # function with as many environments as a burst needs; none where there is no burst
     switch: Switch | None = None  # brings about failures that need somebody to do it; none on AWS
 
 
@@ -73,23 +77,32 @@ def run_session(
 
     """
     campaign = file.campaign
-    invoker = LambdaInvoker(campaign.function_timeout_s)
-    lanes = begin(file, journal, target, invoker, resume=resume)
+    invoker = LambdaInvoker(campaign.function_timeout_s, at_once=campaign.fleet)
+    cells = _begin(file, journal, target, invoker, resume=resume)
     session = journal.next_session()
     record: dict[str, Any] = {"session": session, "started_wall_ns": time.time_ns(), "how": "finished"}
-    runner = Runner(campaign, journal, invoker, SystemClock(), on_progress, switch=target.switch)
+    common = (journal, invoker, SystemClock(), on_progress)
+    run: Callable[[], None]
+    if campaign.burst:
+        bursts = BurstRunner(campaign, *common, fleet=target.fleet)
+        run = functools.partial(bursts.run, cells, journal.next_attempts())
+    else:
+        runner = Runner(campaign, *common, switch=target.switch)
+        lanes = plan_lanes(campaign, cells)
+        run = functools.partial(runner.run, lanes, target.lanes, journal.next_attempts())
     sampling = Sampling(
         invoker,
         target.sampler,
         journal.store.url,
         journal.campaign,
         f"{session}-{record['started_wall_ns']}",
+        interval_s=BURST_INTERVAL_S if campaign.burst else INTERVAL_S,
     )
     watch = Watch()
     began = time.monotonic()
     try:
         with sampling, watch:
-            runner.run(lanes, target.lanes, journal.next_attempts())
+            run()
     except KeyboardInterrupt:
         record["how"] = "interrupted"
         raise
@@ -118,6 +131,14 @@ def begin(
         StoreError: the store refused.
 
     """
+    return plan_lanes(file.campaign, _begin(file, journal, target, invoker, resume=resume))
+
+
+def _begin(
+    file: CampaignFile, journal: Journal, target: Target, invoker: Invoker, *, resume: bool
+) -> tuple[Cell, ...]:
+    if file.campaign.burst and not target.fleet:
+        raise CampaignStopped("a burst needs a function with many environments, and this target has none")
     _call(invoker, target.sampler, "prepare")
     described = _call(invoker, target.sampler, "describe", drivers=file.campaign.factors.drivers)
     header = make_header(journal.campaign, file, target.description, described)
@@ -126,7 +147,7 @@ def begin(
     else:
         journal.write("header", header)
     finished = journal.finished_cells()
-    return plan_lanes(file.campaign, [cell for cell in file.campaign.cells() if cell.id not in finished])
+    return tuple(cell for cell in file.campaign.cells() if cell.id not in finished)
 
 
 def _call(invoker: Invoker, function: str, action: str, **more: Any) -> dict[str, Any]:

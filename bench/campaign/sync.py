@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.campaign.journal import Journal
+from bench.campaign.window import Windows
 from bench.function.record import FIELDS, Row, validate
 
 _FACTORS = {  # of the cell: column -> key in the header's cells
@@ -51,6 +52,9 @@ CONNECTIONS = pa.schema(
         "metric": pa.string(),
         "group": pa.string(),
         "value": pa.float64(),
+        # In a burst: its cell, and whether it is before, in the middle of it or over.
+        "cell": pa.string(),
+        "phase": pa.string(),
     }
 )
 EVENTS = pa.schema(
@@ -128,7 +132,10 @@ def sync(journal: Journal, directory: Path) -> Synced:
                 **{name: client[name] if client else None for name in _CLIENT},
             }
         )
+    windows = Windows(finished)
     samples = [json.loads(line) for _, line in _lines(journal, "connections")]
+    for sample in samples:
+        sample["cell"], sample["phase"] = windows.at(sample["wall_ns"])
     events = [json.loads(line) for _, line in _lines(journal, "events")]
     directory.mkdir(parents=True, exist_ok=True)
     _write_parquet(directory / "rows.parquet", rows, ROWS)

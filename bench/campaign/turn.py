@@ -14,6 +14,7 @@ from bench.campaign.journal import Journal
 from bench.campaign.plan import Campaign
 from bench.campaign.schedule import Step
 from bench.campaign.unanswered import ENVIRONMENT_LOST, row_of_unanswered
+from bench.campaign.window import Window
 from bench.function.invocation import Invocation, encode_rows
 from bench.function.record import Outcome
 from bench.store import Conflict, Store
@@ -124,6 +125,13 @@ def _file_unanswered(
     return [row.outcome]
 
 
-def finish_cell(journal: Journal, cell: str, attempt: int, records: Sequence[dict[str, Any]]) -> None:
-    """Write the object that makes a cell finished."""
-    journal.write(f"cells/{cell}", {"cell": cell, "attempt": attempt, "invocations": list(records)})
+def finish_cell(
+    journal: Journal,
+    cell: str,
+    attempt: int,
+    records: Sequence[dict[str, Any]],
+    window: Window | None = None,
+) -> None:
+    """Write the object that makes a cell finished; `window` is a burst's."""
+    content = {"cell": cell, "attempt": attempt, "invocations": list(records)}
+    journal.write(f"cells/{cell}", content | ({"window": window.as_dict()} if window else {}))

@@ -5,6 +5,7 @@ Of the lab's proxy it also fetches what happened when; RDS Proxy tells nobody.
 It also prepares the schema and describes the server, because it is what reaches the database directly.
 """
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -75,7 +76,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             raise ValueError(f"unknown action {other!r}: prepare, describe or sample")
 
 
+@functools.cache
 def _engine() -> Engine:
+    """Keeps its connection: when the server is full, which is worth seeing, it would get none."""
     tls: dict[str, Any] = {"ssl": CONFIG.tls.context} if CONFIG.tls else {"ssl_disabled": True}
     return create_engine(CONFIG.url(address_of("database")), isolation_level="AUTOCOMMIT", connect_args=tls)
 
@@ -130,7 +133,6 @@ def sample(event: dict[str, Any]) -> dict[str, Any]:
         due += interval_s
         late += time.monotonic() > due
         time.sleep(max(0.0, due - time.monotonic()))
-    engine.dispose()
     data = "".join(json.dumps(entry) + "\n" for entry in samples).encode()
     store = open_store(event["store"])
     store.put_new(event["key"], data)
