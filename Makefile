@@ -5,11 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: campaign test test-fast perf bench results readme format lock clean
+.PHONY: campaign test test-fast perf bench results readme format lock clean infra-checks
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
-test: $(VENV)/ready
+test: $(VENV)/ready infra-checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -47,6 +47,21 @@ format: $(VENV)/ready
 lock:
 	uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 --no-annotate \
 	  --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate --no-header \
+	  --constraint requirements.lock pyproject.toml -o infra/lambda.lock
+	for tool in sam:aws-sam-cli checkov:checkov; do echo $${tool#*:} | \
+	  uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate --no-header \
+	  - -o infra/$${tool%:*}.lock || exit 1; done
+
+# Tools that only check infra/, each in an environment of its own: their requirements exclude one another.
+CHECKS := build/checks
+infra-checks: $(CHECKS)/sam/ready $(CHECKS)/checkov/ready
+
+$(CHECKS)/%/ready: infra/%.lock | $(VENV)/ready
+	@rm -rf $(@D)
+	@$(BIN)/python -m venv --without-pip $(@D)
+	$(PIP) --python $(@D) install --require-hashes --no-deps --no-compile --only-binary :all: -r $<
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
