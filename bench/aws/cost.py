@@ -75,11 +75,13 @@ def hourly(size: StackSize, prices: Prices) -> tuple[Item, ...]:
     vcpus = max(2, prices.vcpus[size.instance]) if size.instance in prices.instances else 2
     return (
         Item(f"RDS for MySQL, {size.instance}", 1, "h", prices.instance_h(size.instance)),
-        Item("its storage, gp3", size.storage_gb, "GB", size.storage_gb * prices.storage_gb_month / MONTH_H),
+        Item(
+            "its storage, gp3", size.storage_gb, "GB-h", size.storage_gb * prices.storage_gb_month / MONTH_H
+        ),
         Item("RDS Proxy", vcpus, "vCPU-h", vcpus * prices.proxy_vcpu_h),
         Item(f"provisioned concurrency of {environments}", gb_s, "GB-s", gb_s * prices.provisioned_gb_s),
         Item("interface endpoint", size.endpoints, "h", size.endpoints * prices.endpoint_h),
-        Item("secrets", size.secrets, "secrets", size.secrets * prices.secret_month / MONTH_H),
+        Item("secrets", size.secrets, "secret-h", size.secrets * prices.secret_month / MONTH_H),
         Item("NAT gateway", 0, "h", 0.0),
     )
 

@@ -145,7 +145,8 @@ class _Session:
     def _afford(self) -> None:
         finished = self.journal.finished_cells()
         campaign, most_usd = self.loaded.campaign, self.wanted.max_usd
-        lanes = plan_lanes(campaign, [cell for cell in campaign.cells() if cell.id not in finished])
+        left = [] if campaign.burst else [cell for cell in campaign.cells() if cell.id not in finished]
+        lanes = plan_lanes(campaign, left)  # a burst is over in minutes, and costs the stack's time
         size = StackSize.of(len(self.deployed.lanes), self.deployed.parameters)
         usd = total(of_campaign(lanes, size, Prices.of(self.deployed.region)))
         self.console.print(f"it will cost about {usd:.2f} USD, the stack's time included")

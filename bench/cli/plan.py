@@ -5,13 +5,18 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.campaign.schedule import WINDOW_S, Lane, expected_s, plan_lanes
+from bench.cli.aws_plan import show_cost
 from bench.cli.progress import duration
 from bench.cli.target import load
 
 
 @click.command()
 @click.argument("file", metavar="FILE")
-def plan(file: str) -> None:
+@click.option(
+    "--target", type=click.Choice(["lab", "aws"]), default="lab", show_default=True, help="aws adds the cost."
+)
+@click.option("--region", help="Whose prices. [default: AWS_DEFAULT_REGION, the profile's, or us-east-1]")
+def plan(file: str, *, target: str, region: str | None) -> None:
     """Show the cells of campaign FILE, their order, and the time they will take; runs nothing.
 
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
@@ -34,6 +39,10 @@ def plan(file: str) -> None:
     )
     for reason in loaded.left_out():
         console.print(f"left out: {reason}")
+    if target == "aws":
+        console.print(f"{steps} invocations of {loaded.request.requests} requests")
+        show_cost(console, lanes, region)
+        return
     console.print(
         f"{steps} invocations of {loaded.request.requests} requests; expected wall time "
         f"{duration(expected_s(lanes))} (start-up apart, {WINDOW_S * 1000:g} ms assumed for an invocation)"
