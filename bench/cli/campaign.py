@@ -15,7 +15,7 @@ from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS, Wanted, run_on_aws
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
 from bench.cli.switches import listeners_of, proxy_settings, server_options
-from bench.cli.target import lanes_of, load, make_functions, target_of, variables_set
+from bench.cli.target import check_memory, lanes_of, load, make_functions, target_of, variables_set
 from bench.lab.aws import Freeze
 from bench.lab.platform import enter_private_network, fidelity_notes
 from bench.lab.stack import running_stack
@@ -114,12 +114,17 @@ def campaign(
     console.print(f"campaign {journal.campaign}, rows to {store.url}", soft_wrap=True)
     for note in fidelity_notes():
         console.print(f"note: {note}")
-    lanes = lanes_of(loaded.campaign)
+    check_memory(loaded.campaign)
+    lanes, fleet = lanes_of(loaded.campaign), loaded.campaign.fleet
     try:
         with (
             running_stack(
                 lambda endpoints: make_functions(
-                    lanes, loaded.campaign.function_timeout_s, endpoints, loaded.campaign.sqlalchemy
+                    lanes,
+                    loaded.campaign.function_timeout_s,
+                    endpoints,
+                    loaded.campaign.sqlalchemy,
+                    fleet=fleet,
                 ),
                 proxy_settings(loaded.campaign),
                 server=server,

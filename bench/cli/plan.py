@@ -4,6 +4,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from bench.campaign.burst import in_random_order
+from bench.campaign.burst_runner import expected_s as expected_burst_s
+from bench.campaign.plan import Campaign
 from bench.campaign.schedule import WINDOW_S, Lane, expected_s, plan_lanes
 from bench.cli.aws_plan import show_cost
 from bench.cli.progress import duration
@@ -22,10 +25,32 @@ def plan(file: str, *, target: str, region: str | None) -> None:
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
     loaded = load(file).campaign
+    console = Console()
+    if loaded.burst:
+        _show_burst(console, loaded)
+    else:
+        _show_gaps(console, loaded, target, region)
+    for reason in loaded.left_out():
+        console.print(f"left out: {reason}")
+
+
+def _show_burst(console: Console, loaded: Campaign) -> None:
+    cells = in_random_order(loaded.cells(), loaded.seed)
+    table = Table("", "cells, in their order", "environments", "threads in each", "requests")
+    for number, cell in enumerate(cells, 1):
+        requests = cell.environments * cell.threads * loaded.request.requests
+        table.add_row(*map(str, (number, cell.id, cell.environments, cell.threads, requests)))
+    console.print(table)
+    console.print(
+        f"{len(cells)} cells, one after the other, on up to {loaded.fleet} environments at once; expected "
+        f"wall time {duration(expected_burst_s(loaded, cells))} (start-up, and the requests themselves, apart)"
+    )
+
+
+def _show_gaps(console: Console, loaded: Campaign, target: str, region: str | None) -> None:
     cells = loaded.cells()
     lanes = plan_lanes(loaded, cells)
     repetition = loaded.repetition
-    console = Console()
     table = Table("lane", "waits", "cells, in the order of its first round")
     for number, lane in enumerate(lanes):
         table.add_row(str(number), duration(lane.waiting_s), ", ".join(_first_round(lane)))
@@ -37,8 +62,6 @@ def plan(file: str, *, target: str, region: str | None) -> None:
         f"{each} first-after-gap requests in each cell, {each * repetition.replicates} "
         "for each strategy and gap"
     )
-    for reason in loaded.left_out():
-        console.print(f"left out: {reason}")
     if target == "aws":
         console.print(f"{steps} invocations of {loaded.request.requests} requests")
         show_cost(console, lanes, region)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bench.campaign.failures import MODES, When
 from bench.campaign.plan import Campaign
@@ -23,9 +24,20 @@ def listeners_of(campaign: Campaign) -> Mapping[str, Failure]:
 
 def proxy_settings(campaign: Campaign) -> ProxySettings:
     """The proxy's settings, as the campaign asks for them."""
-    return ProxySettings(
+    settings = ProxySettings(
         idle_client_timeout=campaign.idle_client_timeout_s,
         connection_borrow_timeout=campaign.connection_borrow_timeout_s,
+    )
+    if not campaign.burst:
+        return settings
+    # Each burst is to find the proxy without database connections, so none is kept for long: as long as
+    # RDS Proxy keeps them, on the scale of its idle client timeout.
+    scale = campaign.idle_client_timeout_s / ProxySettings().idle_client_timeout
+    return replace(
+        settings,
+        max_connections_percent=campaign.burst.max_connections_percent,
+        max_idle_connections_percent=0,
+        database_idle_after=max(0.1, scale * ProxySettings().database_idle_after),
     )
 
 
@@ -36,8 +48,15 @@ def server_options(campaign: Campaign) -> ServerOptions:
         wait_timeout_s=(
             math.ceil(campaign.idle_client_timeout_s) if "wait_timeout" in failures else usual.wait_timeout_s
         ),
-        max_connections=FULL_AT if "too_many_connections" in failures else usual.max_connections,
+        max_connections=_max_connections(campaign),
     )
+
+
+def _max_connections(campaign: Campaign) -> int:
+    if campaign.burst:
+        return campaign.burst.max_connections
+    full = "too_many_connections" in campaign.factors.failures
+    return FULL_AT if full else ServerOptions().max_connections
 
 
 class Switches:

@@ -15,16 +15,18 @@ from bench.cli.switches import Switches
 from bench.function.drivers import DRIVERS
 from bench.lab import libraries
 from bench.lab.aws import FunctionConfig
+from bench.lab.platform import available_memory_mb
 from bench.lab.proxy.rtt import LONGEST_S, SHORTEST_S
 from bench.lab.stack import APPLICATION, SAMPLER, SCHEMA, USUAL, Endpoints, Stack
 
 ALIAS = "live"
-LANE, SAMPLER_FUNCTION = "poolbench-lane-{:02d}", "poolbench-sampler"
+LANE, FLEET, SAMPLER_FUNCTION = "poolbench-lane-{:02d}", "poolbench-fleet", "poolbench-sampler"
+ENVIRONMENT_MB = 60  # resident, of one execution environment
 
 
 def lanes_of(campaign: Campaign) -> int:
-    """How many lanes a campaign can use."""
-    return min(campaign.repetition.lanes, len(campaign.cells()))
+    """How many lanes a campaign can use; a burst has a fleet instead."""
+    return 0 if campaign.burst else min(campaign.repetition.lanes, len(campaign.cells()))
 
 
 def load(file: str, own: Sequence[str] = ()) -> CampaignFile:
@@ -48,6 +50,21 @@ def load(file: str, own: Sequence[str] = ()) -> CampaignFile:
     if rtt_s and not SHORTEST_S <= rtt_s <= LONGEST_S:
         raise BadCampaign(f"{file}: added_rtt_s is {rtt_s}, not 0 and not {SHORTEST_S} to {LONGEST_S}")
     return loaded
+
+
+def check_memory(campaign: Campaign) -> None:
+    """Refuse more environments than this machine has memory for.
+
+    Raises:
+        BadCampaign: it says how many there is room for.
+
+    """
+    there_mb, needed_mb = available_memory_mb(), ENVIRONMENT_MB * campaign.fleet
+    if there_mb is not None and needed_mb > there_mb:
+        raise BadCampaign(
+            f"factors.environments: {campaign.fleet} at once need about {needed_mb} MB, and this machine has "
+            f"{there_mb} MB left: use at most {there_mb // ENVIRONMENT_MB}"
+        )
 
 
 def is_installed(driver: str) -> bool:
@@ -80,9 +97,12 @@ def library_variables(sqlalchemy: str = "") -> Mapping[str, str]:
 
 
 def make_functions(
-    lanes: int, timeout_s: float, endpoints: Endpoints, sqlalchemy: str = ""
+    lanes: int, timeout_s: float, endpoints: Endpoints, sqlalchemy: str = "", *, fleet: int = 0
 ) -> Sequence[FunctionConfig]:
-    """One function for each lane, whose one environment never gets a second beside it, and the sampler."""
+    """One function for each lane, whose one environment never gets a second beside it, and the sampler.
+
+    And one with `fleet` environments, if that is more than none.
+    """
     where = {
         **library_variables(sqlalchemy),
         "POOLBENCH_PROXY_ENDPOINT": endpoints.proxies[USUAL],
@@ -93,14 +113,18 @@ def make_functions(
     lane_environment = {**where, "POOLBENCH_SECRET": _secret(APPLICATION, endpoints.application_password)}
     if endpoints.authorities:
         lane_environment["POOLBENCH_TLS_CA"] = str(endpoints.authorities)
+    fleets = [_function(FLEET, "handler", lane_environment, timeout_s, environments=fleet)] if fleet else []
     sampler_environment = {**where, "POOLBENCH_SECRET": _secret(SAMPLER, endpoints.sampler_password)}
     return [
         *(_function(LANE.format(number), "handler", lane_environment, timeout_s) for number in range(lanes)),
+        *fleets,
         _function(SAMPLER_FUNCTION, "sampler", sampler_environment, 60),
     ]
 
 
-def _function(name: str, module: str, environment: Mapping[str, str], timeout_s: float) -> FunctionConfig:
+def _function(
+    name: str, module: str, environment: Mapping[str, str], timeout_s: float, *, environments: int = 1
+) -> FunctionConfig:
     return FunctionConfig(
         name=name,
         handler=f"bench.function.{module}.handler",
@@ -108,8 +132,8 @@ def _function(name: str, module: str, environment: Mapping[str, str], timeout_s:
         timeout_s=timeout_s,
         memory_mb=512,
         aliases=(ALIAS,),
-        provisioned_concurrency=1,
-        reserved_concurrency=1,
+        provisioned_concurrency=environments,
+        reserved_concurrency=environments,
     )
 
 
@@ -121,6 +145,7 @@ def target_of(stack: Stack, lanes: int) -> Target:
     """A running lab as the campaign sees it."""
     return Target(
         lanes=tuple(f"{LANE.format(number)}:{ALIAS}" for number in range(lanes)),
+        fleet=f"{FLEET}:{ALIAS}",
         sampler=f"{SAMPLER_FUNCTION}:{ALIAS}",
         description=stack.describe(),
         switch=Switches(stack),

@@ -65,6 +65,14 @@ def peak_memory_mb(pid: int) -> int | None:
     return -(-int(rest.split()[0]) // 1024) if found else None
 
 
+def available_memory_mb() -> int | None:
+    """Memory that new processes can have without swapping (MemAvailable of proc(5)); None off Linux."""
+    if not IS_LINUX:
+        return None
+    _, found, rest = Path("/proc/meminfo").read_text().partition("MemAvailable:")
+    return int(rest.split()[0]) // 1024 if found else None
+
+
 def enter_private_network() -> None:
     """Move this process, before it has threads, to a network of its own that has loopback and nothing else.
 
