@@ -6,7 +6,7 @@ from enum import Enum
 
 import pandas as pd
 
-from bench.analysis import clocks
+from bench.analysis import clocks, disturbances
 from bench.analysis.comparison import Comparison
 from bench.analysis.load import Dataset
 from bench.analysis.render import number
@@ -37,6 +37,14 @@ class Caution(Enum):
         "The same strategy twice should not differ: do not trust differences smaller than this one."
     )
     CLOCKS_DISAGREE = "Gaps and connection ages rest on clocks that drift or were set; do not trust them."
+    TIME_JUMPED = (
+        "The machine slept, stood still or was overloaded, or a clock was set. What it met is in the figures "
+        "as it was measured: run the campaign again if that is too much."
+    )
+    RESTARTED = (
+        "Every connection was lost then, whatever its age: losses around that time are not the idle "
+        "timeout's. Run the campaign again if they matter."
+    )
     FREEZE_BY_SIGNAL = (
         "SIGSTOP stops the process but not its kernel, which goes on acknowledging packets. A check that "
         "makes a round trip sees the same as on Lambda; one that only looks at its socket may see more."
@@ -63,6 +71,7 @@ def cautions(
         *_environments(counted),
         *_gaps(counted),
         *_clocks(counted),
+        *_disturbances(dataset, counted),
         *_sampling(dataset),
         *_freeze(dataset),
     )
@@ -137,6 +146,15 @@ def _clocks(rows: pd.DataFrame) -> Iterator[Finding]:
             f"wall, monotonic and boottime clocks differ by more than {1e3 * CLOCK_TOLERANCE_S:g} ms "
             f"within {in_request} requests, and wall and boottime in {in_gap} gaps, of {len(apart)}",
         )
+
+
+def _disturbances(dataset: Dataset, rows: pd.DataFrame) -> Iterator[Finding]:
+    for header in dataset.headers:
+        if jumped := disturbances.jumps(header, rows[rows["campaign"] == header.campaign]):
+            yield Finding(Caution.TIME_JUMPED, jumped)
+        series = dataset.connections[dataset.connections["campaign"] == header.campaign]
+        for restarted in disturbances.restarts(header, series):
+            yield Finding(Caution.RESTARTED, restarted)
 
 
 def _sampling(dataset: Dataset) -> Iterator[Finding]:

@@ -31,13 +31,13 @@ def jumps(header: Header, rows: pd.DataFrame) -> str | None:
     worst = max(found, key=_length_s)
     lengths = ", ".join(f"{worst[f'{clock}_s']:.3g} s on the {clock} clock" for clock in _CLOCKS)
     return (
-        f"{header.campaign}: {len(found)} times, at most by {lengths}; {int(met.sum())} of {len(rows)} requests, "
-        "or the gaps before them, met it"
+        f"{header.campaign}: {len(found)} times, at most by {lengths}; {int(met.sum())} of {len(rows)} "
+        "requests, or the gaps before them, met it"
     )
 
 
 def _length_s(jump: dict[str, Any]) -> float:
-    return max(abs(jump[f"{clock}_s"]) for clock in _CLOCKS)
+    return max(abs(float(jump[f"{clock}_s"])) for clock in _CLOCKS)
 
 
 def restarts(header: Header, connections: pd.DataFrame) -> Iterator[str]:

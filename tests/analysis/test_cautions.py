@@ -1,7 +1,10 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bench.analysis.answer import answer
@@ -126,6 +129,50 @@ def test_missed_samples_are_counted(tmp_path: Path) -> None:
     small_campaign(tmp_path)
     edit_header(tmp_path, lambda header: header["sessions"][0]["sampling"].update(missed=3, late=7))
     assert "3 ticks missed, 7 late" in found_in(tmp_path)[Caution.SAMPLER_MISSED]
+
+
+def test_time_that_jumped_is_said_with_the_requests_that_it_met(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+
+    def stop_early(header: Row) -> None:
+        session = header["sessions"][0]
+        jump = {"wall_ns": session["started_wall_ns"], "wall_s": 3.2, "monotonic_s": 3.2, "boottime_s": 3.2}
+        session["jumps"] = [jump, jump | {"wall_ns": session["ended_wall_ns"] + 10**12, "wall_s": -3600}]
+
+    edit_header(tmp_path, stop_early)
+    said = found_in(tmp_path)[Caution.TIME_JUMPED]
+    assert "2 times, at most by -3.6e+03 s on the wall clock, 3.2 s on the monotonic clock" in said
+    met = int(said.rpartition("; ")[2].split()[0])
+    assert 0 < met < 96
+
+
+def falling(directory: Path, source: str, metric: str, fall_s: float) -> None:
+    """Add a counter that begins anew so many seconds after the session."""
+    path = directory / "connections.parquet"
+    table = pq.read_table(path)
+    start_ns = json.loads((directory / "header.json").read_text())["sessions"][0]["started_wall_ns"]
+    seconds = range(-10, 60)
+    entries = {
+        "wall_ns": [start_ns + at_s * 10**9 for at_s in seconds],
+        "source": [source] * 70,
+        "metric": [metric] * 70,
+        "group": [""] * 70,
+        "value": [float(at_s + 100 if at_s < fall_s else at_s - fall_s) for at_s in seconds],
+    }
+    pq.write_table(pa.concat_tables([table, pa.table(entries, schema=table.schema)]), path)
+
+
+@pytest.mark.parametrize(("source", "metric"), [("server", "Uptime"), ("proxy", "ClientConnectionsReceived")])
+def test_a_restart_is_said(tmp_path: Path, source: str, metric: str) -> None:
+    small_campaign(tmp_path)
+    falling(tmp_path, source, metric, 20)
+    assert f"the {source} was restarted 1 times" in found_in(tmp_path)[Caution.RESTARTED]
+
+
+def test_the_lab_of_another_session_is_no_restart(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+    falling(tmp_path, "server", "Uptime", 0)
+    assert Caution.RESTARTED not in found_in(tmp_path)
 
 
 def test_freeze_by_signal_is_said(tmp_path: Path) -> None:
