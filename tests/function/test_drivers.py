@@ -1,0 +1,206 @@
+"""Every driver with the same strategies: what each sends, and what each makes of a connection that died.
+
+Through the lab's proxy, which counts what arrives; a driver that is not installed is skipped by name.
+"""
+
+import gc
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import URL, create_engine
+
+from bench.function.client import Client
+from bench.function.drivers import DRIVERS, Driver, Loop, UnknownDriver
+from bench.function.drivers import get as get_driver
+from bench.function.measure import Measurement, measure
+from bench.function.probe import count_commands
+from bench.function.record import Outcome
+from bench.function.strategies import REFERENCE, Setting, get, misfit
+from bench.function.workload import WORKLOADS, point_select, seed
+from bench.lab import libraries
+from bench.lab.mysql import Account, RunningServer, create_accounts
+from bench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, running_proxy
+
+# Connections whose event loop has gone cannot be closed, and complain of it when they are collected.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+USER = "driver_tests"
+TIMEOUT_S = 1.0  # the shortest there is
+NEVER, BY_CLOSE, BY_ERROR, BY_RESET = "never", "idle_close", "idle_error", "idle_reset"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mysqlclient(monkeypatch_session: pytest.MonkeyPatch) -> None:
+    """Find mysqlclient where `poolbench lab install-mysqlclient` put it."""
+    if made := libraries.mysqlclient():
+        monkeypatch_session.setattr(sys, "path", [*sys.path, str(made)])
+    if plugins := libraries.mysqlclient_plugins():
+        monkeypatch_session.setenv("MARIADB_PLUGIN_DIR", str(plugins))
+
+
+@pytest.fixture(scope="session")
+def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(params=sorted(DRIVERS))
+def driver(request: pytest.FixtureRequest, mysqlclient: None) -> Driver:
+    found = DRIVERS[request.param]
+    if not found.installed:
+        pytest.skip(f"{found.package} is not installed")
+    return found
+
+
+@pytest.fixture(scope="module")
+def proxies(
+    server: RunningServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], tuple[RunningProxy, URL]]]:
+    """One proxy that never closes idle clients, and one whose ports each do it in another way."""
+    found, password = server.server, secrets.token_urlsafe(12)
+    create_accounts(found, USER, [Account(name=USER, password=password)])
+    backend = Backend(host=found.host, port=found.port, user=USER, password=password)
+    common = {"backend": backend, "accounts": {USER: password}}
+    direct = URL.create("mysql+pymysql", USER, password, found.host, found.port, USER)
+    seed(create_engine(direct, connect_args={"ssl_disabled": True}))
+    listeners = {name: Port(failure=Failure(name)) for name in (BY_CLOSE, BY_ERROR, BY_RESET)}
+    with (
+        running_proxy(ProxySettings(), work_dir=tmp_path_factory.mktemp("never"), **common) as never,
+        running_proxy(
+            ProxySettings(idle_client_timeout=TIMEOUT_S),
+            work_dir=tmp_path_factory.mktemp("dies"),
+            listeners=listeners,
+            **common,
+        ) as dies,
+    ):
+        count_commands()
+
+        def at(way: str) -> tuple[RunningProxy, URL]:
+            running = never if way == NEVER else dies
+            port = running.port if way == NEVER else running.ports[way]
+            return running, direct.set(host=running.host, port=port)
+
+        yield at
+
+
+class Application:
+    """A client of a strategy on a driver; each call is an invocation of its own."""
+
+    def __init__(self, strategy: str, driver: Driver, at: tuple[RunningProxy, URL]) -> None:
+        proxy, url = at
+        setting = Setting(
+            url=url.set(drivername=driver.scheme),
+            idle_client_timeout_s=TIMEOUT_S,
+            label=strategy,
+            driver=driver,
+        )
+        self.driver = driver
+        self.client = Client(get(strategy), setting, lambda: int(proxy.metrics()["ClientCommands"]))
+
+    def invoke(self, requests: int = 1, workload: str = point_select.__name__) -> list[Measurement]:
+        def work() -> list[Measurement]:
+            return [measure(self.client, WORKLOADS[workload], 5.0) for _ in range(requests)]
+
+        return self.driver.run(work)
+
+    def close(self) -> None:
+        self.driver.run(self.client.engine.dispose)
+        gc.collect()  # of what was left behind, while its warnings are expected
+
+
+# Commands of a warm request, of one with a ping before it, and of one that connects: that one begins with the
+# authentication, the session setup of the driver and of SQLAlchemy, and all end with SELECT and ROLLBACK.
+WIRE = {
+    "pymysql": (2, 3, 6),
+    "mysqlclient": (2, 3, 6),
+    "mysqlconnector": (3, 4, 8),  # it pings for each cursor
+    "asyncmy": (2, 3, 5),
+    "asyncmy_run": (2, 3, 5),
+    "aiomysql": (2, 3, 5),
+    "aiomysql_run": (2, 3, 5),
+}
+
+
+def test_wire_commands_of_each_driver(
+    driver: Driver, proxies: Callable[[str], tuple[RunningProxy, URL]]
+) -> None:
+    seen = []
+    for strategy in ("queuepool", "pre_ping", "nullpool"):
+        application = Application(strategy, driver, proxies(NEVER))
+        warm = application.invoke(4)[1:]
+        assert {request.outcome for request in warm} == {Outcome.OK}
+        counts = {request.seen.wire_commands for request in warm}
+        assert len(counts) == 1
+        assert all(request.seen.connection_id for request in warm)
+        seen.append(counts.pop())
+        application.close()
+    assert tuple(seen) == WIRE[driver.name]
+
+
+@pytest.mark.parametrize("workload", sorted(WORKLOADS))
+def test_every_workload_gets_the_right_answers_with_every_driver(
+    driver: Driver, proxies: Callable[[str], tuple[RunningProxy, URL]], workload: str
+) -> None:
+    application = Application("queuepool", driver, proxies(NEVER))
+    assert [request.outcome for request in application.invoke(2, workload)] == [Outcome.OK, Outcome.OK]
+    application.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [BY_CLOSE, BY_ERROR, BY_RESET])
+def test_what_each_driver_makes_of_a_connection_that_died(
+    driver: Driver, proxies: Callable[[str], tuple[RunningProxy, URL]], way: str
+) -> None:
+    """The pool's default loses the first request, ping and recycle replace the connection unseen.
+
+    But not where each invocation has an event loop of its own: then a ping fails with an error of asyncio's,
+    which is no lost connection to SQLAlchemy. Only asyncmy sees a reset before it asks for the loop.
+    """
+    names = ("queuepool", "pre_ping", "recycle")
+    applications = {name: Application(name, driver, proxies(way)) for name in names}
+    for application in applications.values():
+        application.invoke()
+    time.sleep(1.5 * TIMEOUT_S)
+    first = {name: application.invoke()[0] for name, application in applications.items()}
+    after = {name: application.invoke()[0] for name, application in applications.items()}
+    for application in applications.values():
+        application.close()
+    assert first["queuepool"].outcome is Outcome.ERROR
+    assert first["recycle"].outcome is Outcome.RECONNECTED
+    loop_is_gone = driver.loop is Loop.PER_INVOCATION and (driver.name, way) != ("asyncmy_run", BY_RESET)
+    assert first["pre_ping"].outcome is (Outcome.ERROR if loop_is_gone else Outcome.RECONNECTED)
+    if driver.loop is not Loop.PER_INVOCATION:
+        assert after["queuepool"].outcome is Outcome.RECONNECTED
+
+
+def test_an_unknown_driver_is_named_with_those_there_are() -> None:
+    with pytest.raises(UnknownDriver, match=r"unknown driver 'oracle': there are pymysql, mysqlclient"):
+        get_driver("oracle")
+
+
+def make_sync(url: URL) -> object:
+    return create_engine(url.set(drivername="mysql+pymysql"))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "driver_name", "reason"),
+    [
+        ("pre_ping_read_timeout", "aiomysql", "aiomysql has no read_timeout"),
+        ("keepalive", "asyncmy", "keepalive is for pymysql alone"),
+        (
+            f"{__name__}:make_sync",
+            "asyncmy",
+            f"{__name__}:make_sync makes an engine for pymysql, and asyncmy needs another",
+        ),
+        ("pre_ping_read_timeout", "mysqlclient", None),
+        (REFERENCE, "aiomysql_run", None),
+    ],
+)
+def test_what_cannot_be_combined_is_told_with_the_reason(
+    strategy: str, driver_name: str, reason: str | None
+) -> None:
+    assert misfit(get(strategy), get_driver(driver_name)) == reason
