@@ -2,6 +2,7 @@
 
 from bench.analysis.load import CannotLoad
 from bench.aws.account import AwsFailed
+from bench.aws.bundle import CannotBundle
 from bench.aws.cost import TooExpensive
 from bench.aws.prices import NoPrice
 from bench.campaign.header import Different
@@ -23,6 +24,7 @@ EXPECTED = (
     AwsFailed,
     AwsUnavailable,
     CampaignStopped,
+    CannotBundle,
     CannotLoad,
     ChildFailed,
     Different,

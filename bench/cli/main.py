@@ -25,6 +25,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "report": "report:report",
         "readme": "readme:readme",
         "lab": "lab:lab",
+        "bundle": "bundle:bundle",
         "doctor": "doctor:doctor",
     }
 )

@@ -1,0 +1,71 @@
+"""`poolbench bundle`: the function's deployment package; and the lab's way to run the very same."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from bench.aws.bundle import ARCHITECTURES, DEFAULT, HERE, PYTHONS, Bundle, Runtime
+from bench.campaign.plan import Campaign
+from bench.campaign.strict import BadCampaign
+from bench.function.drivers import DEFAULT as DRIVER
+from bench.lab.leftovers import work_directory
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=DEFAULT,
+    show_default=True,
+    help="The zip; infra/template.yaml deploys the one in the usual place.",
+)
+@click.option(
+    "--python",
+    type=click.Choice(PYTHONS),
+    default=HERE.python,
+    show_default="this one",
+    help="Lambda's Python that it is for; needs the same one here, to compile with.",
+)
+@click.option(
+    "--architecture",
+    type=click.Choice(ARCHITECTURES),
+    default=HERE.architecture,
+    show_default="this machine's",
+    help="Lambda's processor that it is for.",
+)
+@click.option(
+    "--strategy",
+    "own",
+    multiple=True,
+    metavar="MODULE:FUNCTION",
+    help="Also put in the module of a strategy of your own. Can be given several times.",
+)
+def bundle(out: Path, python: str, architecture: str, own: tuple[str, ...]) -> None:
+    """Make the zip that is deployed: functions and what they import, compiled, the same bytes each time."""
+    from bench.aws.pack import make_bundle  # noqa: PLC0415 (campaigns need only what is above)
+
+    made = make_bundle(out, Runtime(python, architecture), [name.partition(":")[0] for name in own])
+    click.echo(f"{made.path}: {made.megabytes:.2f} MB, sha256 {made.sha256}")
+    click.echo(f"for the parameters PythonVersion={python} Architecture={architecture}")
+
+
+@contextlib.contextmanager
+def unpacked(path: Path | None, campaign: Campaign) -> Iterator[tuple[Bundle, Path] | None]:
+    """A bundle and the directory where it is unpacked for as long as the block runs; None for none.
+
+    Raises:
+        CannotBundle: it is no bundle, or one for another Python or machine.
+        BadCampaign: the campaign asks for libraries that are not in it.
+
+    """
+    if path is None:
+        yield None
+        return
+    if campaign.sqlalchemy or set(campaign.factors.drivers) != {DRIVER}:
+        raise BadCampaign("--bundle: factors.drivers and sqlalchemy choose libraries; the bundle has its own")
+    found = Bundle.open(path)
+    with work_directory() as directory:
+        found.unpack(directory)
+        yield found, directory
