@@ -43,7 +43,7 @@ def _show_burst(console: Console, loaded: Campaign) -> None:
     console.print(table)
     console.print(
         f"{len(cells)} cells, one after the other, on up to {loaded.fleet} environments at once; expected "
-        f"wall time {duration(expected_burst_s(loaded, cells))} (start-up, and the requests themselves, apart)"
+        f"wall time {duration(expected_burst_s(loaded, cells))} (start-up and the requests themselves apart)"
     )
 
 
