@@ -28,7 +28,8 @@ CONFIG is JSON, because it holds passwords (give the file mode 0600, or pipe it 
    "settings": {"IdleClientTimeout": 60},
    "tls": {"authority": "ca.pem", "certificate": "proxy.pem", "key": "proxy.key"},
    "host": "127.0.0.1",
-   "listeners": {"main": {"port": 3307, "failure": "idle_close"}}}
+   "listeners": {"main": {"port": 3307, "failure": "idle_close"}},
+   "control_port": 3308}
 
 Only backend and accounts must be there. The user of backend is only asked for the server's settings.
 When it is ready it prints one line of JSON: host, ports by listener, control_url and pid.
@@ -84,7 +85,7 @@ async def _run(config: Config) -> None:
         loop.add_signal_handler(number, stopped.set)
     proxy = Proxy(config, learn(config.backend))
     await proxy.open()
-    control_url = await Control(proxy).open()
+    control_url = await Control(proxy).open(config.control_port)
     announcement = {
         "host": config.host,
         "ports": {listener.name: listener.port for listener in proxy.listeners.values()},

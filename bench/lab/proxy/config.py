@@ -3,7 +3,7 @@
 import ipaddress
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,6 +41,7 @@ class Config:
     tls: Certificate | None = None
     host: str = LOOPBACK
     listeners: Mapping[str, Port] = field(default_factory=lambda: {MAIN: Port()})
+    control_port: int = 0  # of the control API; 0 for any free one
 
     def __post_init__(self) -> None:
         try:
@@ -65,14 +66,13 @@ class Config:
         """
         try:
             data = json.loads(text)
-            unknown = set(data) - {"backend", "accounts", "settings", "tls", "host", "listeners"}
+            unknown = set(data) - {one.name for one in fields(cls)}
             if unknown:
                 raise ConfigError(f"unknown: {', '.join(sorted(unknown))}")
             optional: dict[str, Any] = {}
             if data.get("tls"):
                 optional["tls"] = Certificate(**{name: Path(path) for name, path in data["tls"].items()})
-            if "host" in data:
-                optional["host"] = data["host"]
+            optional |= {name: data[name] for name in ("host", "control_port") if name in data}
             if "listeners" in data:
                 optional["listeners"] = {
                     name: Port(entry.get("port", 0), Failure(entry.get("failure", Failure.IDLE_CLOSE)))
@@ -104,5 +104,6 @@ class Config:
                 "tls": tls,
                 "host": self.host,
                 "listeners": {name: asdict(port) for name, port in self.listeners.items()},
+                "control_port": self.control_port,
             }
         )

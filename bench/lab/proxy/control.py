@@ -51,9 +51,9 @@ class Control:
             ("GET", "failures"): self._failures,
         }
 
-    async def open(self) -> str:
-        """Serve on a free loopback port; returns the URL."""
-        server = await HttpServer.start(self._answer)
+    async def open(self, port: int) -> str:
+        """Serve on a loopback port, 0 for any free one; returns the URL."""
+        server = await HttpServer.start(self._answer, port)
         return f"http://{LOOPBACK}:{server.port}"
 
     async def _answer(self, request: Request) -> Response:

@@ -107,6 +107,7 @@ def running_proxy(
     accounts: Mapping[str, str],
     work_dir: Path,
     listeners: Mapping[str, Port] | None = None,
+    control_port: int = 0,
     rtt_s: float = 0.0,
 ) -> Iterator[RunningProxy]:
     """Run a proxy on loopback; its log, its certificates and (briefly) its configuration lie in `work_dir`.
@@ -117,6 +118,7 @@ def running_proxy(
         accounts: user to password; who may come in, and with what the proxy goes on to the database.
         work_dir: made if it is not there.
         listeners: ports by name, and how clients die on each; default: one, of the name `main`.
+        control_port: of the control API; 0 for any free one.
         rtt_s: a round-trip time to add between clients and proxy, see `bench.lab.proxy.rtt`; 0 adds nothing.
 
     Raises:
@@ -132,6 +134,7 @@ def running_proxy(
         settings=settings,
         tls=tls,
         listeners=listeners or {MAIN: Port()},
+        control_port=control_port,
     )
     path = folder / "proxy.json"
     path.touch(mode=0o600)
