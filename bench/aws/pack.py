@@ -35,7 +35,7 @@ _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's name -> the pla
 
 # Of botocore's descriptions of 400 services, and of SQLAlchemy's dialects, what the handlers use.
 _SERVICES = ("lambda", "s3", "secretsmanager")
-_DIALECTS = ("mysql",)
+_DIALECTS = ("mysql", "sqlite")  # the control has no server behind
 _UNUSED = ("bin", "boto3/data", "boto3/examples", "dateutil/zoneinfo", "sqlalchemy/testing")
 _UNUSED_SUFFIXES = (".pxd", ".pyi", ".pyx", ".typed")
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can express

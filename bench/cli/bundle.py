@@ -1,15 +1,18 @@
 """`poolbench bundle`: the function's deployment package; and the lab's way to run the very same."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from bench.aws.bundle import ARCHITECTURES, DEFAULT, HERE, PYTHONS, Bundle, Runtime
 from bench.campaign.plan import Campaign
+from bench.campaign.session import Target
 from bench.campaign.strict import BadCampaign
 from bench.function.drivers import DEFAULT as DRIVER
+from bench.lab.aws import FunctionConfig
 from bench.lab.leftovers import work_directory
 
 
@@ -51,9 +54,33 @@ def bundle(out: Path, python: str, architecture: str, own: tuple[str, ...]) -> N
     click.echo(f"for the parameters PythonVersion={python} Architecture={architecture}")
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What the lab's functions run: an unpacked bundle, or, where there is none, this very package."""
+
+    sha256: str | None = None  # of the bundle
+    directory: Path | None = None
+
+    def functions(self, made: Sequence[FunctionConfig]) -> Sequence[FunctionConfig]:
+        """Have functions run it, and nothing that is not in it."""
+        if self.directory is None:
+            return made
+        return [
+            replace(one, code=self.directory, environment=_without_paths(one.environment)) for one in made
+        ]
+
+    def target(self, lab: Target) -> Target:
+        """Have the results say so."""
+        return replace(lab, description=lab.description | {"bundle": self.sha256}) if self.sha256 else lab
+
+
+def _without_paths(environment: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in environment.items() if name != "PYTHONPATH"}
+
+
 @contextlib.contextmanager
-def unpacked(path: Path | None, campaign: Campaign) -> Iterator[tuple[Bundle, Path] | None]:
-    """A bundle and the directory where it is unpacked for as long as the block runs; None for none.
+def unpacked(path: Path | None, campaign: Campaign) -> Iterator[Code]:
+    """The code of a bundle, there for as long as the block runs.
 
     Raises:
         CannotBundle: it is no bundle, or one for another Python or machine.
@@ -61,11 +88,11 @@ def unpacked(path: Path | None, campaign: Campaign) -> Iterator[tuple[Bundle, Pa
 
     """
     if path is None:
-        yield None
+        yield Code()
         return
     if campaign.sqlalchemy or set(campaign.factors.drivers) != {DRIVER}:
         raise BadCampaign("--bundle: factors.drivers and sqlalchemy choose libraries; the bundle has its own")
     found = Bundle.open(path)
     with work_directory() as directory:
         found.unpack(directory)
-        yield found, directory
+        yield Code(found.sha256, directory)

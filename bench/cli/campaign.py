@@ -6,12 +6,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from bench.aws.bundle import DEFAULT
 from bench.aws.deployed import STACK
 from bench.campaign.invoker import InvokeFailed
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.session import NEWEST, open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS, Wanted, run_on_aws
+from bench.cli.bundle import unpacked
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
 from bench.cli.switches import listeners_of, proxy_settings, server_options
@@ -52,6 +54,14 @@ FILE = click.argument("file", metavar="FILE")
     "returns an Engine. Can be given several times.",
 )
 @click.option(
+    "--bundle",
+    is_flag=False,
+    flag_value=str(DEFAULT),
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="[ZIP]",
+    help="Run the functions from what `poolbench bundle` made, as they are deployed.",
+)
+@click.option(
     "--freeze",
     type=click.Choice([kind.value for kind in Freeze]),
     default=Freeze.SIGNAL.value,
@@ -84,6 +94,7 @@ def campaign(
     resume: str | None,
     server: str | None,
     own: tuple[str, ...],
+    bundle: Path | None,
     freeze: str,
     target: str,
     stack: str,
@@ -118,13 +129,16 @@ def campaign(
     lanes, fleet = lanes_of(loaded.campaign), loaded.campaign.fleet
     try:
         with (
+            unpacked(bundle, loaded.campaign) as code,
             running_stack(
-                lambda endpoints: make_functions(
-                    lanes,
-                    loaded.campaign.function_timeout_s,
-                    endpoints,
-                    loaded.campaign.sqlalchemy,
-                    fleet=fleet,
+                lambda endpoints: code.functions(
+                    make_functions(
+                        lanes,
+                        loaded.campaign.function_timeout_s,
+                        endpoints,
+                        loaded.campaign.sqlalchemy,
+                        fleet=fleet,
+                    )
                 ),
                 proxy_settings(loaded.campaign),
                 server=server,
@@ -138,7 +152,7 @@ def campaign(
             variables_set(running.environment()),
             shown(console) as on_progress,
         ):
-            lab = target_of(running, lanes)
+            lab = code.target(target_of(running, lanes))
             finished = run_session(loaded, journal, lab, resume=resume is not None, on_progress=on_progress)
     except (CampaignStopped, InvokeFailed, KeyboardInterrupt):
         console.print(
