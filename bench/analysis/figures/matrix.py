@@ -11,18 +11,25 @@ from bench.analysis.settings import Setting, varying
 from bench.analysis.style import BLUE, GRID, INK, RED, WIDTH_IN, styled
 from bench.function.record import Outcome
 
+COLUMN_IN = 0.62  # wide enough for a count and a code
+
 
 @styled
 def matrix(settings: Sequence[Setting]) -> Figure | None:
-    """Lost first requests after gaps beyond the timeout, a column for each setting; None if there is one."""
+    """Lost first requests, a column for each setting; None if there is but one.
+
+    After gaps beyond the timeout; where a setting has none, after those there are: its failure needs no gap.
+    """
     if len(settings) < 2:
         return None
     labels = list(dict.fromkeys(label for setting in settings for label in setting.strategies))[::-1]
-    figure = Figure(figsize=(WIDTH_IN, 1.5 + 0.36 * len(labels)), layout="constrained")
+    size = (max(WIDTH_IN, 2 + COLUMN_IN * len(settings)), 1.5 + 0.36 * len(labels))
+    figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
     for column, setting in enumerate(settings):
         rows = setting.select(["label", "lost", "outcome", "error_code", "gap_seen"], Kind.FIRST_AFTER_GAP)
-        for label, group in rows[rows["gap_seen"] > 1].groupby("label", observed=True):
+        beyond = rows[rows["gap_seen"] > 1]
+        for label, group in (rows if beyond.empty else beyond).groupby("label", observed=True):
             if label in labels:
                 _cell(axis, column, labels.index(str(label)), group)
     names = varying(settings)

@@ -15,16 +15,19 @@ _STEPS = 400  # of a line; more than a chart can show
 
 
 @styled
-def unanswered(setting: Setting) -> Figure:
+def unanswered(setting: Setting) -> Figure | None:
     """Complement of the ECDF, both axes logarithmic; lost requests are never answered and level the line off.
 
-    Nothing is left out: a line that ends at the right above zero is the share of requests that were lost.
+    Nothing is left out: a line that ends at the right above zero is the share of requests that were lost. None
+    where every one was.
     """
     rows = setting.select(["label", "lost", "latency_s", "gap_seen"], Kind.FIRST_AFTER_GAP)
     rows = rows[rows["label"].isin(setting.strategies)]
+    answered = 1e3 * rows.loc[~rows["lost"], "latency_s"]
+    if answered.empty:
+        return None
     legend_rows = -(-len(setting.strategies) // _LEGEND_COLUMNS)
     figure, axes = panels(2, columns=2, height_in=2.8 + 0.18 * legend_rows, sharex=True, sharey=True)
-    answered = 1e3 * rows.loc[~rows["lost"], "latency_s"]
     left, right = 0.7 * float(answered.min()), 1.5 * float(answered.max())
     titles = ("gap within the timeout", "gap beyond the timeout")
     for axis, title, beyond in zip(axes, titles, (False, True), strict=True):
