@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: campaign test test-fast perf bench results readme format lock clean infra-checks
+.PHONY: campaign test test-fast perf bench results readme format lock clean infra-checks aws-up aws-campaign aws-down
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
@@ -62,6 +62,22 @@ $(CHECKS)/%/ready: infra/%.lock | $(VENV)/ready
 	@$(BIN)/python -m venv --without-pip $(@D)
 	$(PIP) --python $(@D) install --require-hashes --no-deps --no-compile --only-binary :all: -r $<
 	@touch $@
+
+# On AWS (infra/README.md): make aws-up aws-campaign, then make aws-down RESULTS=keep, or RESULTS=delete.
+STACK := poolbench
+IDLE_CLIENT_TIMEOUT := 60
+CAMPAIGN := aws
+MAX_USD := 5
+ON_AWS = --stack $(STACK) $(if $(REGION),--region $(REGION))
+aws-up: $(VENV)/ready $(CHECKS)/sam/ready
+	$(BIN)/poolbench bundle
+	$(BIN)/poolbench deploy $(ON_AWS) --idle-client-timeout $(IDLE_CLIENT_TIMEOUT) $(DEPLOY)
+
+aws-campaign: $(VENV)/ready
+	$(BIN)/poolbench campaign $(CAMPAIGN) --target aws $(ON_AWS) --max-usd $(MAX_USD)
+
+aws-down: $(VENV)/ready
+	$(BIN)/poolbench destroy $(ON_AWS) $(if $(RESULTS),--results $(RESULTS))
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 from bench.aws.account import Account, AwsFailed, explained
 
 STACK = "poolbench"
-_WHOLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+WHOLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+ABSENT = "ABSENT"
 _FAILED = ("CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED")
 
 
@@ -61,22 +62,17 @@ def find(account: Account, stack: str = STACK) -> Deployed:
         AwsFailed: AWS cannot be asked.
 
     """
-    client = account.client("cloudformation")
-    with explained(f"read stack {stack}"):
-        try:
-            found = client.describe_stacks(StackName=stack)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" not in error.response["Error"].get("Message", ""):
-                raise
-            raise NotDeployed(
-                f"no stack {stack!r} in {account.region}: `make aws-up` deploys it; "
-                "another one is named with --stack and --region"
-            ) from None
-        status = found["StackStatus"]
-        if status not in _WHOLE:
-            raise NotDeployed(
-                f"stack {stack!r} in {account.region} is {status}: {_cure(client, stack, status)}"
-            )
+    found = _describe(account, stack)
+    if found is None:
+        raise NotDeployed(
+            f"no stack {stack!r} in {account.region}: `make aws-up` deploys it; "
+            "another one is named with --stack and --region"
+        )
+    status = found["StackStatus"]
+    if status not in WHOLE:
+        raise NotDeployed(
+            f"stack {stack!r} in {account.region} is {status}: {cure_of(account, stack, status)}"
+        )
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", ())}
     try:
@@ -101,18 +97,37 @@ def find(account: Account, stack: str = STACK) -> Deployed:
         ) from None
 
 
-def _cure(client: Any, stack: str, status: str) -> str:
-    """What to do about a stack that is not whole, with the reason that CloudFormation gives."""
+def status_of(account: Account, stack: str) -> str:
+    """What CloudFormation calls its state; `ABSENT` if there is none of that name."""
+    found = _describe(account, stack)
+    return ABSENT if found is None else str(found["StackStatus"])
+
+
+def _describe(account: Account, stack: str) -> dict[str, Any] | None:
+    with explained(f"read stack {stack}"):
+        try:
+            found: dict[str, Any] = account.client("cloudformation").describe_stacks(StackName=stack)[
+                "Stacks"
+            ][0]
+        except ClientError as error:
+            if "does not exist" in error.response["Error"].get("Message", ""):
+                return None
+            raise
+    return found
+
+
+def cure_of(account: Account, stack: str, status: str) -> str:
+    """What to do about a stack that is not whole: its first failure, all others having failed for that."""
     if status.endswith("_IN_PROGRESS"):
         return "wait until CloudFormation is done with it"
-    return f"{first_failure(client, stack)}; remove it with `make aws-down`, then `make aws-up`"
-
-
-def first_failure(client: Any, stack: str) -> str:
-    """Name the resource that failed first, all others having failed for it, and why."""
-    events = client.describe_stack_events(StackName=stack)["StackEvents"]  # newest first
+    with explained(f"read the events of stack {stack}"):
+        pages = (
+            account.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
+        )
+        events = [event for page in pages for event in page["StackEvents"]]  # newest first
     failed = [event for event in events if event.get("ResourceStatus") in _FAILED]
-    if not failed:
-        return "CloudFormation does not say why"
-    first = failed[-1]
-    return f"{first['LogicalResourceId']} failed: {first.get('ResourceStatusReason', 'no reason given')}"
+    why = "CloudFormation does not say why"
+    if failed:
+        reason = failed[-1].get("ResourceStatusReason", "no reason given")
+        why = f"{failed[-1]['LogicalResourceId']} failed ({reason})"
+    return f"{why}; remove it with `make aws-down RESULTS=keep`, then `make aws-up`"

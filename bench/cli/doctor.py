@@ -6,6 +6,9 @@ import shutil
 import click
 from rich.console import Console
 
+from bench.aws.account import open_account
+from bench.aws.deployed import STACK
+from bench.cli.aws_doctor import show_inventory
 from bench.lab.leftovers import find_leftovers
 from bench.lab.mysql.docker import engine_runs
 from bench.lab.platform import IS_LINUX, fidelity_notes
@@ -13,13 +16,20 @@ from bench.lab.platform import IS_LINUX, fidelity_notes
 
 @click.command()
 @click.option("--clean", is_flag=True, help="Kill and remove what is left over.")
+@click.option(
+    "--aws", is_flag=True, help="Look at the stack on AWS instead: state, cost, what was left over."
+)
+@click.option("--stack", default=STACK, show_default=True, help="Name of the stack on AWS.")
+@click.option("--region", help="Of the stack on AWS. [default: AWS_DEFAULT_REGION, or the profile's]")
 @click.pass_context
-def doctor(context: click.Context, clean: bool) -> None:
+def doctor(context: click.Context, *, clean: bool, aws: bool, stack: str, region: str | None) -> None:
     """Say what this machine has for the lab, and find what a lab that was cut off left behind.
 
     Exits with 1 if something is left over and --clean was not given.
     """
     console = Console()
+    if aws:
+        context.exit(0 if show_inventory(console, open_account(region), stack) else 1)
     console.print(f"Python {platform.python_version()} on {platform.platform()}")
     servers = [name for name in ("mysqld", "mariadbd") if shutil.which(name)]
     ways = [

@@ -1,0 +1,136 @@
+"""`poolbench deploy` and `poolbench destroy`: the stack on AWS, from nothing and back to nothing."""
+
+import datetime
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bench.aws.account import Account, AwsFailed, explained, open_account
+from bench.aws.bundle import DEFAULT, Bundle
+from bench.aws.deployed import STACK, find
+from bench.aws.inventory import ROLE
+from bench.aws.preflight import check_deployable
+from bench.aws.removal import delete_results, delete_stack, held
+from bench.cli.aws_doctor import show_inventory
+
+_STACK = click.option("--stack", default=STACK, show_default=True, help="Its name.")
+_REGION = click.option("--region", help="[default: AWS_DEFAULT_REGION, or the profile's]")
+# Where `make infra-checks` puts SAM, and where else it may be.
+_SAM = ("build/checks/sam/bin/sam", "sam")
+
+
+@click.command()
+@_STACK
+@_REGION
+@click.option(
+    "--idle-client-timeout", type=int, default=60, show_default=True, help="Of the proxy, in seconds."
+)
+@click.option(
+    "--hours", type=click.FloatRange(min=1), default=24, show_default=True, help="Until it deletes itself."
+)
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of infra/template.yaml; several times.",
+)
+def deploy(
+    *, stack: str, region: str | None, idle_client_timeout: int, hours: float, parameters: tuple[str, ...]
+) -> None:
+    """Create the stack of infra/template.yaml, or bring it up to date; about 20 minutes.
+
+    Needs the bundle (`poolbench bundle`) and the SAM CLI (`make infra-checks`).
+    """
+    runtime = Bundle.open(DEFAULT).runtime
+    chosen = {
+        "IdleClientTimeout": str(idle_client_timeout),
+        "DeleteAt": _in(hours),
+        "PythonVersion": runtime.python,
+        "Architecture": runtime.architecture,
+        **_parse(parameters),
+    }
+    account = open_account(region)
+    check_deployable(account, stack, chosen)
+    role_stack = ROLE.format(stack)
+    named = ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+    _sam(account, role_stack, "infra/deployer.yaml", {"StackName": stack}, named)
+    _sam(
+        account,
+        stack,
+        "infra/template.yaml",
+        chosen,
+        [*named, "--resolve-s3", "--language-extensions", "--role-arn", _role(account, role_stack)],
+    )
+    deployed = find(account, stack)
+    click.echo(f"stack {stack} is up until {chosen['DeleteAt']} UTC; results in {deployed.store}")
+
+
+def _in(hours: float) -> str:
+    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}"
+
+
+def _parse(parameters: tuple[str, ...]) -> dict[str, str]:
+    parsed = {}
+    for text in parameters:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise click.UsageError(f"--parameter {text!r}: use NAME=VALUE")
+        parsed[name] = value
+    return parsed
+
+
+def _sam(account: Account, stack: str, template: str, parameters: dict[str, str], more: list[str]) -> None:
+    sam = next(filter(None, map(shutil.which, _SAM)), None)
+    if sam is None or not Path(template).exists():
+        missing = "the SAM CLI" if sam is None else template
+        raise AwsFailed(f"{missing} is not there: run `make aws-up` in a checkout of poolbench")
+    command = [sam, "deploy", "--stack-name", stack, "--template-file", template, "--region", account.region]
+    command += ["--no-fail-on-empty-changeset", *more, "--parameter-overrides"]
+    command += [f"{name}={value}" for name, value in parameters.items()]
+    done = subprocess.run(command, check=False, env={**os.environ, "SAM_CLI_TELEMETRY": "0"})
+    if done.returncode:
+        raise AwsFailed(
+            f"`sam deploy` of {stack} failed; `poolbench doctor --aws --stack {stack}` says what is there"
+        )
+
+
+def _role(account: Account, stack: str) -> str:
+    with explained(f"read stack {stack}"):
+        found = account.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    return next(str(one["OutputValue"]) for one in found["Outputs"] if one["OutputKey"] == "RoleArn")
+
+
+@click.command()
+@_STACK
+@_REGION
+@click.option(
+    "--results",
+    type=click.Choice(["keep", "delete"]),
+    help="What becomes of the bucket; must be said if it holds any.",
+)
+def destroy(*, stack: str, region: str | None, results: str | None) -> None:
+    """Delete the stack and wait until it is gone; its bucket of results only with --results delete."""
+    account = open_account(region)
+    buckets = held(account, stack)
+    full = [bucket for bucket in buckets if bucket.objects]
+    if full and results is None:
+        listed = ", ".join(f"{one.bucket}: {one.objects} objects, {one.bytes / 1e6:.1f} MB" for one in full)
+        raise click.UsageError(
+            f"there are results ({listed}): say --results keep or --results delete, "
+            "with make: aws-down RESULTS=keep"
+        )
+    delete_stack(account, stack, click.echo)
+    for bucket in buckets:
+        if results == "delete" or not bucket.objects:
+            delete_results(account, bucket.bucket)
+            click.echo(f"deleted bucket {bucket.bucket}")
+        else:
+            click.echo(f"kept bucket {bucket.bucket} with {bucket.bytes / 1e6:.1f} MB, at S3's price")
+    sys.exit(0 if show_inventory(Console(), account, stack, kept=results == "keep") else 1)
