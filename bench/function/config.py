@@ -48,20 +48,20 @@ class Secret:
     dbname: str
 
     @classmethod
-    def load(cls) -> Self:
-        """Read POOLBENCH_SECRET (JSON), or POOLBENCH_SECRET_ARN from Secrets Manager.
+    def load(cls, variable: str = "POOLBENCH_SECRET") -> Self:
+        """Read the variable (JSON), or the one that ends in _ARN, from Secrets Manager.
 
         Raises:
             BadConfiguration: neither is set, or the secret lacks a part.
 
         """
-        text = os.environ.get("POOLBENCH_SECRET")
-        if text is None and (arn := os.environ.get("POOLBENCH_SECRET_ARN")):
+        text = os.environ.get(variable)
+        if text is None and (arn := os.environ.get(f"{variable}_ARN")):
             import boto3  # noqa: PLC0415 (only where it is needed: it is slow to import)
 
             text = boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
         if text is None:
-            raise BadConfiguration("set POOLBENCH_SECRET or POOLBENCH_SECRET_ARN")
+            raise BadConfiguration(f"set {variable} or {variable}_ARN")
         try:
             parts: dict[str, Any] = json.loads(text)
             return cls(parts["username"], parts["password"], parts["dbname"])

@@ -13,12 +13,14 @@ import platform
 import time
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bench.function.config import Config, address_of
+from bench.function.account import ADMINISTRATOR, create_account
+from bench.function.config import Config, Secret, address_of
 from bench.function.drivers import versions
 from bench.function.workload import seed
 from bench.store import Store, open_store
@@ -66,6 +68,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """
     match event.get("action"):
         case "prepare":
+            if any(name in os.environ for name in (ADMINISTRATOR, f"{ADMINISTRATOR}_ARN")):
+                create_account(_engine_of(Secret.load(ADMINISTRATOR)), CONFIG.secret)
             seed(_engine())
             return {}
         case "describe":
@@ -79,8 +83,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 @functools.cache
 def _engine() -> Engine:
     """Keeps its connection: when the server is full, which is worth seeing, it would get none."""
+    return _engine_of(CONFIG.secret)
+
+
+def _engine_of(secret: Secret) -> Engine:
     tls: dict[str, Any] = {"ssl": CONFIG.tls.context} if CONFIG.tls else {"ssl_disabled": True}
-    return create_engine(CONFIG.url(address_of("database")), isolation_level="AUTOCOMMIT", connect_args=tls)
+    url = replace(CONFIG, secret=secret).url(address_of("database"))
+    return create_engine(url, isolation_level="AUTOCOMMIT", connect_args=tls)
 
 
 def describe(drivers: Sequence[str] = ()) -> dict[str, Any]:

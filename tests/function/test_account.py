@@ -1,0 +1,55 @@
+"""The user that the sampler makes for itself where nobody else can reach the database."""
+
+import secrets
+
+import pymysql
+import pytest
+from sqlalchemy import URL, create_engine, text
+
+from bench.function.account import create_account
+from bench.function.config import Secret
+from bench.lab.mysql import Account, RunningServer, create_accounts
+
+
+@pytest.fixture
+def administrator(server: RunningServer) -> URL:
+    """Like the first user of an RDS instance: may make users, and is not root."""
+    found, password = server.server, secrets.token_urlsafe(12)
+    create_accounts(found, "rds", [Account(name="rds_first", password=password, sees_everything=True)])
+    with found.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("GRANT CREATE USER, PROCESS ON *.* TO rds_first@'%' WITH GRANT OPTION")
+        cursor.execute("GRANT ALL PRIVILEGES ON rds.* TO rds_first@'%' WITH GRANT OPTION")
+    return URL.create("mysql+pymysql", "rds_first", password, found.host, found.port, "rds")
+
+
+def test_the_new_user_sees_the_connections_of_others(administrator: URL) -> None:
+    mine = Secret("sampler_rds", "it's 100% secret", "rds")
+    watched = pymysql.connect(
+        host=administrator.host or "",
+        port=administrator.port or 0,
+        user=administrator.username,
+        password=str(administrator.password),
+    )
+    for _ in range(2):  # the second time it is there already
+        maker = create_engine(administrator)
+        create_account(maker, mine)
+        maker.dispose()
+    engine = create_engine(administrator.set(username=mine.username, password=mine.password))
+    with engine.connect() as connection:
+        users = {row["User"] for row in connection.execute(text("SHOW PROCESSLIST")).mappings()}
+        connection.execute(text("CREATE TABLE of_mine (id INT)"))
+        connection.execute(text("DROP TABLE of_mine"))
+    engine.dispose()
+    watched.close()
+    assert {"rds_first", "sampler_rds"} <= users
+
+
+def test_a_password_that_changed_is_set_again(administrator: URL) -> None:
+    maker = create_engine(administrator)
+    create_account(maker, Secret("sampler_again", "old", "rds"))
+    create_account(maker, Secret("sampler_again", "new", "rds"))
+    maker.dispose()
+    engine = create_engine(administrator.set(username="sampler_again", password="new"))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+    engine.dispose()
