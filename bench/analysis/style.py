@@ -22,6 +22,7 @@ R = TypeVar("R")
 
 INK, MUTED, GRID, SHADE = "#1c1c20", "#6e6e76", "#dcdce2", "#f1eef4"
 WIDTH_IN = 8.6
+_SCREEN_DPI = 110
 # Okabe and Ito's palette, whose hues keep apart under every common colour blindness.
 BLUE, SKY, GREEN, ORANGE, RED, PINK = "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7"
 # What the page sets for itself, so that it can do so otherwise in the dark.
@@ -133,6 +134,14 @@ def panels(count: int, *, columns: int, height_in: float, **shared: Any) -> tupl
 def write_png(figure: Figure, path: Path) -> None:
     """Write a picture on white."""
     figure.savefig(path, facecolor="white", metadata={"Software": None})
+
+
+@styled
+def to_png(figure: Figure) -> bytes:
+    """Render a picture on white, for a notebook."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_SCREEN_DPI, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 @styled

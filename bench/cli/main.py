@@ -23,6 +23,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "campaign": "campaign:campaign",
         "sync": "report:sync_command",
         "report": "report:report",
+        "notebooks": "notebooks:notebooks",
         "readme": "readme:readme",
         "lab": "lab:lab",
         "bundle": "bundle:bundle",

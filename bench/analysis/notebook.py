@@ -1,0 +1,168 @@
+"""What notebooks call: one name for each table, chart and sentence, of whichever campaign there is."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from IPython.display import Image, Markdown, display
+from matplotlib.figure import Figure
+
+from bench.analysis import columns, render
+from bench.analysis.answer import Answer, answer, cannot_say
+from bench.analysis.cautions import cautions
+from bench.analysis.charts import CHARTS
+from bench.analysis.errors import errors
+from bench.analysis.figures.contest import contest
+from bench.analysis.figures.matrix import matrix
+from bench.analysis.load import Dataset, load
+from bench.analysis.questions import QUESTIONS
+from bench.analysis.settings import Setting, split, varying
+from bench.analysis.style import to_png
+from bench.analysis.tables import main_table
+from bench.function.strategies import STRATEGIES
+
+Shown = Markdown | Image
+_NO_CHART = Markdown("*The rows of this campaign do not support this chart.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Campaigns by name.
+
+    Attributes:
+        directory: of synced campaigns, each under its name; or of one campaign, which then stands in for all.
+
+    """
+
+    directory: Path
+
+    def campaign(self, name: str) -> "View":
+        """The campaign of that name, or the only one there is."""
+        if (self.directory / "header.json").exists():
+            return View(load([self.directory]))
+        if not (self.directory / name / "header.json").exists():
+            return View(None, f"There is no campaign `{name}` here; `poolbench campaign {name}` measures it.")
+        return View(load([self.directory / name]))
+
+    def ask(self, name: str) -> None:
+        """Show a question of `questions.QUESTIONS` with its answer, its chart, and what stays open."""
+        question = next(question for question in QUESTIONS if question.name == name)
+        view = self.campaign(question.campaign)
+        threads = ", ".join(f"`{thread}`" for thread in question.threads)
+        display(Markdown(f"**{question.asked}**" + (f" ({threads})" if threads else "")))
+        if view.setting is None:
+            display(view.absent)
+            return
+        display(Markdown(question.reply(view.setting)))
+        display(_picture(question.draw(view.setting, question.labels), question.asked))
+        display(Markdown(f"*What these data cannot tell:* {question.open}"))
+
+
+class View:
+    """One campaign, or word of why it is not there; what a method returns is for the notebook to display."""
+
+    def __init__(self, dataset: Dataset | None, absent: str = "There is no row to show.") -> None:
+        self.dataset, self.absent = dataset, Markdown(f"*{absent}*")
+        self.settings: tuple[Setting, ...] = split(dataset) if dataset else ()
+        self.setting = self.settings[0] if self.settings else None
+
+    @cached_property
+    def _answers(self) -> list[tuple[Setting, Answer]]:
+        return [(setting, answer(setting)) for setting in self.settings]
+
+    def about(self) -> Markdown:
+        """What was measured, on what, and what asks for care."""
+        if self.dataset is None:
+            return self.absent
+        lines = [line for header in self.dataset.headers for line in _of_header(header.content)]
+        compared = [(setting, found.comparisons) for setting, found in self._answers]
+        found = [f"*{finding.what}.* {finding.caution.value}" for finding in cautions(self.dataset, compared)]
+        return Markdown("\n".join(f"- {line}" for line in (*lines, *found)))
+
+    def chart(self, name: str, setting: int = 0) -> Shown:
+        """A chart of `charts.CHARTS`, of one of the campaign's settings."""
+        if not self.settings:
+            return self.absent
+        chart = next(chart for chart in CHARTS if chart.name == name)
+        return _picture(chart.draw(*self._answers[setting]), chart.title)
+
+    def contest(self, *labels: str) -> Shown:
+        """These strategies side by side, in the first setting."""
+        if self.setting is None:
+            return self.absent
+        return _picture(contest(self.setting, labels), "strategies side by side")
+
+    def matrix(self) -> Shown:
+        """Strategy by everything else that was varied."""
+        return _picture(matrix(self.settings), "lost requests by strategy and setting")
+
+    def prices(self) -> Markdown:
+        """The price of each strategy, a table for each setting."""
+        return self._tables(lambda _, found: render.render(columns.PRICES, found.prices))
+
+    def main(self) -> Markdown:
+        """Every strategy at every gap."""
+
+        def table(setting: Setting, _: Answer) -> render.Table:
+            rows = [row for row in main_table(setting) if row.label in STRATEGIES or ":" in row.label]
+            return render.render(columns.MAIN, rows)
+
+        return self._tables(table)
+
+    def comparisons(self) -> Markdown:
+        """Steady requests against the reference's, with the A/A pair."""
+        return self._tables(lambda _, found: render.render(columns.COMPARISONS, found.comparisons))
+
+    def errors(self) -> Markdown:
+        """What the lost requests said."""
+        return self._tables(lambda setting, _: render.render(columns.ERRORS, errors(setting)))
+
+    def recommendation(self) -> Markdown:
+        """Which strategies lost nothing, and which of them to take, for each setting."""
+        parts = [
+            f"{self._title(setting)}{_verdict(found)}\n\n" + "\n".join(f"- {why}" for why in found.because)
+            for setting, found in self._answers
+        ]
+        return Markdown("\n\n".join(parts)) if parts else self.absent
+
+    def limits(self) -> Markdown:
+        """What the campaign cannot say, of its first setting."""
+        if self.dataset is None or self.setting is None:
+            return self.absent
+        said = cannot_say(self.setting, self.dataset.headers, self._answers[0][1])
+        return Markdown("\n".join(f"- {claim}" for claim in said))
+
+    def _tables(self, make: Callable[[Setting, Answer], render.Table]) -> Markdown:
+        tables = [
+            self._title(setting) + render.as_markdown(make(setting, found))
+            for setting, found in self._answers
+        ]
+        return Markdown("\n\n".join(tables)) if tables else self.absent
+
+    def _title(self, setting: Setting) -> str:
+        return f"**{setting.title(varying(self.settings))}**\n\n" if len(self.settings) > 1 else ""
+
+
+def _picture(figure: Figure | None, what: str) -> Shown:
+    return Image(to_png(figure), format="png", alt=what) if figure else _NO_CHART
+
+
+def _verdict(found: Answer) -> str:
+    if found.recommended is None:
+        return "No strategy was safe: each lost at least one request."
+    safe = ", ".join(f"`{label}`" for label in found.safe)
+    return f"Lost no request: {safe}. Recommended: **`{found.recommended}`**, because"
+
+
+def _of_header(content: Mapping[str, Any]) -> Iterator[str]:
+    target, server = content["target"], content["server"]
+    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
+    yield f"`{content['campaign']}`: {content['description']}"
+    place = "on AWS" if target.get("kind") == "aws" else "in the local lab, not on AWS"
+    yield (
+        f"Measured {place}: {server['flavour']} {server['version']}, idle client timeout "
+        f"{target['idle_client_timeout_s']:g} s, {render.milliseconds(target.get('added_rtt_s') or 0)} ms "
+        f"added to each round trip; {versions}."
+    )

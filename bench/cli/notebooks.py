@@ -1,0 +1,49 @@
+"""`poolbench notebooks`: run them on the reference results, or on a campaign of one's own."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+import bench
+from bench.analysis.notebooks import differences, write
+from bench.cli.places import fetch
+
+_ROOT = Path(bench.__file__).parents[1]  # notebooks and results lie beside the package in a checkout
+RESULTS = _ROOT / "results"
+
+
+@click.command()
+@click.argument("place", default=str(RESULTS))
+@click.option("--campaign", help="Which campaign of a store; needed if it holds several.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory for the .ipynb files. [default: PLACE/notebooks; for the reference results, notebooks/]",
+)
+@click.option(
+    "--check", is_flag=True, help="Write nothing; exit with 1 where a notebook is not what PLACE says."
+)
+@click.pass_context
+def notebooks(
+    context: click.Context, place: str, *, campaign: str | None, out: Path | None, check: bool
+) -> None:
+    """Execute the notebooks on the campaigns at PLACE.
+
+    PLACE is a directory of a synced campaign, or a store (an s3:// or file:// URL, a directory), which is
+    synced to runs/ first. By default it is the reference results.
+    """
+    console = Console()
+    results = fetch(place, campaign)
+    sources = sorted((_ROOT / "notebooks").glob("*.py"))
+    if not sources:
+        raise click.ClickException(f"{_ROOT / 'notebooks'} has no notebooks: they come with a checkout")
+    if check:
+        found = [line for source in sources for line in differences(source, results)]
+        for line in found:
+            click.echo(line, err=True)
+        context.exit(1 if found else 0)
+    is_reference = results.resolve() == RESULTS
+    target = out or (_ROOT / "notebooks" if is_reference else results / "notebooks")
+    for source in sources:
+        console.print(f"notebook: {write(source, results, target)}", soft_wrap=True)

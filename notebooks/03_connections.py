@@ -1,0 +1,73 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Connections
+#
+# A pooled connection that nobody uses is not free: the proxy holds it, and many frozen functions hold
+# many of them. MySQL allows so many connections and no more, which is why there is a proxy in the first
+# place. This notebook counts connections where the truth is, at the proxy and at the server, by a sampler
+# that is not part of what it counts.
+
+# %% [markdown]
+# The next cell is the only one to change: `PLACE` is a directory of campaigns, the directory of one
+# campaign of your own, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE`
+# does it for you.
+
+# %%
+import os
+
+from bench.analysis.notebook import Results
+from bench.cli.places import fetch
+
+PLACE = os.environ.get("POOLBENCH_RESULTS", "../results")
+results = Results(fetch(PLACE))
+
+# %%
+quick = results.campaign("quick")
+quick.about()
+
+# %% [markdown]
+# ## Who holds what, and for how long
+#
+# One panel for each strategy shows the connections that its functions held open to the proxy. Below them
+# is what the database had to carry: far less, because the proxy lends one connection to one client after
+# the other, a statement or a transaction at a time.
+
+# %%
+quick.chart("connections")
+
+# %% [markdown]
+# In the table, *opened* is how many connections a strategy opened for each request, *held* how many lay
+# open at the proxy on average. A strategy that opens many holds few, and the other way round; `recycle`
+# lies between.
+
+# %%
+quick.prices()
+
+# %% [markdown]
+# ## Age is not idleness
+#
+# `pool_recycle` compares a connection's *age* with a number, not how long it was idle, and it does so at
+# checkout and nowhere else. So it also replaces connections that are perfectly good because they are
+# busy; and where the number is larger than the proxy's timeout there is a region in which it must fail.
+# The region follows from the rule; the points were measured.
+
+# %%
+quick.chart("recycle_region")
+
+# %% [markdown]
+# ## When several go stale together
+#
+# A function that served several requests at once has several connections in its pool, and after a quiet
+# half hour all of them are dead. How many requests does that cost?
+
+# %%
+results.ask("order")
