@@ -4,16 +4,20 @@ import sys
 from collections.abc import Mapping
 
 from bench.perf.analysis import aggregates_against_duckdb, report_of_a_million
+from bench.perf.bundle import bundle_size
 from bench.perf.campaign import quick_campaign
 from bench.perf.figure import Measure
 from bench.perf.function import function_init_ratio, instrument_overhead
 from bench.perf.proxy import proxy_against_haproxy
+from bench.perf.rtt import rtt_error
 
 MEASURES: Mapping[str, Measure] = {
     "campaign": quick_campaign,
     "instrument": instrument_overhead,
     "init": function_init_ratio,
+    "bundle": bundle_size,
     "proxy": proxy_against_haproxy,
+    "rtt": rtt_error,
     "report": report_of_a_million,
     "aggregate": aggregates_against_duckdb,
 }
