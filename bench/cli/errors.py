@@ -1,7 +1,6 @@
 """Errors that are no bugs: their message names the thing and the cure, and a traceback would add nothing."""
 
 from bench.analysis.load import CannotLoad
-from bench.analysis.notebooks import NotebookFailed
 from bench.aws.account import AwsFailed
 from bench.aws.bundle import CannotBundle
 from bench.aws.cost import TooExpensive
@@ -32,7 +31,6 @@ EXPECTED = (
     InvokeFailed,
     LibraryUnavailable,
     NoCampaign,
-    NotebookFailed,
     NoPrice,
     NotARun,
     ServerUnavailable,

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 import bench
-from bench.analysis.notebooks import differences, write
+from bench.analysis.notebooks import NotebookFailed, differences, write
 from bench.cli.places import fetch
 
 _ROOT = Path(bench.__file__).parents[1]  # notebooks and results lie beside the package in a checkout
@@ -38,12 +38,14 @@ def notebooks(
     sources = sorted((_ROOT / "notebooks").glob("*.py"))
     if not sources:
         raise click.ClickException(f"{_ROOT / 'notebooks'} has no notebooks: they come with a checkout")
-    if check:
-        found = [line for source in sources for line in differences(source, results)]
-        for line in found:
-            click.echo(line, err=True)
-        context.exit(1 if found else 0)
     is_reference = results.resolve() == RESULTS
     target = out or (_ROOT / "notebooks" if is_reference else results / "notebooks")
-    for source in sources:
-        console.print(f"notebook: {write(source, results, target)}", soft_wrap=True)
+    try:
+        if check:
+            found = [line for source in sources for line in differences(source, results)]
+            click.echo("\n".join(found), err=True, nl=bool(found))
+            context.exit(1 if found else 0)
+        for source in sources:
+            console.print(f"notebook: {write(source, results, target)}", soft_wrap=True)
+    except NotebookFailed as failed:
+        raise click.ClickException(str(failed)) from failed
