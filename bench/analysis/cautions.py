@@ -111,13 +111,14 @@ def _pairs(compared: Sequence[tuple[Setting, Sequence[Comparison]]]) -> Iterator
 
 
 def _environments(rows: pd.DataFrame) -> Iterator[Finding]:
-    environments = rows.groupby(["campaign", "cell"], observed=True)["environment"].nunique()
+    cells = rows[rows["kind"] != Kind.BURST].groupby(["campaign", "cell"], observed=True)
+    environments = cells["environment"].nunique()
     replaced = environments[environments > 1]
     if len(replaced):
-        cells = ", ".join(str(index[1]) for index in replaced.index[:10])
+        named = ", ".join(str(index[1]) for index in replaced.index[:10])
         yield Finding(
             Caution.ENVIRONMENT_REPLACED,
-            f"{len(replaced)} of {len(environments)} cells ran in more than one environment: {cells}",
+            f"{len(replaced)} of {len(environments)} cells ran in more than one environment: {named}",
         )
 
 

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     FIRST_AFTER_GAP = "first_after_gap"
     AFTER_LOSS = "after_loss"  # follows a lost request of the same invocation: does the pool recover?
     STEADY = "steady"  # follows a successful request of the same invocation
+    BURST = "burst"  # at the same time as others
 
 
 _INVOCATION = ["campaign", "cell", "attempt", "sequence"]
@@ -44,6 +45,7 @@ def _kinds(rows: pd.DataFrame) -> "pd.Categorical[str]":
     same_invocation = ~rows[_INVOCATION].ne(rows[_INVOCATION].shift()).any(axis=1)
     state, role = rows["state"], rows["role"]
     chosen = {
+        Kind.BURST: role == Role.BURST,
         Kind.FIRST_IN_ENVIRONMENT: state == State.FIRST_IN_ENVIRONMENT,
         Kind.FIRST_OF_ENGINE: state == State.FIRST_OF_ENGINE,
         Kind.PRIME: (state == State.FIRST_AFTER_GAP) & (role == Role.PRIME),
