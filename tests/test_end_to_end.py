@@ -1,6 +1,5 @@
 """The whole chain as a user runs it: real server, proxy, frozen functions, boto3, store, report."""
 
-import os
 import signal
 import sys
 from typing import Any
@@ -149,20 +148,6 @@ def test_a_killed_parent_takes_everything_with_it(user: User) -> None:
     process.kill()
     process.communicate(timeout=TIMEOUT_S)
     wait_for(lambda: user.left_over() == {}, timeout_s=10)
-
-
-@pytest.mark.slow
-def test_a_server_that_dies_ends_the_campaign_and_the_rows_say_so(user: User) -> None:
-    process = user.start("campaign", "smoke")
-    wait_for(lambda: user.objects("*/rows/*/*"))
-    (server,) = [pid for pid, command in user.left_over().items() if "--datadir" in command]
-    os.kill(server, signal.SIGKILL)
-    output, _ = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 1, output
-    assert "no request has succeeded in 20 invocations in a row" in output
-    said = [line for path in user.objects("*/rows/*/*") for line in path.read_text().splitlines()]
-    assert any('"outcome": "error"' in line for line in said)
-    assert user.left_over() == {}
 
 
 @pytest.mark.slow
