@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: campaign test test-fast perf bench results readme format lock clean infra-checks aws-up aws-campaign aws-down
+.PHONY: campaign test test-fast perf bench results readme notebooks format lock clean infra-checks aws-up aws-campaign aws-down
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
@@ -25,19 +25,24 @@ perf: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/poolbench lab exec -- $(BIN)/pytest bench/micro
 
-# Measures anew what README shows; a quarter of an hour, for a quiet machine.
-RESULTS := quick quick_rtt matrix black_hole
+# Measures anew what README and the notebooks show; a quarter of an hour, for a quiet machine.
+SHOWN := quick quick_rtt matrix black_hole
+ASKED := questions stale_pool
 results: $(VENV)/ready
 	rm -rf results build/store build/benchmark.json
-	for name in $(RESULTS); do \
+	for name in $(SHOWN) $(ASKED); do \
 	  $(BIN)/poolbench campaign $$name --store build/store --out results/$$name || exit 1; done
 	$(BIN)/poolbench lab exec -- $(BIN)/pytest bench/micro --benchmark-json build/benchmark.json
 	$(BIN)/python -m bench.micro build/benchmark.json results/micro
-	$(MAKE) readme
+	$(MAKE) readme notebooks
 
 # What README says of the results, from the results; `make test` fails where the two differ.
 readme: $(VENV)/ready
-	$(BIN)/poolbench readme $(addprefix results/,$(RESULTS) micro)
+	$(BIN)/poolbench readme $(addprefix results/,$(SHOWN) micro)
+
+# The same of the notebooks.
+notebooks: $(VENV)/ready
+	$(BIN)/poolbench notebooks
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .

@@ -1,5 +1,6 @@
-"""README says what results/ says."""
+"""README, notebooks and summaries say what the rows in results/ say."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,18 +8,46 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.report import SUMMARY, write_report
+
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+CAMPAIGNS = sorted(path.parent.name for path in RESULTS.glob("*/header.json"))
 
 
-@pytest.mark.slow
-def test_readme_is_what_the_results_make_of_it() -> None:
-    named = re.findall(r"^RESULTS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    directories = [f"results/{name}" for name in (*named[0].split(), "micro")]
+def named(variable: str) -> list[str]:
+    (names,) = re.findall(rf"^{variable} := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return str(names).split()
+
+
+def check(*arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "readme", *directories, "--check"],
+        [sys.executable, "-m", "bench", *arguments, "--check"],
         cwd=ROOT,
         check=False,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_campaign_that_is_shown_has_results() -> None:
+    assert sorted(named("SHOWN") + named("ASKED")) == CAMPAIGNS
+
+
+@pytest.mark.slow
+def test_readme_is_what_the_results_make_of_it() -> None:
+    check("readme", *(f"results/{name}" for name in (*named("SHOWN"), "micro")))
+
+
+@pytest.mark.slow
+def test_notebooks_are_what_the_results_make_of_them() -> None:
+    check("notebooks")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_summaries_are_what_the_rows_make_of_them(name: str, tmp_path: Path) -> None:
+    write_report([RESULTS / name], tmp_path)
+    made, kept = (json.loads((folder / SUMMARY).read_text()) for folder in (tmp_path, RESULTS / name))
+    assert made == kept
