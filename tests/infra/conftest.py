@@ -1,0 +1,75 @@
+"""The tools that check infra/, the templates as CloudFormation sees them, and a bundle."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.aws.bundle import Bundle
+from bench.aws.pack import INFRA, make_bundle
+
+CHECKS = INFRA.parent / "build" / "checks"
+Run = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """A template without loops and serverless resources."""
+
+    template: dict[str, Any]
+    permissions: dict[str, dict[str, list[str]]]  # resource type -> handler -> actions
+
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Properties of all resources of a type, by name."""
+        resources = self.template["Resources"]
+        return {name: one["Properties"] for name, one in resources.items() if one["Type"] == kind}
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[..., Run]:
+    """Run a tool out of build/checks, with nobody's credentials and, unless a test says otherwise, no AWS."""
+
+    def run(name: str, *arguments: str | Path, **variables: str) -> Run:
+        path = CHECKS / name
+        assert path.exists(), f"{path} is not there: make infra-checks"
+        environment = {
+            **os.environ,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nobody",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+            "SAM_CLI_TELEMETRY": "0",
+            **variables,
+        }
+        return subprocess.run(
+            [path, *arguments], env=environment, cwd=INFRA, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def expanded(tool: Callable[..., Run]) -> Expanded:
+    """The stack's template after its transforms."""
+    done = tool("sam/bin/python", INFRA / "expand.py", INFRA / "template.yaml")
+    assert done.returncode == 0, done.stderr
+    return Expanded(**json.loads(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def deployer(tool: Callable[..., Run]) -> Expanded:
+    """The deployer's template, in JSON."""
+    done = tool("sam/bin/python", INFRA / "expand.py", INFRA / "deployer.yaml")
+    assert done.returncode == 0, done.stderr
+    return Expanded(**json.loads(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle for this Python and machine."""
+    return make_bundle(tmp_path_factory.mktemp("bundle") / "bundle.zip")
