@@ -247,6 +247,20 @@ class CampaignFile:
         except BadCampaign as error:
             raise BadCampaign(f"{name}: {error}") from None
 
+    def with_failures(self, names: Sequence[str]) -> Self:
+        """Take these failures instead of the file's; they become part of its text, as strategies do.
+
+        Raises:
+            BadCampaign: there is no such failure.
+
+        """
+        if not names:
+            return self
+        factors = replace(self.campaign.factors, failures=tuple(names))
+        return type(self)(
+            replace(self.campaign, factors=factors), f"{self.text}# and failures {', '.join(names)}\n"
+        )
+
     def with_strategies(self, names: Sequence[str]) -> Self:
         """Add strategies to the file's; they become part of its text, and so of what is resumed.
 

@@ -139,7 +139,7 @@ def _begin(
 ) -> tuple[Cell, ...]:
     if file.campaign.burst and not target.fleet:
         raise CampaignStopped("a burst needs a function with many environments, and this target has none")
-    _call(invoker, target.sampler, "prepare")
+    _call(invoker, target.sampler, "prepare", workload=file.campaign.request.workload)
     described = _call(invoker, target.sampler, "describe", drivers=file.campaign.factors.drivers)
     header = make_header(journal.campaign, file, target.description, described)
     if resume:

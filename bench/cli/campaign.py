@@ -16,7 +16,7 @@ from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS, Wanted, run_on_aws
 from bench.cli.bundle import unpacked
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
-from bench.cli.switches import listeners_of, proxy_settings, server_options
+from bench.cli.switches import check_own_database, listeners_of, proxy_settings, server_options
 from bench.cli.target import check_memory, lanes_of, load, make_functions, target_of, variables_set
 from bench.lab.aws import Freeze
 from bench.lab.platform import enter_private_network, fidelity_notes
@@ -44,6 +44,20 @@ FILE = click.argument("file", metavar="FILE")
 )
 @click.option(
     "--server", help="MySQL server of the lab: a URL, docker, mysqld, mariadbd or apt. [default: first found]"
+)
+@click.option(
+    "--url",
+    help="Measure on your own database, mysql://user:password@host:port/schema: its user, its schema, the "
+    "lab's proxy before it. The packaged workloads make a table poolbench_items there; one of your own "
+    "(module:function) makes nothing.",
+)
+@click.option(
+    "--failure",
+    "failures",
+    multiple=True,
+    metavar="NAME",
+    help="Take this instead of the file's failures (see `poolbench failures`): wait_timeout goes without the "
+    "proxy. Can be given several times.",
 )
 @click.option(
     "--strategy",
@@ -93,6 +107,8 @@ def campaign(
     out: Path | None,
     resume: str | None,
     server: str | None,
+    url: str | None,
+    failures: tuple[str, ...],
     own: tuple[str, ...],
     bundle: Path | None,
     freeze: str,
@@ -109,7 +125,9 @@ def campaign(
     On AWS it goes on without you, and --resume attaches to it again.
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
-    loaded = load(file, own)
+    loaded = load(file, own, failures)
+    if url:
+        check_own_database(loaded.campaign, server)
     if target == "aws":
         wanted = Wanted(
             file=file, stack=stack, region=region, driver=driver, max_usd=max_usd, resume=resume, out=out
@@ -142,6 +160,7 @@ def campaign(
                 ),
                 proxy_settings(loaded.campaign),
                 server=server,
+                own_database=url,
                 options=server_options(loaded.campaign),
                 listeners=listeners_of(loaded.campaign),
                 tls=loaded.campaign.tls,

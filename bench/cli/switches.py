@@ -6,11 +6,14 @@ from dataclasses import replace
 
 from bench.campaign.failures import MODES, When
 from bench.campaign.plan import Campaign
+from bench.campaign.strict import BadCampaign
+from bench.lab.endpoints import USUAL
 from bench.lab.mysql import ServerOptions
 from bench.lab.mysql.crowd import Crowd
 from bench.lab.proxy import Failure, ProxySettings
-from bench.lab.stack import APPLICATION, USUAL, Stack
+from bench.lab.stack import Stack
 
+OF_THE_LABS_SERVER = {"server_restart_direct", "too_many_connections"}
 FULL_AT = 151  # MySQL's default; few enough to be filled in no time
 
 
@@ -59,13 +62,27 @@ def _max_connections(campaign: Campaign) -> int:
     return FULL_AT if full else ServerOptions().max_connections
 
 
+def check_own_database(campaign: Campaign, server: str | None) -> None:
+    """Refuse to do to somebody's own database what is done to the lab's.
+
+    Raises:
+        BadCampaign: see the message.
+
+    """
+    if server:
+        raise BadCampaign("--server is for the lab's own database, --url for yours: give one of them")
+    if harm := sorted(OF_THE_LABS_SERVER & set(campaign.factors.failures)):
+        raise BadCampaign(f"--url: {', '.join(harm)} would stop or fill your database: name other failures")
+
+
 class Switches:
     """Switches failures on and off; called by the campaign's runner."""
 
     def __init__(self, stack: Stack) -> None:
         """Of this lab."""
         self._stack = stack
-        self._crowd = Crowd(stack.server.server, APPLICATION, stack.endpoints.application_password)
+        login = stack.endpoints.application
+        self._crowd = Crowd(stack.server.server, login.user, login.password)
 
     def __call__(self, failure: str, there: bool) -> None:
         """Let a failure be there, or not, from now on.

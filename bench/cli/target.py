@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from bench.cli.switches import Switches
 from bench.function.drivers import DRIVERS
 from bench.lab import libraries
 from bench.lab.aws import FunctionConfig
+from bench.lab.endpoints import USUAL, Endpoints, Login
 from bench.lab.platform import available_memory_mb
 from bench.lab.proxy.rtt import LONGEST_S, SHORTEST_S
-from bench.lab.stack import APPLICATION, SAMPLER, SCHEMA, USUAL, Endpoints, Stack
+from bench.lab.stack import Stack
 
 ALIAS = "live"
 LANE, FLEET, SAMPLER_FUNCTION = "poolbench-lane-{:02d}", "poolbench-fleet", "poolbench-sampler"
@@ -29,8 +31,8 @@ def lanes_of(campaign: Campaign) -> int:
     return 0 if campaign.burst else min(campaign.repetition.lanes, len(campaign.cells()))
 
 
-def load(file: str, own: Sequence[str] = ()) -> CampaignFile:
-    """Read a campaign file, add strategies of somebody's own, and check it against what the lab can do.
+def load(file: str, own: Sequence[str] = (), failures: Sequence[str] = ()) -> CampaignFile:
+    """Read a campaign file, change it as the command line says, and check it against what the lab can do.
 
     Modules in the current directory can be named, here and in the functions.
 
@@ -39,7 +41,7 @@ def load(file: str, own: Sequence[str] = ()) -> CampaignFile:
 
     """
     sys.path.insert(0, str(Path.cwd()))
-    loaded = CampaignFile.load(file).with_strategies(own)
+    loaded = CampaignFile.load(file).with_strategies(own).with_failures(failures)
     for name in loaded.campaign.factors.drivers:
         if not is_installed(name):
             raise BadCampaign(f"{file}: factors.drivers: {name} is not installed: {how_to_install(name)}")
@@ -110,11 +112,15 @@ def make_functions(
         "POOLBENCH_DATABASE_ENDPOINT": endpoints.database,
         "POOLBENCH_PROXY_CONTROL": endpoints.proxy_control_url,
     }
-    lane_environment = {**where, "POOLBENCH_SECRET": _secret(APPLICATION, endpoints.application_password)}
+    lane_environment = {**where, "POOLBENCH_SECRET": _secret(endpoints.application)}
+    if endpoints.tokens:
+        lane_environment["POOLBENCH_TOKENS"] = json.dumps(
+            {"user": endpoints.token_user, **asdict(endpoints.tokens)}
+        )
     if endpoints.authorities:
         lane_environment["POOLBENCH_TLS_CA"] = str(endpoints.authorities)
     fleets = [_function(FLEET, "handler", lane_environment, timeout_s, environments=fleet)] if fleet else []
-    sampler_environment = {**where, "POOLBENCH_SECRET": _secret(SAMPLER, endpoints.sampler_password)}
+    sampler_environment = {**where, "POOLBENCH_SECRET": _secret(endpoints.sampler)}
     return [
         *(_function(LANE.format(number), "handler", lane_environment, timeout_s) for number in range(lanes)),
         *fleets,
@@ -137,8 +143,8 @@ def _function(
     )
 
 
-def _secret(user: str, password: str) -> str:
-    return json.dumps({"username": user, "password": password, "dbname": SCHEMA})
+def _secret(login: Login) -> str:
+    return json.dumps({"username": login.user, "password": login.password, "dbname": login.schema})
 
 
 def target_of(stack: Stack, lanes: int) -> Target:

@@ -16,6 +16,7 @@ from bench.function.measure import Measurement, measure
 from bench.function.probe import count_commands
 from bench.function.record import SCHEMA, Role, Row, State
 from bench.function.strategies import CONTROL, Setting, get
+from bench.function.tokens import token_source
 from bench.function.workload import Workload, get_workload, point_select
 from bench.store import Store, StoreError, open_store
 
@@ -125,12 +126,14 @@ def _new_cell(invocation: Invocation) -> Cell:
     if invocation.strategy == CONTROL:
         return Cell(Client(None, None))
     driver = drivers.get(invocation.driver)
+    url = CONFIG.url(address_of(invocation.endpoint), driver.scheme)
     setting = Setting(
-        url=CONFIG.url(address_of(invocation.endpoint), driver.scheme),
+        url=url,
         idle_client_timeout_s=invocation.idle_client_timeout_s,
         label=invocation.label,
         driver=driver,
         tls=CONFIG.tls,
+        tokens=token_source(url),
     )
     strategy = get(invocation.strategy)
     try:

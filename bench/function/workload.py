@@ -21,7 +21,7 @@ class WrongAnswer(Exception):
 
 _metadata = MetaData()
 items = Table(
-    "items",
+    "poolbench_items",  # it may be made in somebody's own schema
     _metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("label", String(64), nullable=False),

@@ -3,39 +3,29 @@
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from bench.lab.aws import Freeze, FunctionConfig, RunningAws, running_aws
+from bench.lab.endpoints import STANDING, USUAL, Endpoints, Login
 from bench.lab.leftovers import work_directory
-from bench.lab.mysql import Account, RunningServer, ServerOptions, create_accounts, running_server
-from bench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, running_proxy
+from bench.lab.mysql import (
+    Account,
+    RunningServer,
+    Server,
+    ServerOptions,
+    ServerUnavailable,
+    create_accounts,
+    running_server,
+)
+from bench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, Tokens, running_proxy
 from bench.lab.proxy.rtt import running_relay
 
 SCHEMA = "bench"
-APPLICATION, SAMPLER = "bench", "sampler"
-USUAL = Failure.IDLE_CLOSE.value
-# Failures that need nobody to switch them on: each has a port of the proxy to itself.
-STANDING: Mapping[str, Failure] = MappingProxyType(
-    {
-        failure.value: failure
-        for failure in (Failure.IDLE_CLOSE, Failure.IDLE_ERROR, Failure.IDLE_RESET, Failure.BLACK_HOLE)
-    }
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoints:
-    """Where things are, for those who set up functions."""
-
-    proxies: Mapping[str, str]  # host:port, by the name of the listener
-    proxy_control_url: str
-    database: str  # host:port
-    application_password: str = field(repr=False)  # of APPLICATION, known to the server and to the proxy
-    sampler_password: str = field(repr=False)  # of SAMPLER, which sees everybody's connections
-    authorities: Path | None = None  # of the certificates of proxy and server; None: they are not to be used
+APPLICATION, TOKEN_USER, SAMPLER = "bench", "bench_token", "sampler"
+TOKENS_VALID = 0.5  # of the idle client timeout: 15 minutes of 30, as on AWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +42,14 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Variables with which boto3 and the AWS CLI reach the lab and not AWS, and clients its MySQL."""
         endpoints = self.endpoints
-        url = f"mysql+pymysql://{APPLICATION}:{endpoints.application_password}@{{}}/{SCHEMA}?charset=utf8mb4"
         return {
             "AWS_ENDPOINT_URL": self.aws.url,
             "AWS_ACCESS_KEY_ID": "lab",
             "AWS_SECRET_ACCESS_KEY": "lab",
             "AWS_DEFAULT_REGION": "us-east-1",
             "NO_PROXY": "127.0.0.1,localhost",  # boto3 would go through a web proxy even to loopback
-            "POOLBENCH_PROXY_URL": url.format(endpoints.proxies[USUAL]),
-            "POOLBENCH_DATABASE_URL": url.format(endpoints.database),
+            "POOLBENCH_PROXY_URL": endpoints.application.url(endpoints.proxies[USUAL]),
+            "POOLBENCH_DATABASE_URL": endpoints.application.url(endpoints.database),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -84,6 +73,7 @@ def running_stack(
     settings: ProxySettings,
     *,
     server: str | None = None,
+    own_database: str | None = None,
     options: ServerOptions | None = None,
     listeners: Mapping[str, Failure] = STANDING,
     tls: bool = False,
@@ -97,6 +87,8 @@ def running_stack(
         functions: makes the functions, once it is known where the database is.
         settings: of the proxy.
         server: which database server, see `running_server`.
+        own_database: URL of somebody's own, with the user and schema that functions are to use; neither is
+            created there.
         options: limits of a private server.
         listeners: the proxy's ports by name, and how clients die on each; USUAL must be one of them.
         tls: whether functions are told whom to trust, and so speak TLS.
@@ -108,25 +100,27 @@ def running_stack(
         ServerUnavailable, ChildFailed, AwsUnavailable: that part did not start.
 
     """
-    passwords = {name: secrets.token_urlsafe(18) for name in (APPLICATION, SAMPLER)}
-    accounts = [
-        Account(name=APPLICATION, password=passwords[APPLICATION]),
-        Account(name=SAMPLER, password=passwords[SAMPLER], sees_everything=True),
-    ]
     with contextlib.ExitStack() as parts:
         work_dir = parts.enter_context(work_directory())
-        say("starting a database server")
-        running = parts.enter_context(running_server(server, work_dir=work_dir, options=options))
+        say("looking for the database" if own_database else "starting a database server")
+        running = parts.enter_context(
+            running_server(own_database or server, work_dir=work_dir, options=options)
+        )
         found = running.server
-        create_accounts(found, SCHEMA, accounts)
+        logins = _logins_of(own_database) if own_database else _make_logins(found)
         say(f"{found.flavour} {found.version} ({found.source}) on port {found.port}")
-        backend = Backend(host=found.host, port=found.port, user=APPLICATION, password=passwords[APPLICATION])
-        users = {APPLICATION: passwords[APPLICATION]}
+        application = logins[APPLICATION]
+        backend = Backend(
+            host=found.host, port=found.port, user=application.user, password=application.password
+        )
+        valid_s = TOKENS_VALID * settings.idle_client_timeout
+        tokens = None if own_database else Tokens(secrets.token_urlsafe(18), valid_s)
         proxy = parts.enter_context(
             running_proxy(
                 settings,
                 backend=backend,
-                accounts=users,
+                accounts={login.user: login.password for login in logins.values()},
+                tokens={TOKEN_USER: tokens} if tokens else None,
                 work_dir=work_dir,
                 listeners={name: Port(failure=failure) for name, failure in listeners.items()},
             )
@@ -141,8 +135,10 @@ def running_stack(
             proxies={name: f"{host}:{port}" for name, (host, port) in ways_in.items()},
             proxy_control_url=proxy.control_url,
             database=f"{found.host}:{found.port}",
-            application_password=passwords[APPLICATION],
-            sampler_password=passwords[SAMPLER],
+            application=application,
+            sampler=logins[SAMPLER],
+            token_user=TOKEN_USER if tokens else "",
+            tokens=tokens,
             authorities=_authorities(work_dir, proxy.authority, found.tls_ca) if tls else None,
         )
         configs = functions(endpoints)
@@ -159,6 +155,30 @@ def running_stack(
             aws=aws,
             endpoints=endpoints,
         )
+
+
+def _make_logins(server: Server) -> Mapping[str, Login]:
+    """Create the schema and its users."""
+    logins = {
+        name: Login(user=name, password=secrets.token_urlsafe(18), schema=SCHEMA)
+        for name in (APPLICATION, TOKEN_USER, SAMPLER)
+    }
+    accounts = [
+        Account(name=login.user, password=login.password, sees_everything=name == SAMPLER)
+        for name, login in logins.items()
+    ]
+    create_accounts(server, SCHEMA, accounts)
+    return logins
+
+
+def _logins_of(url: str) -> Mapping[str, Login]:
+    """Take the user and the schema that somebody's own URL names, for everything."""
+    parts = urlsplit(url)
+    schema = parts.path.strip("/")
+    if not schema:
+        raise ServerUnavailable("the database's URL names no schema: mysql://user:password@host:port/schema")
+    login = Login(user=unquote(parts.username or ""), password=unquote(parts.password or ""), schema=schema)
+    return {APPLICATION: login, SAMPLER: login}
 
 
 def _authorities(folder: Path, *files: Path | None) -> Path:

@@ -35,16 +35,7 @@ def load(tmp_path: Path, text: str) -> Campaign:
 
 
 def test_every_packaged_campaign_is_valid_and_has_unique_cells() -> None:
-    assert packaged() == [
-        "aws",
-        "aws-faithful",
-        "black_hole",
-        "full",
-        "matrix",
-        "quick",
-        "quick_rtt",
-        "smoke",
-    ]
+    assert {"smoke", "quick", "full", "matrix"} <= set(packaged())
     for name in packaged():
         campaign = CampaignFile.load(name).campaign
         assert campaign.name == name

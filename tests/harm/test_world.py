@@ -21,8 +21,9 @@ from bench.campaign.plan import CampaignFile
 from bench.campaign.session import open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.target import lanes_of, make_functions, target_of, variables_set
+from bench.lab.endpoints import STANDING
 from bench.lab.proxy import Backend, Port, ProxySettings, running_proxy
-from bench.lab.stack import APPLICATION, STANDING, Stack, running_stack
+from bench.lab.stack import Stack, running_stack
 from bench.store import FileStore
 from tests.users import TIMEOUT_S, User, wait_for
 
@@ -48,13 +49,13 @@ def warnings_of(page: Path) -> str:
 def restart(stack: Stack, ends: contextlib.ExitStack, work_dir: Path) -> None:
     """Replace the lab's proxy by another one in the same place."""
     old, database = stack.proxy, stack.server.server
-    password = stack.endpoints.application_password
+    login = stack.endpoints.application
     old.stop()
     ends.enter_context(
         running_proxy(
             stack.settings,
-            backend=Backend(host=database.host, port=database.port, user=APPLICATION, password=password),
-            accounts={APPLICATION: password},
+            backend=Backend(host=database.host, port=database.port, user=login.user, password=login.password),
+            accounts={login.user: login.password},
             work_dir=work_dir,
             listeners={name: Port(old.ports[name], failure) for name, failure in STANDING.items()},
             control_port=urlsplit(old.control_url).port or 0,

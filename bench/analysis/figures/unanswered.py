@@ -18,8 +18,8 @@ _STEPS = 400  # of a line; more than a chart can show
 def unanswered(setting: Setting) -> Figure | None:
     """Complement of the ECDF, both axes logarithmic; lost requests are never answered and level the line off.
 
-    Nothing is left out: a line that ends at the right above zero is the share of requests that were lost. None
-    where every one was.
+    Nothing is left out: a line that ends at the right above zero is the share of requests that were lost.
+    None where every one was.
     """
     rows = setting.select(["label", "lost", "latency_s", "gap_seen"], Kind.FIRST_AFTER_GAP)
     rows = rows[rows["label"].isin(setting.strategies)]

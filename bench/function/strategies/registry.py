@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import NullPool, StaticPool
 
 from bench.function.strategies.listeners import keep_alive, ping_when_idle, recycle_when_idle
-from bench.function.strategies.strategy import Conduct, Strategy
+from bench.function.strategies.strategy import Conduct, Strategy, Token
 
 
 class UnknownStrategy(ValueError):
@@ -164,6 +164,24 @@ _ENTRIES = (
         fails="nowhere in the gap",
         engine=_with(poolclass=NullPool),
         own_tls=False,
+        only_with="pymysql",
+    ),
+    Strategy(
+        name="token",
+        purpose="pre-ping, and an IAM-style token for a password, made for each connect (do_connect)",
+        price="one round trip for each checkout; a signature and a longer login for each connect",
+        fails="never on a closed connection; hangs on a silent one",
+        engine=_with(pool_pre_ping=True),
+        token=Token.FOR_EACH_CONNECT,
+        only_with="pymysql",
+    ),
+    Strategy(
+        name="token_at_build",
+        purpose="the same, with a token that is made with the engine, and valid for half the timeout",
+        price="one round trip for each checkout",
+        fails="whenever it reconnects after the token is over: access denied, 1045, until it is restarted",
+        engine=_with(pool_pre_ping=True),
+        token=Token.AT_BUILD,
         only_with="pymysql",
     ),
     Strategy(

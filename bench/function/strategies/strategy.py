@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import URL, Engine, StaticPool, create_engine, event
 
 from bench.function.drivers import DEFAULT, DRIVERS, Authority, Driver
+from bench.function.tokens import TokenSource
 from bench.function.workload import seed
 
 CONTROL = "no_database"  # not a strategy: the same calls with no server behind, what the harness costs
@@ -23,6 +25,7 @@ class Setting:
     label: str  # announced to the server as program_name, so that connections can be told apart
     driver: Driver = DRIVERS[DEFAULT]
     tls: Authority | None = None
+    tokens: TokenSource | None = None
 
 
 Listener = Callable[[Engine, Setting], None]
@@ -40,6 +43,13 @@ class Conduct:
     holds_connection: bool = False  # keep one connection checked out from one invocation to the next
 
 
+class Token(StrEnum):
+    """When a token is made that stands in for the password."""
+
+    FOR_EACH_CONNECT = "for each connect"
+    AT_BUILD = "at build"  # of the engine
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
     """How an application sets up and uses its engine."""
@@ -51,6 +61,7 @@ class Strategy:
     engine: Mapping[str, Any] = field(default_factory=dict)  # for create_engine
     driver: Mapping[str, Any] = field(default_factory=dict)  # for the driver's connect, as PyMySQL calls it
     own_tls: bool = True  # False: the driver is told nothing of TLS, and does what it does by default
+    token: Token | None = None  # in place of the password
     only_with: str | None = None  # the one driver that it can be had with
     recycle: float | None = None  # pool_recycle, as a multiple of the proxy's idle client timeout
     listeners: tuple[Listener, ...] = ()
@@ -80,10 +91,23 @@ def build_engine(strategy: Strategy, setting: Setting) -> Engine:
     if strategy.own_tls:
         # PyMySQL's default is a new SSLContext for each connection, whose CA bundle costs more than all else.
         connect |= driver.encrypted(setting.tls) if setting.tls else driver.plain
+    if strategy.token:
+        setting = _with_token(setting, strategy.token)
     engine = _create(setting, connect_args=connect, **arguments)
+    if strategy.token is Token.FOR_EACH_CONNECT and setting.tokens:
+        make = setting.tokens.make
+        event.listen(engine, "do_connect", lambda *parts: parts[-1].update(password=make()))
     for listener in strategy.listeners:
         listener(engine, setting)
     return engine
+
+
+def _with_token(setting: Setting, token: Token) -> Setting:
+    """The user that comes in with tokens, with one that is made now if that is when they are made."""
+    if setting.tokens is None:
+        raise BadEngine("nobody comes in with tokens here: POOLBENCH_TOKENS is not set")
+    url = setting.url.set(username=setting.tokens.user)
+    return replace(setting, url=url.set(password=setting.tokens.make()) if token is Token.AT_BUILD else url)
 
 
 def _create(setting: Setting, **arguments: Any) -> Engine:

@@ -8,6 +8,7 @@ from bench.lab.proxy.config import Port
 from bench.lab.proxy.faults import DESCRIPTIONS, Failure
 from bench.lab.proxy.launch import ControlFailed, RunningProxy, running_proxy
 from bench.lab.proxy.settings import ProxySettings, SettingError
+from bench.lab.proxy.tokens import Tokens
 
 __all__ = [
     "DESCRIPTIONS",
@@ -18,5 +19,6 @@ __all__ = [
     "ProxySettings",
     "RunningProxy",
     "SettingError",
+    "Tokens",
     "running_proxy",
 ]

@@ -25,6 +25,7 @@ CONFIG is JSON, because it holds passwords (give the file mode 0600, or pipe it 
 
   {"backend": {"host": "127.0.0.1", "port": 3306, "user": "root", "password": "..."},
    "accounts": {"app": "the password of app, for the client and for the database"},
+   "tokens": {"app": {"key": "app comes in with tokens that are signed with this", "valid_s": 900}},
    "settings": {"IdleClientTimeout": 60},
    "tls": {"authority": "ca.pem", "certificate": "proxy.pem", "key": "proxy.key"},
    "host": "127.0.0.1",

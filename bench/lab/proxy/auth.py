@@ -16,6 +16,7 @@ from bench.lab.proxy.protocol import auth_switch
 
 NATIVE = b"mysql_native_password"
 CACHING_SHA2 = b"caching_sha2_password"
+CLEAR = b"mysql_clear_password"
 FAST_AUTH_SUCCESS = b"\x01\x03"  # comes before OK, and waits for no answer
 
 Exchange = Generator[bytes, bytes, bool]

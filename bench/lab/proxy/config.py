@@ -12,6 +12,7 @@ from bench.lab.ports import LOOPBACK
 from bench.lab.proxy.backend import Backend
 from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.settings import ProxySettings, SettingError
+from bench.lab.proxy.tokens import Tokens
 
 MAIN = "main"
 
@@ -37,6 +38,7 @@ class Config:
 
     backend: Backend
     accounts: Mapping[str, str] = field(repr=False)
+    tokens: Mapping[str, Tokens] = field(default_factory=dict)  # users who come with a token, not a password
     settings: ProxySettings
     tls: Certificate | None = None
     host: str = LOOPBACK
@@ -73,6 +75,8 @@ class Config:
             if data.get("tls"):
                 optional["tls"] = Certificate(**{name: Path(path) for name, path in data["tls"].items()})
             optional |= {name: data[name] for name in ("host", "control_port") if name in data}
+            if "tokens" in data:
+                optional["tokens"] = {user: Tokens(**entry) for user, entry in data["tokens"].items()}
             if "listeners" in data:
                 optional["listeners"] = {
                     name: Port(entry.get("port", 0), Failure(entry.get("failure", Failure.IDLE_CLOSE)))
@@ -100,6 +104,7 @@ class Config:
             {
                 "backend": asdict(self.backend),
                 "accounts": dict(self.accounts),
+                "tokens": {user: asdict(tokens) for user, tokens in self.tokens.items()},
                 "settings": self.settings.as_dict(),
                 "tls": tls,
                 "host": self.host,

@@ -12,6 +12,7 @@ from bench.lab.proxy.facts import Facts
 from bench.lab.proxy.metrics import Metrics
 from bench.lab.proxy.pool import Pool
 from bench.lab.proxy.settings import ProxySettings
+from bench.lab.proxy.tokens import Tokens
 
 if TYPE_CHECKING:
     from bench.lab.proxy.client import ClientConnection
@@ -28,6 +29,7 @@ class Context:
     settings: ProxySettings
     facts: Facts
     accounts: Mapping[str, str] = field(repr=False)
+    tokens: Mapping[str, Tokens]
     tls: ssl.SSLContext | None
     pool: Pool
     metrics: Metrics = field(default_factory=Metrics)

@@ -18,6 +18,7 @@ from bench.lab.proxy.config import MAIN, Config, Port
 from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.rtt import running_relay
 from bench.lab.proxy.settings import ProxySettings
+from bench.lab.proxy.tokens import Tokens
 
 TIMEOUT_S = 10
 
@@ -105,6 +106,7 @@ def running_proxy(
     *,
     backend: Backend,
     accounts: Mapping[str, str],
+    tokens: Mapping[str, Tokens] | None = None,
     work_dir: Path,
     listeners: Mapping[str, Port] | None = None,
     control_port: int = 0,
@@ -116,6 +118,7 @@ def running_proxy(
         settings: as of RDS Proxy.
         backend: the database, with a user who may see its settings.
         accounts: user to password; who may come in, and with what the proxy goes on to the database.
+        tokens: of users who come in with a token instead.
         work_dir: made if it is not there.
         listeners: ports by name, and how clients die on each; default: one, of the name `main`.
         control_port: of the control API; 0 for any free one.
@@ -131,6 +134,7 @@ def running_proxy(
     config = Config(
         backend=backend,
         accounts=accounts,
+        tokens=tokens or {},
         settings=settings,
         tls=tls,
         listeners=listeners or {MAIN: Port()},

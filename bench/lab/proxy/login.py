@@ -6,10 +6,11 @@ from typing import Protocol
 
 from pymysql.constants import ER
 
-from bench.lab.proxy.auth import CACHING_SHA2, FAST_AUTH_SUCCESS, METHODS, authenticate, new_nonce
+from bench.lab.proxy.auth import CACHING_SHA2, CLEAR, FAST_AUTH_SUCCESS, METHODS, authenticate, new_nonce
 from bench.lab.proxy.context import Context
 from bench.lab.proxy.handshake import Greeting, Login, wants_tls
-from bench.lab.proxy.protocol import AUTOCOMMIT, error_payload
+from bench.lab.proxy.protocol import AUTOCOMMIT, auth_switch, error_payload
+from bench.lab.proxy.tokens import Tokens
 
 TLS_REQUIRED = (3159, "HY000", "This RDS Proxy requires TLS connections")  # RDS Proxy's own words
 
@@ -88,6 +89,9 @@ async def change_user(line: Line, context: Context, payload: bytes, capabilities
 
 
 async def _check(line: Line, context: Context, nonce: bytes, login: Login) -> None:
+    if tokens := context.tokens.get(login.user):
+        await _check_token(line, tokens, login.user)
+        return
     method = METHODS[context.settings.client_password_auth_type]
     password = context.accounts.get(login.user)
     exchange = authenticate(method, nonce, password, login.plugin, login.auth_response)
@@ -101,8 +105,19 @@ async def _check(line: Line, context: Context, nonce: bytes, login: Login) -> No
     except StopIteration as end:
         genuine = bool(end.value)
     if not genuine:
-        used = "YES" if answered.rstrip(b"\x00") else "NO"
-        text = f"Access denied for user '{login.user}' (using password: {used})"
-        raise Refused(ER.ACCESS_DENIED_ERROR, "28000", text)
+        raise _denied(login.user, answered)
     if method == CACHING_SHA2:
         line.send_payload(FAST_AUTH_SUCCESS)
+
+
+async def _check_token(line: Line, tokens: Tokens, user: str) -> None:
+    line.send_payload(auth_switch(CLEAR, b""))
+    answered = await line.read_packet()
+    if not tokens.accept(user, answered.rstrip(b"\x00").decode(errors="replace")):
+        raise _denied(user, answered)
+
+
+def _denied(user: str, answered: bytes) -> Refused:
+    used = "YES" if answered.rstrip(b"\x00") else "NO"
+    text = f"Access denied for user '{user}' (using password: {used})"
+    return Refused(ER.ACCESS_DENIED_ERROR, "28000", text)

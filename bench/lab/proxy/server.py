@@ -49,6 +49,7 @@ class Proxy:
             settings=config.settings,
             facts=facts,
             accounts=config.accounts,
+            tokens=config.tokens,
             tls=server_context(config.tls) if config.tls else None,
             pool=Pool(_capacity(facts, config.settings), self._open),
         )
