@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pymysql.constants import COMMAND
@@ -18,7 +18,6 @@ from bench.lab.mysql import Account, create_accounts, running_server
 from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
 from bench.lab.proxy.backend import Identity, log_in
 from bench.lab.proxy.protocol import packet
-from bench.lab.proxy.rtt import running_relay
 from bench.perf.figure import Figure
 from bench.perf.haproxy import running_haproxy
 
@@ -27,7 +26,6 @@ ROWS = 1000
 LATENCY_ROUNDS, QUERIES = 40, 250
 THROUGHPUT_ROUNDS, THROUGHPUT_S, CLIENTS = 6, 1.0, 8
 IDLE_CLIENTS = 2000
-RTTS_S = (0.0003, 0.001, 0.005)
 END = b"\xfe\x00\x00"  # of a result set: the last nine bytes are header, these and the status
 STATEMENTS = [
     packet(0, bytes([COMMAND.COM_QUERY]) + b"SELECT v FROM perf.item WHERE id = %d" % number)
@@ -55,8 +53,7 @@ class Paths:
 
 
 def proxy_against_haproxy() -> Iterator[Figure]:
-    """Added latency at concurrency 1 and throughput at concurrency 8, as ratios; memory with idle clients;
-    and by how much a round-trip time that is to be added is missed.
+    """Added latency at concurrency 1 and throughput at concurrency 8, as ratios; memory with idle clients.
 
     Server and load share one CPU, what is between them has another, as on a machine of its own: left to the
     scheduler, all of them meet on one or are scattered from one second to the next, and each median falls
@@ -69,7 +66,6 @@ def proxy_against_haproxy() -> Iterator[Figure]:
         rates = _throughputs(paths)
         yield Figure("proxy_throughput_vs_haproxy", rates["proxy"] / rates["haproxy"], ">= 0.8")
         yield Figure("proxy_idle_clients_mb", _memory_with_idle_clients(paths) / 1e6, "<= 60")
-        yield Figure("proxy_rtt_error", max(_rtt_errors(paths)), "<= 0.05")
 
 
 @contextlib.contextmanager
@@ -171,19 +167,3 @@ def _memory_with_idle_clients(paths: Paths) -> float:
         assert sum(paths.proxy.metrics()["ClientConnections"].values()) == IDLE_CLIENTS
         pages = int(Path(f"/proc/{paths.proxy.pid}/statm").read_text().split()[1])
         return pages * float(os.sysconf("SC_PAGESIZE"))
-
-
-def _rtt_errors(paths: Paths) -> Iterator[float]:
-    """Deviation of the median added time from the one asked for, as a part of it, for each time."""
-    for rtt_s in RTTS_S:
-        with contextlib.ExitStack() as parts:
-            paths.processors.use_other()
-            relay = parts.enter_context(
-                running_relay(paths.host, paths.ports["direct"], rtt_s, work_dir=paths.folder)
-            )
-            paths.processors.use_one()
-            far = parts.enter_context(replace(paths, ports={"relay": relay.port}).connect("relay"))
-            near = parts.enter_context(paths.connect("direct"))
-            pairs = zip(_answer_times(far), _answer_times(near), strict=True)
-            added = statistics.median(slow - fast for slow, fast in pairs)
-            yield abs(added / rtt_s - 1)

@@ -2,7 +2,8 @@
 
 Every byte goes on half the round-trip time after it arrived. asyncio cannot do that: its timers round up
 to a millisecond. Here the kernel says when bytes arrived, so that the time it takes to wake this process
-does not count, an interval timer wakes it shortly before they are due, and the rest is waited for awake.
+does not count, an interval timer wakes it shortly before they are due, and the rest is waited for awake. What
+clients see on top of the round-trip time all the same is measured at the start and taken off the delay.
 
 A relay cannot delay the SYN of a client, whose connection is open at once. The three-way handshake is made up
 for by connecting to the target 1.5 round trips later: where the server speaks first, as MySQL's does, its
@@ -27,10 +28,11 @@ from pathlib import Path
 
 from bench.lab.ports import LOOPBACK
 from bench.lab.process import Child
+from bench.lab.proxy.calibration import Address, calibrate
 
 SHORTEST_S, LONGEST_S = 0.0002, 1.0
 AWAKE_NS = 60_000  # how long before something is due the timer rings: waking up takes about as long
-MEDIAN_STEP_NS = 500
+LATENESS_LIMIT_NS = 1_000_000  # beyond it, this process was not asleep but had no CPU
 CHUNK = 1 << 16
 IN_FLIGHT_LIMIT = 1 << 22  # bytes on the way in one direction; beyond, the sender is not read
 
@@ -84,8 +86,11 @@ class _End:
             self.watch(reads=False)
             self._relay.after_half(max(self._arrived_ns, time.time_ns()), self.peer.reset)
             return
+        noted = _arrival(notes)
+        if noted:
+            self._relay.learn_lateness(noted)
         # What comes without a time, and takes now for it, must not overtake nor be overtaken.
-        arrived = self._arrived_ns = max(self._arrived_ns, _arrival(notes) or time.time_ns())
+        arrived = self._arrived_ns = max(self._arrived_ns, noted or time.time_ns())
         if not data:
             self.watch(reads=False)
             self._relay.after_half(arrived, self.peer.finish)
@@ -101,10 +106,8 @@ class _End:
         self._flush()
 
     def _flush(self) -> None:
-        began_ns = time.time_ns()
         try:
             sent = self._sock.send(self._outbox) if self._outbox else 0
-            self._relay.sending_took(time.time_ns() - began_ns)
         except BlockingIOError:
             sent = 0
         except OSError:  # the peer learns of it when it reads
@@ -151,13 +154,20 @@ class _End:
 
 
 class Relay:
-    """Relays from one listening port to one target, half a round-trip time late in each direction."""
+    """Relays from one listening port to one target, half a round-trip time late in each direction.
 
-    def __init__(self, target: tuple[str, int], rtt_s: float) -> None:
-        self._target = target
+    Attributes:
+        target: where new connections go.
+
+    """
+
+    def __init__(self, target: Address, rtt_s: float) -> None:
+        self.target = target
         self._half_ns = int(rtt_s * 1e9 / 2)
+        self._connect_ns = 3 * self._half_ns  # from the client's connection to the one to the target
+        self._woke_ns = 0  # when it last did, if nothing has been read since
+        self._lateness_ns = 0.0
         self._selector = selectors.DefaultSelector()
-        self._sending_ns = 0
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._listener = socket.create_server((LOOPBACK, 0), backlog=1024)
@@ -172,10 +182,15 @@ class Relay:
         self.watch(self._alarm, selectors.EVENT_READ, lambda _: self._alarm.recv(CHUNK))
 
     @property
-    def port(self) -> int:
+    def address(self) -> Address:
         """Where clients connect."""
-        port: int = self._listener.getsockname()[1]
-        return port
+        host, port = self._listener.getsockname()
+        return host, port
+
+    def close(self) -> None:
+        """Take no more clients, and watch no more over those that are there."""
+        for part in (self._selector, self._listener, self._alarm, self._ring):
+            part.close()
 
     def watch(self, sock: socket.socket, events: int, ready: Callable[[int], object]) -> None:
         """Call `ready` when one of the events comes; none: no longer."""
@@ -188,33 +203,52 @@ class Relay:
         else:
             self._selector.register(sock, events, ready)
 
-    def sending_took(self, nanoseconds: int) -> None:
-        """Learn how long a send takes (the median), to begin so much earlier: bytes arrive at its end."""
-        self._sending_ns += MEDIAN_STEP_NS if nanoseconds > self._sending_ns else -MEDIAN_STEP_NS
+    def correct(self, greeting_s: float, exchange_s: float) -> None:
+        """Be so much faster with the greeting of a new connection, and with an exchange on an open one."""
+        of_half_ns = int(exchange_s * 1e9 / 2)
+        self._half_ns = max(0, self._half_ns - of_half_ns)
+        # The greeting comes after connecting and half a round-trip time.
+        self._connect_ns = max(0, self._connect_ns - int(greeting_s * 1e9) + of_half_ns)
 
-    def after_half(self, since_ns: int, act: Callable[[], None], halves: int = 1) -> None:
-        """Act half a round-trip time (or several halves) after a wall-clock time."""
-        heapq.heappush(self._due, (since_ns + halves * self._half_ns, next(self._order), act))
+    def after_half(self, since_ns: int, act: Callable[[], None]) -> None:
+        """Act half a round-trip time after a wall-clock time."""
+        self._at(since_ns + self._half_ns, act)
+
+    def _at(self, due_ns: int, act: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (due_ns, next(self._order), act))
+
+    def learn_lateness(self, arrived_ns: int) -> None:
+        """Learn from bytes that came at that time how long it takes to wake up.
+
+        When a connection came the kernel does not say.
+        """
+        late_ns = self._woke_ns - arrived_ns
+        if 0 < late_ns < LATENESS_LIMIT_NS:
+            self._lateness_ns += (late_ns - self._lateness_ns) / 8
+        self._woke_ns = 0
 
     def _accept(self, _: int) -> None:
         client, _ = self._listener.accept()
-        self.after_half(time.time_ns(), lambda: self._connect(client), halves=3)
+        since_ns = time.time_ns() - int(self._lateness_ns)
+        self._at(since_ns + self._connect_ns, lambda: self._connect(client))
 
     def _connect(self, client: socket.socket) -> None:
         try:
-            target = socket.create_connection(self._target, timeout=1)
+            target = socket.create_connection(self.target, timeout=1)
         except OSError:  # refused: the client learns it as a reset, for its own connection is open already
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             client.close()
             return
         _End(self, client).join(_End(self, target))
 
-    def run(self) -> None:
-        """Relay for ever."""
-        while True:
+    def run_until(self, done: Callable[[], bool]) -> None:
+        """Relay until it is true."""
+        while not done():
             timer_ns = self._act_on_what_is_due()
             signal.setitimer(signal.ITIMER_REAL, timer_ns / 1e9)
-            for key, events in self._selector.select():
+            ready = self._selector.select()
+            self._woke_ns = time.time_ns()
+            for key, events in ready:
                 key.data(events)
 
     def _act_on_what_is_due(self) -> int:
@@ -273,9 +307,10 @@ def main(arguments: list[str]) -> None:
     relay = Relay((host, int(port)), float(rtt_s))
     gc.collect()
     gc.freeze()
-    sys.stdout.write(json.dumps({"port": relay.port, "pid": os.getpid()}) + "\n")
+    calibrate(relay, float(rtt_s))
+    sys.stdout.write(json.dumps({"port": relay.address[1], "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
-    relay.run()
+    relay.run_until(lambda: False)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import secrets
+import signal
 import socket
 import statistics
 import struct
@@ -14,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from bench.lab.ports import LOOPBACK, free_port
-from bench.lab.proxy.rtt import running_relay
+from bench.lab.proxy import Backend
+from bench.lab.proxy.calibration import calibrate
+from bench.lab.proxy.rtt import Relay, running_relay
+from bench.perf.rtt import RTTS_S, missed
 from tests.lab.proxy.conftest import Database, Start, rows
 
 RTT_S = 0.01
@@ -47,23 +51,55 @@ def echo(connection: socket.socket) -> None:
         connection.sendall(data)
 
 
-def exchange(client: socket.socket) -> float:
-    began = time.perf_counter()
+def exchange(client: socket.socket) -> None:
     client.sendall(b"x")
     client.recv(1)
-    return time.perf_counter() - began
 
 
-def test_the_added_time_is_the_one_asked_for(tmp_path: Path) -> None:
-    added = {}
-    with serving(echo) as port:
-        for rtt_s in (0.002, 0.008):
-            with (
-                running_relay(LOOPBACK, port, rtt_s, work_dir=tmp_path) as relay,
-                socket.create_connection((relay.host, relay.port)) as client,
-            ):
-                added[rtt_s] = statistics.median(exchange(client) for _ in range(50)) / rtt_s
-    assert all(0.9 < ratio < 1.5 for ratio in added.values()), added
+@pytest.mark.slow
+@pytest.mark.parametrize("rtt_s", RTTS_S)
+def test_the_added_time_is_the_one_asked_for(database: Database, tmp_path: Path, rtt_s: float) -> None:
+    """To 5 %, and what direct exchanges differ by among themselves; a busy machine gets five attempts."""
+    server = database.server
+    backend = Backend(server.host, server.port, server.user, server.password)
+    attempts = []
+    for _ in range(5):
+        found = missed(backend, rtt_s, tmp_path)
+        attempts.append(found)
+        noise = max(found.exchange.error, found.greeting.error) / rtt_s
+        if found.part_of(rtt_s) <= 0.05 + min(0.1, 3 * noise):
+            return
+    pytest.fail(f"{rtt_s}: {attempts}")
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """A relay in this process takes the alarm for itself."""
+    handler = signal.getsignal(signal.SIGALRM)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGALRM, handler)
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_relay_that_is_late_by_as_much_again_is_corrected_by_as_much() -> None:
+    rtt_s, late_s = 0.002, 0.002
+    relay = Relay((LOOPBACK, free_port()), rtt_s)
+    relay.correct(-2 * late_s, -late_s)
+    corrections: list[tuple[float, float]] = []
+    correct = relay.correct
+
+    def note(greeting_s: float, exchange_s: float) -> None:
+        corrections.append((greeting_s, exchange_s))
+        correct(greeting_s, exchange_s)
+
+    relay.correct = note  # type: ignore[method-assign]
+    with contextlib.closing(relay):
+        calibrate(relay, rtt_s)
+    greeting_s, exchange_s = map(sum, zip(*corrections, strict=True))
+    assert 0.9 < greeting_s / (2 * late_s) < 1.5, corrections
+    assert 0.9 < exchange_s / late_s < 1.5, corrections
 
 
 def test_a_server_that_speaks_first_is_heard_after_two_round_trips(tmp_path: Path) -> None:
@@ -74,7 +110,7 @@ def test_a_server_that_speaks_first_is_heard_after_two_round_trips(tmp_path: Pat
         began = time.perf_counter()
         with socket.create_connection((relay.host, relay.port)) as client:
             assert client.recv(5) == b"hello"
-        assert 1.9 < (time.perf_counter() - began) / RTT_S < 3
+        assert 1.9 < (time.perf_counter() - began) / RTT_S < 4
 
 
 def test_what_is_sent_at_once_arrives_together_and_not_one_after_the_other(tmp_path: Path) -> None:
@@ -91,7 +127,7 @@ def test_what_is_sent_at_once_arrives_together_and_not_one_after_the_other(tmp_p
         received = 0
         while received < 20:
             received += len(client.recv(20))
-        assert (time.perf_counter() - began) / RTT_S < 3
+        assert (time.perf_counter() - began) / RTT_S < 10  # and not 20
 
 
 def test_megabytes_in_both_directions_come_through_unchanged(tmp_path: Path) -> None:

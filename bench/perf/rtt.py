@@ -1,0 +1,127 @@
+"""By how much a round-trip time that is to be added is missed, as a client of the database sees it."""
+
+import contextlib
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pymysql.constants import COMMAND
+
+from bench.lab.mysql import running_server
+from bench.lab.proxy import Backend
+from bench.lab.proxy.backend import Identity, log_in
+from bench.lab.proxy.protocol import packet
+from bench.lab.proxy.rtt import running_relay
+from bench.perf.figure import Figure
+
+RTTS_S = (0.0003, 0.0005, 0.001, 0.002, 0.005)
+RELAYS = 3
+PAIRS = 50
+PAUSE_S = 0.001  # between any two measurements, as between a function's requests the CPUs sleep
+_PING = packet(0, bytes([COMMAND.COM_PING]))
+
+
+@dataclass(frozen=True, slots=True)
+class Median:
+    """A median of differences and its standard error; seconds."""
+
+    value: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What is added beyond the time asked for.
+
+    The errors are those between two ways of which both are direct: what the machine is good for just now.
+
+    Attributes:
+        exchange: a command and its answer, one round trip.
+        greeting: from connecting to the server's greeting, two round trips.
+
+    """
+
+    exchange: Median
+    greeting: Median
+
+    def part_of(self, rtt_s: float) -> float:
+        """The worse deviation, as a part of what was asked for."""
+        return max(abs(self.exchange.value) / rtt_s, abs(self.greeting.value) / (2 * rtt_s))
+
+
+def rtt_error() -> Iterator[Figure]:
+    """The worst deviation over all round-trip times, each of them the median of several relays'."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as lab:
+        folder = Path(name)
+        server = lab.enter_context(running_server(None, work_dir=folder)).server
+        database = Backend(server.host, server.port, server.user, server.password)
+        deviations = [
+            statistics.median(missed(database, rtt_s, folder).part_of(rtt_s) for _ in range(RELAYS))
+            for rtt_s in RTTS_S
+        ]
+    yield Figure("proxy_rtt_error", max(deviations), "<= 0.05")
+
+
+def missed(database: Backend, rtt_s: float, work_dir: Path) -> Missed:
+    """Compare a database with the same database behind a relay that adds `rtt_s`.
+
+    Raises:
+        ChildFailed: the relay did not start.
+
+    """
+    with contextlib.ExitStack() as parts:
+        relay = parts.enter_context(running_relay(database.host, database.port, rtt_s, work_dir=work_dir))
+        behind = replace(database, host=relay.host, port=relay.port)
+        near, too, far = (
+            parts.enter_context(_logged_in(backend)) for backend in (database, database, behind)
+        )
+        return Missed(
+            _compare(lambda: _exchange(near), lambda: _exchange(too), lambda: _exchange(far), rtt_s),
+            _compare(
+                lambda: _greeting(database),
+                lambda: _greeting(database),
+                lambda: _greeting(behind),
+                2 * rtt_s,
+            ),
+        )
+
+
+def _compare(
+    near: Callable[[], None], too: Callable[[], None], far: Callable[[], None], expected_s: float
+) -> Median:
+    """Median of how much longer `far` takes than `near`, beyond what is expected."""
+    differences, noise = list[float](), list[float]()
+    for _ in range(PAIRS):
+        direct = _timed(near)
+        differences.append(_timed(far) - direct - expected_s)
+        noise.append(_timed(too) - direct)
+    low, _, high = statistics.quantiles(noise, n=4)
+    sigma = (high - low) / 1.349  # of a normal distribution with these quartiles
+    return Median(statistics.median(differences), 1.2533 * sigma / PAIRS**0.5)
+
+
+def _logged_in(backend: Backend) -> socket.socket:
+    connection, _ = log_in(backend, Identity(backend.user, 0), backend.password)
+    connection.setblocking(True)
+    return connection
+
+
+def _timed(act: Callable[[], None]) -> float:
+    time.sleep(PAUSE_S)
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def _exchange(connection: socket.socket) -> None:
+    connection.sendall(_PING)
+    assert connection.recv(4096)[4] == 0
+
+
+def _greeting(backend: Backend) -> None:
+    with socket.create_connection((backend.host, backend.port)) as connection:
+        assert connection.recv(4096)[4] == 10
