@@ -71,7 +71,8 @@ def calibrate(relay: Correctable, rtt_s: float) -> None:
             greeting_s, exchange_s = _RESULT.unpack(ours.recv(_RESULT.size))
             relay.correct(greeting_s, exchange_s)
             rounds += 1
-            ours.send(b"\x00")
+            if rounds < ROUNDS:
+                ours.send(b"\x00")
 
         relay.watch(ours, selectors.EVENT_READ, take)
         relay.run_until(lambda: rounds == ROUNDS)
@@ -118,7 +119,7 @@ def _echo(listener: socket.socket) -> None:
 
 
 def _measure(results: socket.socket, relayed: Address, direct: Address, rtt_s: float) -> None:
-    """Send the median excess of the greeting and of an exchange after each round, and await an answer."""
+    """Send the excess of the greeting and of an exchange after each round, and go on when answered."""
     while True:
         windows = [_window(relayed, direct, rtt_s) for _ in range(WINDOWS)]
         results.send(_RESULT.pack(*map(min, zip(*windows, strict=True))))

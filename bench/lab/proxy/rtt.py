@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from bench.lab.ports import LOOPBACK
 from bench.lab.process import Child
@@ -188,9 +189,11 @@ class Relay:
         return host, port
 
     def close(self) -> None:
-        """Take no more clients, and watch no more over those that are there."""
-        for part in (self._selector, self._listener, self._alarm, self._ring):
-            part.close()
+        """Drop everything."""
+        for key in list(self._selector.get_map().values()):
+            cast(socket.socket, key.fileobj).close()
+        self._ring.close()
+        self._selector.close()
 
     def watch(self, sock: socket.socket, events: int, ready: Callable[[int], object]) -> None:
         """Call `ready` when one of the events comes; none: no longer."""
