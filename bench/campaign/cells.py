@@ -88,4 +88,4 @@ def contenders(
         Contender(strategy=name, driver=drivers[0], failure=failures[0], twin=name == REFERENCE)
         for name in (REFERENCE, CONTROL)
     ]
-    return tuple(crossed), tuple(left_out.values())
+    return tuple(crossed), tuple(dict.fromkeys(left_out.values()))
