@@ -1,4 +1,4 @@
-"""`python infra/expand.py TEMPLATE`: plain CloudFormation of a SAM template, as JSON, and what making it takes.
+"""`python infra/expand.py TEMPLATE...`: plain CloudFormation of SAM templates, and what making it takes.
 
 Runs where infra/checks.lock is installed. AWS is not asked.
 """
@@ -40,12 +40,11 @@ def permissions(kind: str) -> dict[str, list[str]]:
     return {name: sorted(handlers[name].get("permissions", [])) for name in HANDLERS if name in handlers}
 
 
-def main(path: str) -> None:
-    """Print `template` and, for each resource type in it, `permissions`."""
+def describe(path: str) -> dict[str, Any]:
+    """Return `template` and, for each resource type in it, `permissions`."""
     template = expand(Path(path).read_text(encoding="utf-8"))
     kinds = sorted({resource["Type"] for resource in template["Resources"].values()})
-    content = {"template": template, "permissions": {kind: permissions(kind) for kind in kinds}}
-    json.dump(content, sys.stdout, indent=1)
+    return {"template": template, "permissions": {kind: permissions(kind) for kind in kinds}}
 
 
-main(sys.argv[1])
+json.dump([describe(path) for path in sys.argv[1:]], sys.stdout, indent=1)

@@ -54,19 +54,23 @@ def tool() -> Callable[..., Run]:
 
 
 @pytest.fixture(scope="session")
-def expanded(tool: Callable[..., Run]) -> Expanded:
-    """The stack's template after its transforms."""
-    done = tool("sam/bin/python", INFRA / "expand.py", INFRA / "template.yaml")
+def templates(tool: Callable[..., Run]) -> list[Expanded]:
+    """The stack's template and the deployer's, after their transforms."""
+    done = tool("sam/bin/python", "expand.py", "template.yaml", "deployer.yaml")
     assert done.returncode == 0, done.stderr
-    return Expanded(**json.loads(done.stdout))
+    return [Expanded(**one) for one in json.loads(done.stdout)]
 
 
 @pytest.fixture(scope="session")
-def deployer(tool: Callable[..., Run]) -> Expanded:
-    """The deployer's template, in JSON."""
-    done = tool("sam/bin/python", INFRA / "expand.py", INFRA / "deployer.yaml")
-    assert done.returncode == 0, done.stderr
-    return Expanded(**json.loads(done.stdout))
+def expanded(templates: list[Expanded]) -> Expanded:
+    """The stack's."""
+    return templates[0]
+
+
+@pytest.fixture(scope="session")
+def deployer(templates: list[Expanded]) -> Expanded:
+    """The deployer's."""
+    return templates[1]
 
 
 @pytest.fixture(scope="session")
