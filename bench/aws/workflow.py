@@ -117,7 +117,8 @@ def _sampling(deployed: Deployed, session: str, now_ms: int, expected_s: float) 
     sampler = {
         "function": deployed.sampler,
         "series": f"{session}-{now_ms}",
-        "duration_s": SLICE_S,
+        # Short campaigns shall not wait long for their last slice.
+        "duration_s": min(SLICE_S, math.ceil(expected_s / 10)),
         "interval_s": max(1, math.ceil(expected_s / _SAMPLES)),
     }
     return {"started_wall_ms": now_ms, "sampler": sampler, "tally": tally}

@@ -1,0 +1,99 @@
+"""A deployed stack, as far as one can be had without AWS."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from bench.cli.main import main
+from tests.aws.moto_server import MotoServer, moto_server
+
+STACK = "poolbench"
+PARAMETERS = {
+    "IdleClientTimeout": "60",
+    "FunctionTimeout": "60",
+    "WaitTimeout": "28800",
+    "FleetConcurrency": "10",
+    "MemorySize": "512",
+    "DatabaseClass": "db.t4g.medium",
+    "DeleteAt": "2027-01-31T18:00:00",
+}
+
+
+def outputs(**changed: str) -> dict[str, str]:
+    """Outputs of the stack, with the names of infra/template.yaml."""
+    return {
+        "ResultsStore": "s3://poolbench-results-1/campaigns",
+        "LaneFunctions": ",".join(f"poolbench-lane-{number:02d}:live" for number in range(12)),
+        "SamplerFunction": "poolbench-sampler:live",
+        "ConductorFunction": "poolbench-conductor:live",
+        "FleetFunction": "poolbench-fleet:live",
+        "StateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:poolbench-campaign",
+        "ProxyName": STACK,
+        "IdleClientTimeout": "60",
+        "FunctionNames": "poolbench-lane-00,poolbench-sampler",
+    } | changed
+
+
+def create_stack(found: dict[str, str], parameters: dict[str, str] | None = None, stack: str = STACK) -> None:
+    """Create a stack of next to nothing but outputs and parameters."""
+    given = PARAMETERS if parameters is None else parameters
+    template = {
+        "Parameters": {name: {"Type": "String"} for name in given},
+        "Resources": {"Something": {"Type": "AWS::SQS::Queue"}},
+        "Outputs": {name: {"Value": value} for name, value in found.items()},
+    }
+    boto3.client("cloudformation").create_stack(
+        StackName=stack,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+    )
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[MotoServer]:
+    """One for all tests: moto takes long to start."""
+    with moto_server() as running:
+        yield running
+
+
+@pytest.fixture
+def moto(server: MotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[MotoServer]:
+    """An empty account, and boto3 pointed at it."""
+    server.reset()
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    # Whatever the machine is configured with is not the test's.
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    yield server
+    boto3.DEFAULT_SESSION = None
+
+
+Poolbench = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def poolbench(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Poolbench:
+    """Run the command line in this process, in a directory of its own: exit code, and all it said."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        said = capsys.readouterr()
+        code: Any = ended.value.code
+        return int(code), said.out + said.err
+
+    return run

@@ -1,0 +1,273 @@
+"""What can be wrong on AWS before anything is measured: one clear line, its cure, and the exit code."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.backends import get_backend
+
+from tests.aws.conftest import PARAMETERS, Poolbench, create_stack, outputs
+from tests.aws.moto_server import ACCOUNT, REGION, MotoServer
+
+ON_AWS = ("campaign", "aws", "--target", "aws")
+
+
+def stack_backend() -> Any:
+    return get_backend("cloudformation")[ACCOUNT][REGION]
+
+
+def make_bucket(*keys: str, name: str = "poolbench-results-1") -> Any:
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=name)
+    for key in keys:
+        client.upload_fileobj(io.BytesIO(b"x" * 1000), name, key)
+    return client
+
+
+def test_no_credentials(moto: MotoServer, poolbench: Poolbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for arguments in (ON_AWS, ("doctor", "--aws"), ("destroy",)):
+        code, said = poolbench(*arguments)
+        assert (code, said.startswith("poolbench: no AWS credentials: run `aws configure`")) == (1, True), (
+            said
+        )
+
+
+def test_no_region(moto: MotoServer, poolbench: Poolbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    code, said = poolbench(*ON_AWS)
+    assert (code, "no region: give --region, or set AWS_DEFAULT_REGION" in said) == (1, True), said
+
+
+def test_a_misspelt_region(moto: MotoServer, poolbench: Poolbench) -> None:
+    code, said = poolbench(*ON_AWS, "--region", "eu-wst-1")
+    assert (code, "unknown 'eu-wst-1': did you mean 'eu-west-1'?" in said) == (1, True), said
+
+
+def test_a_region_where_nothing_is_deployed(moto: MotoServer, poolbench: Poolbench) -> None:
+    create_stack(outputs())
+    code, said = poolbench(*ON_AWS, "--region", "eu-west-1")
+    assert (code, "no stack 'poolbench' in eu-west-1: `make aws-up` deploys it" in said) == (1, True), said
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [
+        ("CREATE_IN_PROGRESS", "wait until CloudFormation is done with it"),
+        ("ROLLBACK_COMPLETE", "Proxy failed (no such subnet); remove it with `make aws-down RESULTS=keep`"),
+        ("DELETE_FAILED", "Proxy failed (no such subnet); remove it with `make aws-down RESULTS=keep`"),
+    ],
+)
+def test_a_stack_that_is_not_whole(
+    moto: MotoServer, poolbench: Poolbench, tmp_path: Path, status: str, cure: str
+) -> None:
+    create_stack(outputs())
+    (stack,) = stack_backend().stacks.values()
+    stack.status = status
+    # The lanes failed because the proxy had; the first failure is the one to read.
+    for resource, reason in (("Proxy", "no such subnet"), ("Lane00", "Resource creation cancelled")):
+        stack._add_stack_event("CREATE_FAILED", resource_status_reason=reason)
+        stack.events[-1].logical_resource_id = resource
+    code, said = poolbench(*ON_AWS)
+    assert (code, f"stack 'poolbench' in us-east-1 is {status}: {cure}" in said) == (1, True), said
+    code, said = poolbench("doctor", "--aws")
+    assert code == 1
+    assert f"stack 'poolbench' is {status}, and costs what is there of it: {cure}" in said
+
+
+def test_a_stack_of_another_version(moto: MotoServer, poolbench: Poolbench) -> None:
+    found = outputs()
+    del found["ConductorFunction"]
+    create_stack(found)
+    code, said = poolbench(*ON_AWS)
+    assert (code, "has no output 'ConductorFunction': another version" in said) == (1, True), said
+
+
+@pytest.mark.parametrize(
+    ("campaign", "message"),
+    [
+        (
+            "quick",
+            "idle_client_timeout_s is 2, and the stack's proxy has 60: `make aws-up IDLE_CLIENT_TIMEOUT=2`",
+        ),
+        ("quick", "repetition.lanes is 36, and the stack has 12"),
+        ("matrix", "factors.failures: "),
+        ("quick_rtt", "added_rtt_s is for the lab"),
+    ],
+)
+def test_a_campaign_that_does_not_fit_the_stack(
+    moto: MotoServer, poolbench: Poolbench, campaign: str, message: str
+) -> None:
+    create_stack(outputs())
+    code, said = poolbench("campaign", campaign, "--target", "aws")
+    assert (code, message in said) == (2, True), said
+
+
+def test_functions_that_would_be_killed_early(moto: MotoServer, poolbench: Poolbench) -> None:
+    create_stack(outputs(), PARAMETERS | {"FunctionTimeout": "30"})
+    code, said = poolbench(*ON_AWS)
+    assert (code, "function_timeout_s is 60, and the stack's functions have 30" in said) == (2, True), said
+
+
+def test_a_campaign_too_long_for_one_execution(poolbench: Poolbench, tmp_path: Path) -> None:
+    text = 'name = "long"\ndescription = ""\nseed = 1\nidle_client_timeout_s = 1800\n'
+    text += '[factors]\nstrategies = ["queuepool"]\ngaps = [2]\n[repetition]\nlanes = 1\nrounds = 50\n'
+    (tmp_path / "long.toml").write_text(text)
+    code, said = poolbench("plan", "long.toml", "--target", "aws")
+    assert (code, "Step Functions ends one at 25000: take fewer rounds, or more lanes" in said) == (
+        2,
+        True,
+    ), said
+
+
+def test_more_than_it_may_cost(moto: MotoServer, poolbench: Poolbench) -> None:
+    create_stack(outputs())
+    make_bucket()
+    stack_machine()
+    code, said = poolbench(*ON_AWS, "--max-usd", "0.5")
+    assert (code, "USD, more than --max-usd 0.5; `poolbench plan aws --target aws`" in said) == (1, True), (
+        said
+    )
+    assert boto3.client("stepfunctions").list_executions(stateMachineArn=machine_arn())["executions"] == []
+
+
+def machine_arn() -> str:
+    return outputs()["StateMachineArn"]
+
+
+def stack_machine() -> None:
+    boto3.client("stepfunctions").create_state_machine(
+        name="poolbench-campaign",
+        definition='{"StartAt": "Rest", "States": {"Rest": {"Type": "Wait", "Seconds": 600, "End": true}}}',
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine",
+    )
+
+
+def test_a_stack_that_is_busy(moto: MotoServer, poolbench: Poolbench) -> None:
+    create_stack(outputs())
+    make_bucket()
+    stack_machine()
+    started = boto3.client("stepfunctions").start_execution(
+        stateMachineArn=machine_arn(), name="aws-20261123T120000Z-abcd-000", input="{}"
+    )
+    try:
+        code, said = poolbench(*ON_AWS)
+        assert code == 1
+        assert "busy with campaign aws-20261123T120000Z-abcd: attach with --resume aws-20261123" in said
+    finally:
+        boto3.client("stepfunctions").stop_execution(executionArn=started["executionArn"])
+
+
+def test_results_are_neither_kept_nor_deleted_by_accident(moto: MotoServer, poolbench: Poolbench) -> None:
+    create_stack(outputs())
+    client = make_bucket("campaigns/a/header.json", "campaigns/a/cells/x.json")
+    code, said = poolbench("destroy")
+    assert (code, "poolbench-results-1: 2 objects, 0.0 MB): say --results keep" in said) == (2, True), said
+    assert stack_backend().stacks, "nothing was deleted"
+    code, said = poolbench("destroy", "--results", "keep")
+    assert (code, "kept bucket poolbench-results-1" in said) == (0, True), said
+    assert stack_backend().get_stack  # the service is there, the stack is not
+    assert "poolbench" not in [stack.name for stack in stack_backend().stacks.values()]
+    code, said = poolbench("doctor", "--aws")
+    assert (code, "bucket poolbench-results-1 holds results of a stack that is gone" in said) == (1, True)
+    code, said = poolbench("destroy", "--results", "delete")
+    assert (code, "deleted bucket poolbench-results-1" in said) == (0, True), said
+    assert client.list_buckets()["Buckets"] == []
+    assert poolbench("doctor", "--aws")[0] == 0
+
+
+def test_versions_of_results_are_deleted_too(moto: MotoServer, poolbench: Poolbench) -> None:
+    client = make_bucket()
+    client.put_bucket_versioning(Bucket="poolbench-results-1", VersioningConfiguration={"Status": "Enabled"})
+    for _ in range(2):
+        client.put_object(Bucket="poolbench-results-1", Key="campaigns/k", Body=b"1")
+    client.delete_object(Bucket="poolbench-results-1", Key="campaigns/k")
+    assert poolbench("destroy", "--results", "delete")[0] == 0
+    assert client.list_buckets()["Buckets"] == []
+
+
+def test_a_snapshot_that_was_left(moto: MotoServer, poolbench: Poolbench) -> None:
+    rds = boto3.client("rds")
+    rds.create_db_instance(
+        DBInstanceIdentifier="poolbench-database",
+        DBInstanceClass="db.t4g.micro",
+        Engine="mysql",
+        AllocatedStorage=20,
+        MasterUsername="bench",
+        MasterUserPassword="not-a-secret-1",
+    )
+    rds.create_db_snapshot(DBSnapshotIdentifier="poolbench-last", DBInstanceIdentifier="poolbench-database")
+    code, said = poolbench("doctor", "--aws")
+    assert (code, "database snapshot poolbench-last is left" in said) == (1, True), said
+
+
+def test_what_is_deployed_and_what_it_costs(moto: MotoServer, poolbench: Poolbench) -> None:
+    create_stack(outputs())
+    stack_machine()
+    code, said = poolbench("doctor", "--aws")
+    assert code == 0, said
+    assert "stack 'poolbench' is CREATE_COMPLETE" in said
+    assert "it costs 0.289 USD an hour" in said
+    assert "it deletes itself at 2027-01-31T18:00:00 UTC" in said
+
+
+@pytest.mark.parametrize(
+    ("quota", "message"),
+    [
+        ((10, 10), "10 executions at once in us-east-1, 10 of them not reserved; the stack reserves 26"),
+        ((1000, 120), "120 of them not reserved; the stack reserves 26, and 100 must stay unreserved"),
+    ],
+)
+def test_a_quota_that_is_too_low(
+    moto: MotoServer, poolbench: Poolbench, bundled: None, quota: tuple[int, int], message: str
+) -> None:
+    moto.quota = dict(zip(("ConcurrentExecutions", "UnreservedConcurrentExecutions"), quota, strict=True))
+    code, said = poolbench("deploy")
+    assert (code, message in said) == (1, True), said
+    assert "Service Quotas, AWS Lambda, Concurrent executions" in said
+
+
+def test_an_engine_that_the_proxy_does_not_serve(
+    moto: MotoServer, poolbench: Poolbench, bundled: None
+) -> None:
+    code, said = poolbench("deploy", "--parameter", "EngineVersion=9.4.0")
+    assert (code, "EngineVersion 9.4.0: RDS Proxy serves RDS for MySQL 8.0 and 8.4 alone" in said) == (
+        1,
+        True,
+    )
+
+
+def test_a_deployment_over_the_ruins_of_another(
+    moto: MotoServer, poolbench: Poolbench, bundled: None
+) -> None:
+    create_stack({})
+    (stack,) = stack_backend().stacks.values()
+    stack.status = "ROLLBACK_COMPLETE"
+    code, said = poolbench("deploy")
+    assert (code, "is ROLLBACK_COMPLETE: CloudFormation does not say why; remove it" in said) == (1, True), (
+        said
+    )
+
+
+def test_a_deployment_without_its_tools(moto: MotoServer, poolbench: Poolbench, bundled: None) -> None:
+    code, said = poolbench("deploy")
+    assert (code, "is not there: run `make aws-up` in a checkout of poolbench" in said) == (1, True), said
+
+
+def test_a_deployment_without_a_bundle(moto: MotoServer, poolbench: Poolbench) -> None:
+    code, said = poolbench("deploy")
+    assert (code, "make one with `poolbench bundle`" in said) == (1, True), said
+
+
+@pytest.fixture
+def bundled(poolbench: Poolbench, tmp_path: Path) -> None:
+    """As far as `deploy` looks into one."""
+    import json
+    import zipfile
+
+    (tmp_path / "build").mkdir()
+    with zipfile.ZipFile(tmp_path / "build" / "bundle.zip", "w") as archive:
+        archive.writestr("bundle.json", json.dumps({"python": "3.13", "architecture": "x86_64"}))
