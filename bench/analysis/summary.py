@@ -59,11 +59,14 @@ def write_summary(path: Path, campaigns: Sequence[str], tables: dict[str, pd.Dat
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = table.reset_index().astype({"label": str, "kind": str}).to_dict("records")
-    return [{str(name): _plain(value) for name, value in record.items()} for record in plain]
+    records = table.reset_index().astype({"label": str, "kind": str}).to_dict("records")
+    return [plain(record) for record in records]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON can hold, and a diff can show: six digits, None for what is no number."""
+    if isinstance(value, dict):
+        return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, float):
-        return None if np.isnan(value) else float(f"{value:.6g}")
+        return float(f"{value:.6g}") if np.isfinite(value) else None
     return value

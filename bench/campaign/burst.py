@@ -16,7 +16,7 @@ from bench.function.strategies import CONTROL, get
 
 # Between an invocation's being sent and the moment for which all wait: an invocation that comes late would
 # be given to an environment that is through already.
-LEAD_S, LEAD_PER_ENVIRONMENT_S = 0.3, 0.025
+LEAD_S, LEAD_PER_ENVIRONMENT_S = 0.2, 0.02
 
 FEWEST_CONNECTIONS = 10  # the least that MariaDB takes for max_connections
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bench.analysis.load import CannotLoad
-from bench.analysis.report import Report, write_report
+from bench.analysis.page import Report
+from bench.analysis.report import write_report
 from tests.analysis.edit import edit_header, edit_rows, small_campaign
 
 
