@@ -25,7 +25,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from bench.lab.ports import LOOPBACK
 from bench.lab.process import Child
@@ -187,13 +186,6 @@ class Relay:
         """Where clients connect."""
         host, port = self._listener.getsockname()
         return host, port
-
-    def close(self) -> None:
-        """Drop everything."""
-        for key in list(self._selector.get_map().values()):
-            cast(socket.socket, key.fileobj).close()
-        self._ring.close()
-        self._selector.close()
 
     def watch(self, sock: socket.socket, events: int, ready: Callable[[int], object]) -> None:
         """Call `ready` when one of the events comes; none: no longer."""
