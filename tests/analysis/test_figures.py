@@ -127,6 +127,33 @@ def test_matrix_shows_every_cell_with_its_count(tmp_path: Path) -> None:
     assert sorted(texts) == ["0/2", "0/2", "2/2\n2013", "2/2\n2013"]
 
 
+def test_matrix_of_many_settings_has_a_panel_for_each_driver(tmp_path: Path) -> None:
+    made = [
+        small_campaign(
+            tmp_path / f"{driver}-{failure}",
+            campaign=f"{driver}-{failure}",
+            driver=driver,
+            failure=failure,
+            strategies=("queuepool", "pre_ping") if driver == "pymysql" else ("queuepool",),
+        )
+        for driver in ("pymysql", "asyncmy", "mysqlclient")
+        for failure in ("idle_close", "idle_reset", "wait_timeout")
+    ]
+    figure = matrix(split(load(made)))
+    assert figure is not None
+    texts = {axis.get_title(loc="left"): [text.get_text() for text in axis.texts] for axis in figure.axes}
+    assert sorted(texts) == ["asyncmy", "mysqlclient", "pymysql"]
+    assert texts["pymysql"] == ["", "2/2"] * 3
+    assert texts["asyncmy"] == ["-", "2/2"] * 3
+
+
+def test_matrix_of_trouble_without_a_gap_beyond_the_timeout_takes_the_gaps_there_are(tmp_path: Path) -> None:
+    made = [small_campaign(tmp_path / name, campaign=name, failure=name, gaps=(0.5,)) for name in ("a", "b")]
+    figure = matrix(split(load(made)))
+    assert figure is not None
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0/2"] * 4
+
+
 def test_svg_leaves_colours_of_text_to_the_page(setting: Setting) -> None:
     svg = to_svg(drawn(CHARTS[1], setting), "cliff")
     assert "var(--ink)" in svg

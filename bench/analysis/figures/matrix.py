@@ -8,46 +8,79 @@ from matplotlib.figure import Figure
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting, varying
-from bench.analysis.style import BLUE, GRID, INK, RED, WIDTH_IN, styled
+from bench.analysis.style import BLUE, GRID, INK, MUTED, RED, WIDTH_IN, styled
 from bench.function.record import Outcome
 
-COLUMN_IN = 0.62  # wide enough for a count and a code
+_WIDE = 8  # settings that fit side by side; more get a panel for each value of the first fact
+_ROW_IN = {True: 0.2, False: 0.3}  # height of a strategy, by whether cells are compact
 
 
 @styled
 def matrix(settings: Sequence[Setting]) -> Figure | None:
-    """Lost first requests, a column for each setting; None if there is but one.
+    """Lost first requests after gaps, a column for each setting; None if there is only one.
 
-    After gaps beyond the timeout; where a setting has none, after those there are: its failure needs no gap.
+    Of gaps beyond the timeout where there are any, else, as with trouble at the moment of a request, of all.
     """
     if len(settings) < 2:
         return None
-    labels = list(dict.fromkeys(label for setting in settings for label in setting.strategies))[::-1]
-    size = (max(WIDTH_IN, 2 + COLUMN_IN * len(settings)), 1.5 + 0.36 * len(labels))
-    figure = Figure(figsize=size, layout="constrained")
-    axis = figure.subplots()
-    for column, setting in enumerate(settings):
-        rows = setting.select(["label", "lost", "outcome", "error_code", "gap_seen"], Kind.FIRST_AFTER_GAP)
-        beyond = rows[rows["gap_seen"] > 1]
-        for label, group in (rows if beyond.empty else beyond).groupby("label", observed=True):
-            if label in labels:
-                _cell(axis, column, labels.index(str(label)), group)
     names = varying(settings)
-    heads = ["\n".join(str(setting.facts[name]) for name in names) for setting in settings]
-    axis.set_xticks(range(len(settings)), heads, rotation=0 if len(settings) < 7 else 60)
-    axis.set_yticks(range(len(labels)), labels)
-    axis.set(xlim=(-0.5, len(settings) - 0.5), ylim=(-0.5, len(labels) - 0.5))
-    axis.grid(visible=False)
-    axis.xaxis.tick_top()
-    axis.set_xlabel(f"{', '.join(names)}   (lost of sent, with the error's code; fewer is better)")
+    compact = len(settings) > _WIDE and len(names) > 1
+    groups = _grouped(settings, names[0]) if compact else {"": list(settings)}
+    own = names[1:] if compact else names
+    labels = list(dict.fromkeys(label for setting in settings for label in setting.strategies))[::-1]
+    columns = min(3, len(groups))
+    lines = -(-len(groups) // columns)
+    figure = Figure(
+        figsize=(WIDTH_IN, lines * (1.3 + _ROW_IN[compact] * len(labels)) + 0.3), layout="constrained"
+    )
+    axes = figure.subplots(lines, columns, squeeze=False, sharey=True).flatten()
+    for axis in axes[len(groups) :]:
+        axis.set_axis_off()
+    for axis, (title, members) in zip(axes, groups.items(), strict=False):
+        for column, setting in enumerate(members):
+            _column(axis, column, setting, labels, compact=compact)
+        heads = ["\n".join(str(setting.facts[name]) for name in own) for setting in members]
+        slanted = {"rotation": 38, "ha": "left", "rotation_mode": "anchor"} if compact else {}
+        axis.set_xticks(range(len(members)), heads, **slanted)
+        axis.set_yticks(range(len(labels)), labels)
+        axis.set(xlim=(-0.5, len(members) - 0.5), ylim=(-0.5, len(labels) - 0.5))
+        axis.grid(visible=False)
+        axis.xaxis.tick_top()
+        axis.tick_params(length=0)
+        axis.set_title(title)
+    empty = "empty: none; - : not measured; " if compact else ""
+    figure.supxlabel(f"{', '.join(own)}   (lost of sent; {empty}fewer is better)")
     return figure
 
 
-def _cell(axis: Axes, column: int, place: int, rows: pd.DataFrame) -> None:
+def _grouped(settings: Sequence[Setting], name: str) -> dict[str, list[Setting]]:
+    groups: dict[str, list[Setting]] = {}
+    for setting in settings:
+        groups.setdefault(str(setting.facts[name]), []).append(setting)
+    return groups
+
+
+def _column(axis: Axes, column: int, setting: Setting, labels: Sequence[str], *, compact: bool) -> None:
+    rows = setting.select(["label", "lost", "outcome", "error_code", "gap_seen"], Kind.FIRST_AFTER_GAP)
+    beyond = rows["gap_seen"] > 1
+    parts = dict(iter((rows[beyond] if beyond.any() else rows).groupby("label", observed=True)))
+    for place, label in enumerate(labels):
+        if label in parts:
+            _cell(axis, column, place, parts[label], compact=compact)
+        else:
+            axis.text(column, place, "-", ha="center", va="center", color=MUTED)
+
+
+def _cell(axis: Axes, column: int, place: int, rows: pd.DataFrame, *, compact: bool) -> None:
     lost, hung = rows[rows["lost"]], bool((rows["outcome"] == Outcome.HANG).any())
     color, share = BLUE if hung else RED, len(lost) / len(rows)
-    axis.barh(place, 1, 1, column - 0.5, color=color, alpha=0.7 * share, edgecolor=GRID)
-    codes = [f"{code:.0f}" for code in sorted(lost["error_code"].dropna().unique())]
-    text = "\n".join([f"{len(lost)}/{len(rows)}", *(["hang"] if hung else []), ", ".join(codes)]).strip()
+    axis.barh(place, 1, 1, column - 0.5, color=color, alpha=0.7 * share, edgecolor=GRID, linewidth=0.6)
+    counted = "" if compact and lost.empty else f"{len(lost)}/{len(rows)}"
+    codes = [] if compact else [f"{code:.0f}" for code in sorted(lost["error_code"].dropna().unique())]
+    words = [*(["hang"] if hung else []), ", ".join(codes)]
+    text = " ".join([counted, *words]) if compact else "\n".join([counted, *words])
     weight = "bold" if len(lost) else "normal"
-    axis.text(column, place, text, ha="center", va="center", fontsize=7, color=INK, fontweight=weight)
+    size = 5.5 if compact else 7
+    axis.text(
+        column, place, text.strip(), ha="center", va="center", fontsize=size, color=INK, fontweight=weight
+    )
