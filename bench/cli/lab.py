@@ -1,21 +1,21 @@
 """`poolbench lab`: the stand-in by itself, for your own clients and experiments."""
 
-import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from bench.cli.options import SERVER_VARIABLE, server_option
+from bench.cli.state import read_state, remove_state, state_path, write_state
 from bench.cli.target import make_functions
-from bench.lab.cache import cache_directory
 from bench.lab.libraries import install_mysqlclient
 from bench.lab.mysql import install_mysql
 from bench.lab.proxy import ProxySettings
@@ -39,7 +39,7 @@ def lab() -> None:
 def lab_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that `up` and `exec` share."""
     for option in (
-        click.option("--server", help="MySQL server: a URL, docker, mysqld, mariadbd or apt."),
+        server_option("MySQL server: a URL, docker, mysqld, mariadbd or apt."),
         click.option(
             "--idle-client-timeout", type=float, default=60, show_default=True, help="Of the proxy, seconds."
         ),
@@ -53,19 +53,27 @@ def lab_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @lab_options
 def up(server: str | None, idle_client_timeout: float, lanes: int) -> None:
     """Start the lab in the background."""
-    if _state():
+    if read_state():
         raise click.ClickException("the lab is up; `poolbench lab down` stops it")
-    path = _state_path()
+    ProxySettings(idle_client_timeout=idle_client_timeout)  # a mistake is told here, not in a log
+    path = state_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     log = path.with_suffix(".log")
     command = [sys.executable, "-m", "bench", "lab", "serve", "--lanes", str(lanes)]
-    command += ["--idle-client-timeout", str(idle_client_timeout), *(["--server", server] if server else [])]
+    command += ["--idle-client-timeout", str(idle_client_timeout)]
+    # Not on the command line, which everybody can read: it may be a URL with a password.
+    environment = {**os.environ, **({SERVER_VARIABLE: server} if server else {})}
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+            env=environment,
         )
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not _state():
+    while not read_state():
         if process.poll() is not None or time.monotonic() > deadline:
             raise click.ClickException(f"the lab did not start:\n{log.read_text(errors='replace')}")
         time.sleep(0.05)
@@ -77,26 +85,22 @@ def up(server: str | None, idle_client_timeout: float, lanes: int) -> None:
 @lab_options
 def serve(server: str | None, idle_client_timeout: float, lanes: int) -> None:
     """Run the lab in the foreground and keep its state file, until a signal comes."""
-    path = _state_path()
     with _stack(server, idle_client_timeout, lanes) as stack:
-        partial = path.with_suffix(".partial")
-        partial.touch(mode=0o600)  # the variables hold passwords
-        partial.write_text(json.dumps({"pid": os.getpid(), "variables": stack.environment()}))
-        partial.replace(path)
+        write_state(stack.environment())
         try:
             signal.pause()
         finally:
-            path.unlink(missing_ok=True)
+            remove_state()
 
 
 @lab.command()
 def down() -> None:
     """Stop the lab."""
-    state = _state()
+    state = read_state()
     if state is None:
         raise click.ClickException("the lab is not up")
-    os.kill(state["pid"], signal.SIGTERM)
-    while _state():
+    os.kill(state.pid, signal.SIGTERM)
+    while read_state():
         time.sleep(0.05)
     click.echo("the lab is down")
 
@@ -104,21 +108,29 @@ def down() -> None:
 @lab.command(name="env")
 def print_variables() -> None:
     """Print the lab's variables as shell commands: eval "$(poolbench lab env)"."""
-    state = _state()
+    state = read_state()
     if state is None:
         raise click.ClickException("the lab is not up; `poolbench lab up` starts it")
-    for name, value in state["variables"].items():
+    for name, value in state.variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
 @lab.command(name="exec", context_settings={"ignore_unknown_options": True})
 @lab_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def execute(server: str | None, idle_client_timeout: float, lanes: int, command: tuple[str, ...]) -> None:
+@click.pass_context
+def execute(
+    context: click.Context,
+    server: str | None,
+    idle_client_timeout: float,
+    lanes: int,
+    command: tuple[str, ...],
+) -> None:
     """Run COMMAND with the lab's variables: of the lab that is up, else of one for this command alone."""
-    state = _state()
+    state = read_state()
     if state:
-        sys.exit(_run(command, state["variables"]))
+        _refuse_options(context)
+        sys.exit(_run(command, state.variables))
     with _stack(server, idle_client_timeout, lanes) as stack:
         code = _run(command, stack.environment())
     sys.exit(code)
@@ -137,7 +149,16 @@ def install_mysqlclient_command() -> None:
     click.echo(f"mysqlclient is there: {install_mysqlclient()}")
 
 
-def _run(command: tuple[str, ...], variables: dict[str, str]) -> int:
+def _refuse_options(context: click.Context) -> None:
+    for name in ("server", "idle_client_timeout", "lanes"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} is for a lab of this command's own, but one is up: "
+                "`poolbench lab down` first, or leave it out"
+            )
+
+
+def _run(command: tuple[str, ...], variables: Mapping[str, str]) -> int:
     try:
         return subprocess.run(command, env={**os.environ, **variables}, check=False).returncode
     except OSError as error:
@@ -151,17 +172,3 @@ def _stack(server: str | None, idle_client_timeout: float, lanes: int) -> Abstra
         server=server,
         say=lambda text: click.echo(text, err=True),
     )
-
-
-def _state_path() -> Path:
-    """One lab for each user, unless POOLBENCH_LAB_STATE names another file."""
-    return Path(os.environ.get("POOLBENCH_LAB_STATE") or cache_directory() / "lab.json")
-
-
-def _state() -> dict[str, Any] | None:
-    """What `up` left, if the process it tells of is alive."""
-    with suppress(OSError, ValueError):
-        state: dict[str, Any] = json.loads(_state_path().read_text())
-        os.kill(state["pid"], 0)
-        return state
-    return None

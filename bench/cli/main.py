@@ -1,6 +1,7 @@
 """`poolbench`, its verbs and its exit codes."""
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -59,13 +60,15 @@ def poolbench() -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a campaign the way Ctrl-C does: cleaned up and resumable."""
+    """SIGTERM, and a terminal that is closed, end a campaign as Ctrl-C does: cleaned up and resumable."""
     raise KeyboardInterrupt
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; exit 0, 1 for a failure, 2 for a usage error, 130 for an interruption."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _interrupt)
     try:
         code = poolbench.main(argv, prog_name="poolbench", standalone_mode=False)
     except click.ClickException as error:
@@ -73,6 +76,10 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _fail(INTERRUPTED, "interrupted")
+    except (
+        OSError
+    ) as error:  # a file, a pipe: named by the system, and nothing that a traceback would explain
+        _fail_output(error)
     except Exception as error:
         code = _code_of(error)
         if code is None:  # a bug, which is to be seen whole
@@ -88,6 +95,15 @@ def _code_of(error: Exception) -> int | None:
     if isinstance(error, WRONG_INPUT):
         return USAGE
     return FAILED if isinstance(error, EXPECTED) else None
+
+
+def _fail_output(error: OSError) -> None:
+    """Say what cannot be read or written; nothing, if whoever read the output has gone."""
+    # What is still to be written to it would fail again when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        sys.exit(FAILED)
+    _fail(FAILED, f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def _fail(code: int, message: str) -> None:

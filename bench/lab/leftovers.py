@@ -5,9 +5,12 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.lab.platform import started_at
 
 PREFIX = "poolbench-lab-"
 _OWNER = "owner"
@@ -31,35 +34,53 @@ class Leftover:
 @contextlib.contextmanager
 def work_directory() -> Iterator[Path]:
     """A directory for one lab, private to the user, marked with its owner and removed at the end."""
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        (folder / _OWNER).write_text(f"{os.getpid()} {_started(os.getpid())}")
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    try:
+        (folder / _OWNER).write_text(f"{os.getpid()} {started_at(os.getpid())}")
         yield folder
+    finally:
+        with _undisturbed():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no second Ctrl-C in: it would leave half a directory behind."""
+    if threading.current_thread() is not threading.main_thread():  # which gets none
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def find_leftovers() -> list[Leftover]:
-    """Directories of labs that nobody owns any more."""
-    folders = sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
-    return [Leftover(folder, tuple(_working_in(folder))) for folder in folders if not _owned(folder)]
+    """Directories of this user's labs that nobody runs any more."""
+    return [Leftover(folder, tuple(_working_in(folder))) for folder in _folders() if owner(folder) is None]
 
 
-def _owned(folder: Path) -> bool:
+def running_labs() -> list[int]:
+    """Process ids of those who run labs of this user on this machine."""
+    return [pid for pid in map(owner, _folders()) if pid is not None]
+
+
+def owner(folder: Path) -> int | None:
+    """Who runs a lab in this directory; None if they have gone."""
     try:
         pid, started = (folder / _OWNER).read_text().split()
     except (OSError, ValueError):
-        return False
-    return _started(int(pid)) == started != ""
+        return None
+    return int(pid) if started_at(int(pid)) == started != "" else None
 
 
-def _started(pid: int) -> str:
-    """When a process started, which tells it from a later one with the same number; empty if it is gone.
-
-    Field 22 of /proc/PID/stat (proc(5)), counted from behind the command's name, which may hold spaces.
-    """
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
+def _folders() -> Iterator[Path]:
+    for folder in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
+        with contextlib.suppress(FileNotFoundError):  # a lab that ends just now
+            if folder.stat().st_uid == os.geteuid():
+                yield folder
 
 
 def _working_in(folder: Path) -> Iterator[int]:

@@ -55,6 +55,18 @@ def exit_descriptor(pid: int) -> int | None:
     return os.pidfd_open(pid) if IS_LINUX else None
 
 
+def started_at(pid: int) -> str:
+    """When a process started, which tells it from a later one with the same number.
+
+    Empty if it is gone, and off Linux. Field 22 of /proc/PID/stat (proc(5)), in clock ticks since boot,
+    counted from behind the command's name, which may hold spaces.
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
 def peak_memory_mb(pid: int) -> int | None:
     """Peak resident memory of a process (VmHWM of proc(5)), rounded up; None if it has gone, or off Linux."""
     try:

@@ -89,11 +89,13 @@ class Child:
 
     def stop(self, grace_s: float = 5.0) -> None:
         """SIGTERM, then SIGKILL for the whole group after `grace_s`; returns when it is gone."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(grace_s)
-        self.kill()
+        try:
+            if self._process.poll() is None:
+                self._process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(grace_s)
+        finally:  # a second Ctrl-C takes the patience, not the end
+            self.kill()
 
     def kill(self) -> None:
         """SIGKILL for the whole group; returns when the child is reaped."""
