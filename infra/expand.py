@@ -34,7 +34,7 @@ def expand(text: str) -> dict[str, Any]:
 
 
 def permissions(kind: str) -> dict[str, list[str]]:
-    """Actions that CloudFormation takes on somebody's behalf for a resource type, as its provider declares."""
+    """Actions that CloudFormation needs for a resource type, as the type's provider declares them."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
     handlers = schema.get("handlers", {})
     return {name: sorted(handlers[name].get("permissions", [])) for name in HANDLERS if name in handlers}

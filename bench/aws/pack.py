@@ -54,15 +54,14 @@ def make_bundle(path: Path = DEFAULT, runtime: Runtime = HERE, modules: Sequence
         CannotBundle: see its message.
 
     """
-    interpreter = runtime.interpreter()
+    interpreter, own = runtime.interpreter(), [_source_of(module) for module in modules]
     with tempfile.TemporaryDirectory() as name:
         root = Path(name) / "root"
         _install(runtime, root)
         _prune(root)
         for file in imported_by(_HANDLERS):
             _copy(file, root / file.relative_to(PACKAGE.parent))
-        for module in modules:
-            source = _source_of(module)
+        for source in own:
             _copy(source, root / source.name)
         shutil.copyfile(INFRA / "roots.pem", root / "roots.pem")
         _compile(interpreter, root)

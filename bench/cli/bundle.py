@@ -1,6 +1,7 @@
 """`poolbench bundle`: the function's deployment package; and the lab's way to run the very same."""
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +50,7 @@ def bundle(out: Path, python: str, architecture: str, own: tuple[str, ...]) -> N
     """Make the zip that is deployed: functions and what they import, compiled, the same bytes each time."""
     from bench.aws.pack import make_bundle  # noqa: PLC0415 (campaigns need only what is above)
 
+    sys.path.insert(0, str(Path.cwd()))  # as for campaigns
     made = make_bundle(out, Runtime(python, architecture), [name.partition(":")[0] for name in own])
     click.echo(f"{made.path}: {made.megabytes:.2f} MB, sha256 {made.sha256}")
     click.echo(f"for the parameters PythonVersion={python} Architecture={architecture}")

@@ -73,7 +73,19 @@ def deployer(templates: list[Expanded]) -> Expanded:
     return templates[1]
 
 
+OWN_ENGINES = """
+from sqlalchemy import URL, Engine, NullPool, create_engine
+
+def make(url: URL) -> Engine:
+    return create_engine(url, poolclass=NullPool)
+"""
+
+
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A bundle for this Python and machine."""
-    return make_bundle(tmp_path_factory.mktemp("bundle") / "bundle.zip")
+    """A bundle for this Python and machine, with a module of somebody's own."""
+    folder = tmp_path_factory.mktemp("bundle")
+    (folder / "own_engines.py").write_text(OWN_ENGINES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        return make_bundle(folder / "bundle.zip", modules=["own_engines"])

@@ -1,0 +1,161 @@
+"""The deployed bundle: the same bytes each time, complete, lean, and run by the lab as it is."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from bench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
+from bench.aws.pack import INFRA, PACKAGE, imported_by, make_bundle
+from tests.infra.conftest import OWN_ENGINES
+from tests.users import User
+
+pytestmark = pytest.mark.slow
+
+ISOLATED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import bench.aws.conductor, bench.function.handler, bench.function.sampler
+import boto3, sqlalchemy.orm
+from sqlalchemy.util import has_compiled_ext
+for service in ("lambda", "s3", "secretsmanager"):
+    boto3.client(service)
+sqlalchemy.create_engine("mysql+pymysql://"), sqlalchemy.create_engine("sqlite://").connect()
+assert has_compiled_ext()
+assert bench.function.handler.CONFIG.tls.context.cert_store_stats()["x509_ca"] > 30
+print(bench.function.handler.handler.__code__.co_filename)
+"""
+
+
+@pytest.fixture(scope="module")
+def unpacked(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("task")
+    bundle.unpack(root)
+    return root
+
+
+def test_the_same_inputs_give_the_same_bytes(bundle: Bundle, user: User) -> None:
+    (user.folder / "own_engines.py").write_text(OWN_ENGINES)
+    code, output = user.run("bundle", "--strategy", "own_engines:make")
+    assert code == 0, output
+    assert f"build/bundle.zip: {bundle.megabytes:.2f} MB, sha256 {bundle.sha256}" in output
+    assert f"PythonVersion={HERE.python} Architecture={HERE.architecture}" in output
+
+
+def test_everything_is_there_with_nothing_but_the_bundle_on_the_path(unpacked: Path, tmp_path: Path) -> None:
+    secret = {"username": "u", "password": "p", "dbname": "d"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ISOLATED, unpacked],
+        env={
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "POOLBENCH_SECRET": json.dumps(secret),
+            "POOLBENCH_TLS_CA": str(unpacked / "roots.pem"),
+            "PATH": os.defpath,
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "/var/task/bench/function/handler.py"
+
+
+def test_it_holds_bytecode_of_what_the_functions_import_and_is_small(bundle: Bundle) -> None:
+    with zipfile.ZipFile(bundle.path) as archive:
+        entries = archive.infolist()
+    names = [entry.filename for entry in entries]
+    assert bundle.megabytes <= 7
+    assert {(entry.date_time[0], entry.external_attr >> 16) for entry in entries} == {(1980, 0o100644)}
+    assert [name for name in names if name.endswith(".py")] == []
+    packages = {name.partition("/")[0] for name in names if "/" in name}
+    assert not packages & {"moto", "pyarrow", "pandas", "flask", "awslambdaric", "bin"}
+    parts = {name.split("/")[1] for name in names if name.startswith("bench/")}
+    assert parts == {"__init__.pyc", "store.pyc", "function", "campaign", "aws"}
+    assert {"bench/campaign/sync.pyc", "bench/aws/pack.pyc"}.isdisjoint(names)
+
+
+def test_the_function_brings_nothing_of_the_campaign_with_it() -> None:
+    files = imported_by(["bench.function.handler", "bench.function.sampler"])
+    assert {file.parent.name for file in files} <= {"bench", "function", "strategies"}
+
+
+def test_it_is_made_for_another_processor(tmp_path: Path) -> None:
+    other = "x86_64" if HERE.architecture == "arm64" else "arm64"
+    made = make_bundle(tmp_path / "other.zip", Runtime(HERE.python, other))
+    with pytest.raises(CannotBundle, match=rf"is for Python {HERE.python} on {other}, and this is"):
+        made.unpack(tmp_path)
+    machine = {"arm64": "aarch64", "x86_64": "x86_64"}[other]
+    with zipfile.ZipFile(made.path) as archive:
+        libraries = [name for name in archive.namelist() if name.endswith(".so")]
+    assert libraries
+    assert all(machine in name for name in libraries)
+
+
+@pytest.mark.parametrize(
+    ("python", "message"),
+    [("3.9", "Lambda runs 3.11, "), ("3.14", r"no python3.14 on PATH to compile with: install it")],
+)
+def test_a_python_that_lambda_or_this_machine_lacks_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, python: str, message: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CannotBundle, match=message):
+        make_bundle(tmp_path / "bundle.zip", Runtime(python, HERE.architecture))
+
+
+def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plain.zip").write_bytes(b"PK")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("lambda_function.py", "")
+    for name in ("plain.zip", "other.zip", "none.zip"):
+        with pytest.raises(CannotBundle, match=rf"{name} is not a bundle .*`poolbench bundle`"):
+            Bundle.open(tmp_path / name)
+
+
+def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotBundle, match="module 'nobodys' is not importable from here"):
+        make_bundle(tmp_path / "bundle.zip", modules=["nobodys.engines"])
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # Starfield's
+def test_the_roots_are_whole_valid_and_what_their_comments_say() -> None:
+    text = (INFRA / "roots.pem").read_text()
+    roots = x509.load_pem_x509_certificates(text.encode())
+    for root in roots:
+        root.verify_directly_issued_by(root)
+        assert root.fingerprint(hashes.SHA256()).hex() in text
+        assert root.not_valid_after_utc.year >= 2037
+        assert root.extensions.get_extension_for_class(x509.BasicConstraints).critical
+    names = [root.subject.rfc4514_string() for root in roots]
+    assert any("Amazon Root CA 1" in name for name in names)
+    assert any("Amazon RDS us-east-1 Root CA RSA2048 G1" in name for name in names)
+
+
+def test_the_lab_runs_a_campaign_from_the_very_bundle(bundle: Bundle, user: User) -> None:
+    """The own engine's module is in the bundle; no path of the functions leads to the current directory."""
+    (user.folder / "own_engines.py").write_text(OWN_ENGINES)
+    arguments = ("--bundle", str(bundle.path), "--strategy", "own_engines:make")
+    code, output = user.run("campaign", "smoke", *arguments)
+    assert code == 0, output
+    (header,) = (user.folder / "runs").glob("smoke-*/header.json")
+    assert json.loads(header.read_text())["target"]["bundle"] == bundle.sha256
+    assert {row["outcome"] for row in user.rows(label="own_engines:make")} == {"ok"}
+    lost = user.rows(label="queuepool", gap_ratio=1.5, role="measure", request=0)
+    assert {row["error_code"] for row in lost} == {2013}
+
+
+def test_a_campaign_that_chooses_libraries_does_not_run_from_a_bundle(bundle: Bundle, user: User) -> None:
+    text = (PACKAGE / "campaign" / "files" / "smoke.toml").read_text()
+    (user.folder / "other.toml").write_text('sqlalchemy = "2.0"\n' + text)
+    code, output = user.run("campaign", "other.toml", "--bundle", str(bundle.path))
+    assert (code, output.splitlines()[-1]) == (
+        2,
+        "poolbench: --bundle: factors.drivers and sqlalchemy choose libraries; the bundle has its own",
+    )
