@@ -63,6 +63,7 @@ class Metrics:
             "ClientConnectionsSetupFailedAuth": self.failed_auth,
             "ClientConnectionsClosed": dict(self.clients_closed),
             "DatabaseConnectionRequests": self.database_requests,
+            "DatabaseConnectionRequestsWithTLS": 0,  # the way to the database is a loopback, or as short
             "DatabaseConnectionsSetupSucceeded": self.database_set_up,
             "DatabaseConnectionsSetupFailed": self.database_set_up_failed,
             "ClientCommands": self.commands,  # as SessionPins, not one of CloudWatch's

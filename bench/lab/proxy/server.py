@@ -58,6 +58,7 @@ class Proxy:
             for name, listener in config.listeners.items()
         }
         self.series = Series(self.metrics)
+        self._database_answers = True
         self._programs: dict[str, int] = {}
 
     async def open(self) -> None:
@@ -95,14 +96,16 @@ class Proxy:
         loop, context = asyncio.get_running_loop(), self.context
         context.metrics.database_requests += 1
         try:
-            if Failure.SERVER_RESTART in {listener.failure for listener in self.listeners.values()}:
+            if Failure.SERVER_RESTART in self._failures():
                 raise DatabaseUnavailable("as the failure has it")
             password = context.accounts[identity.user]
             raw, thread_id = await loop.run_in_executor(None, log_in, self._backend, identity, password)
             connection = await self._adopt(raw, identity)
-        except (DatabaseRefused, DatabaseUnavailable):
+        except (DatabaseRefused, DatabaseUnavailable) as failure:
             context.metrics.database_set_up_failed += 1
+            self._database_answers = isinstance(failure, DatabaseRefused)
             raise
+        self._database_answers = True
         connection.thread_id = thread_id
         context.metrics.database_set_up += 1
         context.events.add(Kind.OPEN_DATABASE, database=thread_id)
@@ -146,6 +149,7 @@ class Proxy:
             "DatabaseConnectionsCurrentlyInTransaction": sum(each.in_transaction for each in sessions),
             "DatabaseConnectionsCurrentlySessionPinned": sum(bool(each.pinned) for each in sessions),
             "MaxDatabaseConnectionsAllowed": context.pool.capacity,
+            "AvailabilityPercentage": 100 * self._database_answers,
         }
 
     def clients(self) -> list[dict[str, Any]]:
@@ -169,10 +173,12 @@ class Proxy:
         """
         await self.listeners[listener].fail(failure)
         self.context.events.add(Kind.FAILURE, detail=f"{listener}: {failure}")
-        failures = {each.failure for each in self.listeners.values()}
-        self.context.pool.exhaust(on=Failure.BORROW_EXHAUSTION in failures)
+        self.context.pool.exhaust(on=Failure.BORROW_EXHAUSTION in self._failures())
         if failure is Failure.SERVER_RESTART:
             self.context.pool.close_all()
+
+    def _failures(self) -> set[Failure]:
+        return {listener.failure for listener in self.listeners.values()}
 
 
 def _capacity(facts: Facts, settings: ProxySettings) -> int:

@@ -3,13 +3,15 @@
 import itertools
 import json
 import socket
+import threading
 import time
 from urllib.parse import urlsplit
 
+import pymysql
 import pytest
 
 from bench.lab.process import ChildFailed
-from bench.lab.proxy import Backend, ControlFailed, ProxySettings, RunningProxy, running_proxy
+from bench.lab.proxy import Backend, ControlFailed, Failure, ProxySettings, RunningProxy, running_proxy
 from bench.lab.proxy.events import CAPACITY, EventLog, Kind
 from tests.lab.proxy.conftest import USER, Database, Start, eventually, rows, value
 
@@ -107,6 +109,68 @@ def test_commands_are_counted_by_connection_and_kept_after_its_end(database: Dat
     (seen,) = [each for each in proxy.clients() if each["id"] == number]
     assert seen["commands"] == {"COM_QUERY": 2, "COM_PING": 3, "COM_QUIT": 1}  # one query is SET NAMES
     assert (seen["user"], seen["ended_because"]) == (USER, "client left")
+
+
+CLOUDWATCH = {
+    "AvailabilityPercentage",
+    "ClientConnections",
+    "ClientConnectionsClosed",
+    "ClientConnectionsNoTLS",
+    "ClientConnectionsReceived",
+    "ClientConnectionsSetupFailedAuth",
+    "ClientConnectionsSetupSucceeded",
+    "ClientConnectionsTLS",
+    "DatabaseConnectionRequests",
+    "DatabaseConnectionRequestsWithTLS",
+    "DatabaseConnections",
+    "DatabaseConnectionsBorrowLatency",
+    "DatabaseConnectionsCurrentlyBorrowed",
+    "DatabaseConnectionsCurrentlyInTransaction",
+    "DatabaseConnectionsCurrentlySessionPinned",
+    "DatabaseConnectionsSetupFailed",
+    "DatabaseConnectionsSetupSucceeded",
+    "MaxDatabaseConnectionsAllowed",
+    "QueryDatabaseResponseLatency",
+    "QueryRequests",
+    "QueryRequestsNoTLS",
+    "QueryRequestsTLS",
+    "QueryResponseLatency",
+}
+
+
+def test_metrics_are_those_that_cloudwatch_has_of_an_rds_proxy(proxy: RunningProxy) -> None:
+    assert set(proxy.metrics()) == CLOUDWATCH | {"ClientCommands", "SessionPins"}
+
+
+def test_the_borrow_latency_is_what_clients_wait_for_a_database_connection(
+    database: Database, start: Start
+) -> None:
+    proxy = start()
+    client = database.connect(proxy.port)
+    before = proxy.metrics()["DatabaseConnectionsBorrowLatency"]
+    proxy.fail(Failure.BORROW_EXHAUSTION)
+    thread = threading.Thread(target=lambda: rows(client, "SELECT 1"))
+    thread.start()
+    eventually(lambda: proxy.clients()[0]["commands"]["COM_QUERY"] == 2)
+    time.sleep(0.2)
+    proxy.fail(Failure.IDLE_CLOSE)
+    thread.join()
+    after = proxy.metrics()["DatabaseConnectionsBorrowLatency"]
+    assert after["count"] - before["count"] == 1
+    assert after["sum"] - before["sum"] > 200_000  # microseconds
+
+
+def test_the_database_is_available_until_it_does_not_answer(database: Database, start: Start) -> None:
+    proxy = start(connection_borrow_timeout=0.1)
+    client = database.connect(proxy.port)
+    assert proxy.metrics()["AvailabilityPercentage"] == 100
+    proxy.fail(Failure.SERVER_RESTART)
+    with pytest.raises(pymysql.OperationalError, match="9501"):
+        rows(client, "SELECT 1")
+    assert proxy.metrics()["AvailabilityPercentage"] == 0
+    proxy.fail(Failure.IDLE_CLOSE)
+    assert rows(client, "SELECT 1") == ((1,),)
+    assert proxy.metrics()["AvailabilityPercentage"] == 100
 
 
 def test_counters_add_up(database: Database, start: Start) -> None:

@@ -206,11 +206,13 @@ def test_load_data_local_is_refused_by_the_server_and_asks_for_no_file(
     assert rows(client, "SELECT 1") == ((1,),)
 
 
-def test_many_idle_clients_cost_little_each(database: Database, start: Start) -> None:
+@pytest.mark.slow
+def test_two_thousand_idle_clients_cost_little_each(database: Database, start: Start) -> None:
     proxy = start()
     first = database.connect(proxy.port)
     before = memory(proxy)
-    clients = [database.connect(proxy.port) for _ in range(500)]
+    clients = [database.connect(proxy.port) for _ in range(2000)]
+    assert proxy.metrics()["ClientConnectionsNoTLS"] == 2001
     assert proxy.metrics()["DatabaseConnections"] == 1
     assert (memory(proxy) - before) / len(clients) < 16 * 1024
     assert rows(first, "SELECT 1") == ((1,),)
