@@ -1,8 +1,7 @@
 """The page of a campaign about concurrency."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
@@ -14,9 +13,8 @@ from bench.analysis.cautions import cautions
 from bench.analysis.errors import Error, errors
 from bench.analysis.figures.concurrency import burst_latency, concurrency, leak
 from bench.analysis.load import Dataset
-from bench.analysis.page import PAGE, SUMMARY, Pictures, Report, template, told_provenance
+from bench.analysis.page import PAGE, Pictures, Report, template, told_provenance
 from bench.analysis.settings import split, twin_of
-from bench.analysis.summary import plain
 from bench.function.strategies import CONTROL, REFERENCE
 
 
@@ -40,13 +38,10 @@ class Picture:
 
 
 def write_burst_report(dataset: Dataset, out: Path) -> Report:
-    """Write `report.html`, `summary.json` and `figures/*.png` of bursts."""
+    """Write `report.html` and `figures/*.png` of bursts."""
     rows = burst_table(dataset)
     pictures = Pictures(out / "figures")
     shown = tuple(_pictures(dataset, rows, pictures))
-    campaigns = [header.campaign for header in dataset.headers]
-    summary = {"campaigns": campaigns, "bursts": [plain(asdict(row)) for row in rows]}
-    (out / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     table = render.render(burst_columns.BURSTS, rows)
     page = out / PAGE
     page.write_text(
@@ -145,6 +140,10 @@ def _cannot_say(dataset: Dataset) -> Iterator[str]:
             "environments, proxy and database share: with many at once they measure the wait for a core, and "
             "the lab's proxy, which is not RDS Proxy, before they measure a strategy. Compare counts, not "
             "milliseconds."
+        )
+        yield (
+            "Database connections that the proxy has no use for are closed after "
+            f"{header['target']['proxy']['DatabaseIdleAfter']:.2g} s here, and after minutes by RDS Proxy."
         )
     yield (
         "Requests of one burst are not independent of each other, as the intervals take them to be: a second "

@@ -1,15 +1,17 @@
 """One self-contained page, with its pictures beside it as files."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
 from bench.analysis import columns, render
 from bench.analysis.answer import Answer, answer, cannot_say
 from bench.analysis.burst_report import write_burst_report
-from bench.analysis.bursts import is_burst
+from bench.analysis.bursts import burst_table, is_burst
 from bench.analysis.cautions import cautions
 from bench.analysis.charts import CHARTS, Chart
 from bench.analysis.errors import Error, errors
@@ -17,7 +19,7 @@ from bench.analysis.figures.matrix import matrix
 from bench.analysis.load import Dataset, load
 from bench.analysis.page import PAGE, SUMMARY, Pictures, Report, template, told_provenance
 from bench.analysis.settings import Setting, split, varying
-from bench.analysis.summary import USED, summarise, write_summary
+from bench.analysis.summary import USED, plain, records, summarise
 from bench.analysis.tables import MainRow, main_table
 
 _CHARTED = 4  # settings; where there are more, the page is a matrix with tables
@@ -49,6 +51,8 @@ def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False)
 
     """
     dataset = load(directories, mixed=mixed)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / SUMMARY).write_text(json.dumps(summary_of(dataset), indent=1) + "\n", encoding="utf-8")
     if is_burst(dataset):
         return write_burst_report(dataset, out)
     settings = split(dataset)
@@ -59,15 +63,19 @@ def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False)
         _section(dataset, settings, setting, pictures, f"{number}-" if len(settings) > 1 else "")
         for number, setting in enumerate(settings, 1)
     ]
-    write_summary(
-        out / SUMMARY,
-        [header.campaign for header in dataset.headers],
-        {setting.name: summarise(setting.rows[list(USED)]) for setting in settings},
-    )
     page = out / PAGE
     page.write_text(_page(dataset, sections, overview_svg), encoding="utf-8")
     tables = {section.setting.name: section.main for section in sections}
     return Report(page, tuple(pictures.written), _as_text(tables), tables)
+
+
+def summary_of(dataset: Dataset) -> dict[str, Any]:
+    """What `summary.json` holds: point figures, numbers to six digits, None where there is none."""
+    campaigns = [header.campaign for header in dataset.headers]
+    if is_burst(dataset):
+        return {"campaigns": campaigns, "bursts": [plain(asdict(row)) for row in burst_table(dataset)]}
+    tables = {setting.name: summarise(setting.rows[list(USED)]) for setting in split(dataset)}
+    return {"campaigns": campaigns, "settings": {name: records(table) for name, table in tables.items()}}
 
 
 def _as_text(tables: Mapping[str, Sequence[MainRow]]) -> str:

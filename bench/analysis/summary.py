@@ -1,8 +1,5 @@
 """Point figures of every strategy, gap and kind of request, small enough to keep beside the code."""
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,23 +41,10 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     return found[["n", "lost", *_QUANTILES, "connects", "wire_commands"]]
 
 
-def write_summary(path: Path, campaigns: Sequence[str], tables: dict[str, pd.DataFrame]) -> None:
-    """Write the summaries of all settings as JSON, numbers to six digits.
-
-    Args:
-        path: of the file.
-        campaigns: ids.
-        tables: a summary for each setting, by its name.
-
-    """
-    settings = {name: _records(table) for name, table in tables.items()}
-    content = {"campaigns": list(campaigns), "settings": settings}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    records = table.reset_index().astype({"label": str, "kind": str}).to_dict("records")
-    return [plain(record) for record in records]
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Lines of `summarise`, as JSON holds them."""
+    named = table.reset_index().astype({"label": str, "kind": str}).to_dict("records")
+    return [plain(record) for record in named]
 
 
 def plain(value: Any) -> Any:

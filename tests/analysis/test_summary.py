@@ -6,9 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 
+from bench.analysis.load import Dataset
+from bench.analysis.page import SUMMARY
+from bench.analysis.report import summary_of, write_report
 from bench.analysis.settings import Setting
 from bench.analysis.statistics import quantile
-from bench.analysis.summary import USED, summarise, write_summary
+from bench.analysis.summary import USED, summarise
 from bench.analysis.tables import main_table
 
 
@@ -43,12 +46,14 @@ def test_quantiles_are_those_of_the_statistics_whatever_the_groups(
             assert line[name] == pytest.approx(expected, rel=0, abs=0, nan_ok=True)
 
 
-def test_file_holds_plain_numbers_and_no_nan(setting: Setting, tmp_path: Path) -> None:
-    path = tmp_path / "summary.json"
-    write_summary(path, ["c"], {"one": summarise(setting.rows[list(USED)])})
+def test_file_holds_plain_numbers_and_no_nan(dataset: Dataset, campaign: Path, tmp_path: Path) -> None:
+    write_report([campaign], tmp_path)
+    path = tmp_path / SUMMARY
     content = json.loads(path.read_text(), parse_constant=pytest.fail)
-    assert content["campaigns"] == ["c"]
-    lost = [entry for entry in content["settings"]["one"] if entry["lost"] == entry["n"]]
+    assert content == summary_of(dataset)
+    assert content["campaigns"] == [dataset.headers[0].campaign]
+    (entries,) = content["settings"].values()
+    lost = [entry for entry in entries if entry["lost"] == entry["n"]]
     assert lost
     assert all(entry["p50_s"] is None for entry in lost)
     assert path.stat().st_size < 100_000
