@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Self
 
+from bench.campaign.bounds import check_extent, check_gaps, check_name
 from bench.campaign.burst import Burst, Shape, burst_cells, check_factors, lead_s, shapes, without_threads
 from bench.campaign.cells import Cell, contenders
 from bench.campaign.failures import MODES, RESTARTS_ALL, USUAL
@@ -81,6 +82,7 @@ class Campaign:
 
     def _check_names(self) -> None:
         factors = self.factors
+        check_name(self.name)
         if not factors.strategies:
             raise BadCampaign("factors.strategies is empty: name at least one (see `poolbench strategies`)")
         for label, names, known in (
@@ -137,6 +139,7 @@ class Campaign:
         for key, value in not_negative.items():
             if value < 0:
                 raise BadCampaign(f"{key} is {value}: it must not be negative")
+        check_extent(self.function_timeout_s, self._invocations())
         longest = request.deadline_s * request.requests + LONGEST_PUT_S
         if self.burst:
             longest += 2 * self.burst.think_s * request.requests + lead_s(self.fleet)
@@ -154,8 +157,7 @@ class Campaign:
             raise BadCampaign("factors.environments and factors.threads are of a burst: add a table [burst]")
         if not factors.gaps and not factors.gaps_s:
             raise BadCampaign("factors.gaps and factors.gaps_s are empty: give at least one gap")
-        if min(self.gaps_s()) < 0:
-            raise BadCampaign(f"factors.gaps: {min(self.gaps_s())} s is negative")
+        check_gaps(self._gaps())
 
     def _check_burst(self) -> None:
         factors = self.factors
@@ -167,6 +169,13 @@ class Campaign:
                 "and request.pooled"
             )
         check_factors(self.shapes(), factors.failures, factors.drivers)
+
+    def _invocations(self) -> int:
+        """How many there are, without making the cells, which may be too many."""
+        factors, repetition = self.factors, self.repetition
+        crossed, _ = contenders(factors.strategies, factors.drivers, factors.failures)
+        cells = len(crossed) * len(self.shapes() or self._gaps()) * repetition.replicates
+        return cells * repetition.rounds * (1 + repetition.gaps_per_round)
 
     def shapes(self) -> tuple[Shape, ...]:
         """Of a burst's cells: environments at once, and threads in each; empty without a burst."""

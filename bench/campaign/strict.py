@@ -1,6 +1,7 @@
 """TOML tables into frozen dataclasses, strictly, with messages that name the key and the nearest one."""
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
@@ -46,15 +47,11 @@ def _convert(kind: Any, value: Any, path: str) -> Any:
         return tuple(_convert(part, element, f"{path}[{i}]") for i, element in enumerate(value))
     if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
         return build(kind, value, f"{path}.")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise BadCampaign(f"{path} is {value}, not a finite number")
         return float(value)
     if kind in (str, int, float, bool) and type(value) is kind:  # a bool is no int here
         return value
-    wanted = (
-        "a list"
-        if get_origin(kind) is tuple
-        else "a table"
-        if is_dataclass(kind)
-        else kind.__name__
-    )
+    wanted = "a list" if get_origin(kind) is tuple else "a table" if is_dataclass(kind) else kind.__name__
     raise BadCampaign(f"{path} is {value!r}, not {wanted}")

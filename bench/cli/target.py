@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.campaign.plan import Campaign, CampaignFile
 from bench.campaign.session import Target
 from bench.campaign.strict import BadCampaign, unknown
-from bench.cli.switches import Switches
+from bench.cli.switches import Switches, proxy_settings
 from bench.function.drivers import DRIVERS
 from bench.lab import libraries
 from bench.lab.aws import FunctionConfig
@@ -48,6 +48,7 @@ def load(file: str, own: Sequence[str] = (), failures: Sequence[str] = ()) -> Ca
     series = loaded.campaign.sqlalchemy
     if series and series not in libraries.SQLALCHEMY:
         raise BadCampaign(f"{file}: sqlalchemy: {unknown(series, libraries.SQLALCHEMY)}")
+    proxy_settings(loaded.campaign)  # raises what the proxy would, before anything is started
     rtt_s = loaded.campaign.added_rtt_s
     if rtt_s and not SHORTEST_S <= rtt_s <= LONGEST_S:
         raise BadCampaign(f"{file}: added_rtt_s is {rtt_s}, not 0 and not {SHORTEST_S} to {LONGEST_S}")

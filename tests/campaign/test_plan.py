@@ -107,7 +107,7 @@ def test_expansion_is_deterministic_and_complete(
         (("[0, 1.5]", "[]"), "factors.gaps and factors.gaps_s are empty: give at least one gap"),
         (('["queuepool", "nullpool"]', "[]"), "factors.strategies is empty"),
         (("[0, 1.5]", "[0, 1.5, 0]"), "factors.gaps: 0.0 given twice"),
-        (("[0, 1.5]", "[-1]"), "factors.gaps: -2.0 s is negative"),
+        (("[0, 1.5]", "[-1]"), "factors.gaps: -2 s is not 0 to 604800 s"),
         (("[0, 1.5]", "1.5"), "factors.gaps is 1.5, not a list"),
         (("[0, 1.5]", '["1"]'), "factors.gaps[0] is '1', not float"),
         (("lanes = 3", "lanes = 0"), "repetition.lanes is 0: it must be positive"),
@@ -135,3 +135,33 @@ def test_a_missing_file_lists_the_packaged_ones(tmp_path: Path) -> None:
 def test_a_value_where_a_table_belongs_is_refused() -> None:
     with pytest.raises(BadCampaign, match="request is 3, not a table"):
         build(Campaign, tomllib.loads(GOOD) | {"request": 3})
+
+
+@pytest.mark.parametrize(
+    ("line", "changed", "words"),
+    [
+        ('name = "t"', 'name = "../../etc/t"', "files are named after it"),
+        ('name = "t"', 'name = ""', "files are named after it"),
+        ("gaps = [1.0]", "gaps = [nan]", r"factors.gaps\[0\] is nan, not a finite number"),
+        ("gaps = [1.0]", "gaps = [1e300]", "which is a week"),
+        ("gaps = [1.0]", "gaps = [1.0000001, 1.0000002]", "1x given twice"),
+        ("gaps = [1.0]", "gaps = [-1]", "is not 0 to"),
+        ("timeout_s = 10", "timeout_s = inf", "idle_client_timeout_s is inf, not a finite number"),
+        ("seed = 1", "seed = 1\nfunction_timeout_s = 100000", "Lambda allows 900"),
+        ("lanes = 1", "lanes = 1\nrounds = 1000000000", "6,000,000,000 invocations are more than"),
+        ("lanes = 1", "lanes = 1\nreplicates = 100000000", "600,000,000 invocations are more than"),
+    ],
+)
+def test_what_no_campaign_is_meant_to_be_is_refused_at_once(
+    tmp_path: Path, line: str, changed: str, words: str
+) -> None:
+    plain = (
+        'name = "t"\ndescription = ""\nseed = 1\nidle_client_timeout_s = 10\n'
+        '[factors]\nstrategies = ["queuepool"]\ngaps = [1.0]\n[repetition]\nlanes = 1\n'
+    )
+    path = tmp_path / "t.toml"
+    path.write_text(plain)
+    assert CampaignFile.load(str(path)).campaign.name == "t"
+    path.write_text(plain.replace(line, changed))
+    with pytest.raises(BadCampaign, match=words):
+        CampaignFile.load(str(path))
