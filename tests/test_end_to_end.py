@@ -141,16 +141,6 @@ def test_ctrl_c_leaves_a_campaign_that_goes_on_where_it_stopped(user: User) -> N
 
 
 @pytest.mark.slow
-def test_a_killed_parent_takes_everything_with_it(user: User) -> None:
-    process = user.start("campaign", "smoke")
-    wait_for(lambda: user.objects("*/rows/*/*"))
-    assert len(user.left_over()) > 10
-    process.kill()
-    process.communicate(timeout=TIMEOUT_S)
-    wait_for(lambda: user.left_over() == {}, timeout_s=10)
-
-
-@pytest.mark.slow
 def test_a_changed_file_is_not_resumed(smoke: User) -> None:
     changed = CampaignFile.load("smoke").text.replace("seed = 1", "seed = 2")
     (smoke.folder / "smoke.toml").write_text(changed)

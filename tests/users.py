@@ -59,8 +59,14 @@ class User:
 
     def rows(self, **where: Any) -> list[dict[str, Any]]:
         (path,) = (self.folder / "runs").glob("*/rows.parquet")
-        rows = pq.read_table(path).to_pylist()
+        rows = self.rows_of(path.parent.name)
         return [row for row in rows if all(row[name] == value for name, value in where.items())]
+
+    def rows_of(self, campaign: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = pq.read_table(
+            self.folder / "runs" / campaign / "rows.parquet"
+        ).to_pylist()
+        return rows
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 60) -> None:

@@ -14,11 +14,13 @@ from bench.campaign.session import NEWEST, open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS, Wanted, run_on_aws
 from bench.cli.bundle import unpacked
+from bench.cli.options import server_option
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
 from bench.cli.switches import check_own_database, listeners_of, proxy_settings, server_options
 from bench.cli.target import check_memory, lanes_of, load, make_functions, target_of, variables_set
 from bench.lab.aws import Freeze
+from bench.lab.leftovers import running_labs
 from bench.lab.platform import enter_private_network, fidelity_notes
 from bench.lab.stack import running_stack
 from bench.store import open_store
@@ -42,11 +44,11 @@ FILE = click.argument("file", metavar="FILE")
     metavar="[ID]",
     help="Go on with a campaign that was interrupted: the newest of this name, or the one with this ID.",
 )
-@click.option(
-    "--server", help="MySQL server of the lab: a URL, docker, mysqld, mariadbd or apt. [default: first found]"
-)
+@server_option("MySQL server of the lab: a URL, docker, mysqld, mariadbd or apt. [default: first found]")
 @click.option(
     "--url",
+    envvar="POOLBENCH_URL",
+    show_envvar=True,
     help="Measure on your own database, mysql://user:password@host:port/schema: its user, its schema, the "
     "lab's proxy before it. The packaged workloads make a table poolbench_items there; one of your own "
     "(module:function) makes nothing.",
@@ -143,6 +145,10 @@ def campaign(
     console.print(f"campaign {journal.campaign}, rows to {store.url}", soft_wrap=True)
     for note in fidelity_notes():
         console.print(f"note: {note}")
+    for pid in running_labs():
+        console.print(f"warning: process {pid} runs a lab, too: each disturbs the other's timings")
+    if out:
+        out.mkdir(parents=True, exist_ok=True)  # found out now, not when everything is measured
     check_memory(loaded.campaign)
     lanes, fleet = lanes_of(loaded.campaign), loaded.campaign.fleet
     try:

@@ -1,0 +1,96 @@
+"""However a campaign ends, no process and no directory stays, and what a power cut leaves is found."""
+
+import ipaddress
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from bench.lab.leftovers import PREFIX
+from tests.harm.sockets import listeners
+from tests.users import TIMEOUT_S, User, wait_for
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
+
+
+def measuring(user: User) -> bool:
+    return len(user.objects("*/rows/*/*")) > 3
+
+
+def starting(user: User) -> bool:
+    return any("--datadir" in command for command in user.left_over().values())
+
+
+@pytest.mark.parametrize(
+    ("moment", "signals"),
+    [
+        (measuring, [signal.SIGINT, signal.SIGINT]),
+        (starting, [signal.SIGINT, signal.SIGTERM]),
+        (measuring, [signal.SIGHUP]),
+    ],
+    ids=["ctrl-c-twice", "terminated-while-starting", "terminal-closed"],
+)
+def test_an_interrupted_campaign_leaves_nothing(
+    user: User, moment: Callable[[User], bool], signals: list[signal.Signals]
+) -> None:
+    process = user.start("campaign", "smoke")
+    wait_for(lambda: moment(user))
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.3)
+    output, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    wait_for(lambda: user.left_over() == {}, timeout_s=10)
+    assert [entry.name for entry in user.folder.iterdir()] == ["runs"]
+
+
+def test_everything_listens_on_loopback(user: User) -> None:
+    process = user.start("campaign", "smoke")
+    wait_for(lambda: measuring(user))
+    found = listeners(user.left_over())
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=TIMEOUT_S)
+    commands = 3 + 9 + 1  # server, proxy, Lambda service; a Runtime API for each lane and the sampler
+    assert len(found) >= commands
+    assert [where for where in found if not ipaddress.ip_address(where[0]).is_loopback] == []
+
+
+def test_what_a_power_cut_leaves_is_found_and_cleaned(user: User) -> None:
+    process = user.start("campaign", "smoke")
+    wait_for(lambda: measuring(user))
+    (lab,) = user.folder.glob(f"{PREFIX}*")
+    code, output = user.run("doctor")
+    assert (code, str(lab) in output) == (0, False), "it is in use"
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=TIMEOUT_S)
+    wait_for(lambda: user.left_over() == {}, timeout_s=10)
+    code, output = user.run("doctor")
+    assert (code, f"left over: {lab}, 0 processes" in output) == (1, True), output
+    assert "poolbench doctor --clean" in output
+    code, output = user.run("doctor", "--clean")
+    assert (code, lab.exists()) == (0, False), output
+    code, output = user.run("doctor")
+    assert (code, "nothing is left over" in output) == (0, True), output
+
+
+def test_two_campaigns_at_once_keep_apart_and_the_second_is_warned(user: User) -> None:
+    first = user.start("campaign", "smoke")
+    wait_for(lambda: starting(user))
+    second = user.start("campaign", "smoke")
+    outputs = [process.communicate(timeout=TIMEOUT_S)[0] for process in (first, second)]
+    assert [process.returncode for process in (first, second)] == [0, 0], outputs
+    assert [f"process {first.pid} runs a lab" in output for output in outputs] == [False, True]
+    campaigns = {path.parts[-4] for path in user.objects("*/rows/*/*")}
+    assert len(campaigns) == 2
+    for campaign in campaigns:
+        counted = [row for row in user.rows_of(campaign) if row["counted"]]
+        assert {row["campaign"] for row in counted} == {campaign}
+        assert len({(row["cell"], row["sequence"], row["request"]) for row in counted}) == len(counted) == 144
+    assert user.left_over() == {}
