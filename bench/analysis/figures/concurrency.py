@@ -1,11 +1,10 @@
 """Connections against concurrency: while all ask at once, and what they leave behind."""
 
-import math
 from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bench.analysis.bursts import BurstRow, Count, Series
 from bench.analysis.style import INK, MUTED, look_of, panels, styled
@@ -119,7 +118,8 @@ def leak(found: Sequence[tuple[str, Sequence[tuple[str, Series]]]], timeout_s: f
                 linestyle=look.line,
             )
     axes[0].set_ylim(bottom=0)
-    axes[0].set_xlim(right=max(math.ceil(1.1 * timeout_s), timeout_s))
+    began = min(series.seconds[series.burst].min(initial=0.0) for _, lines in found for _, series in lines)
+    axes[0].set_xlim(1.1 * began, 1.15 * timeout_s)
     axes[0].yaxis.set_major_locator(MaxNLocator(5, integer=True))
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=5)
@@ -153,6 +153,9 @@ def burst_latency(rows: Sequence[BurstRow]) -> Figure | None:
     axes[0].set_yscale("log")
     axes[0].set_xticks(numbers, [str(number) for number in numbers])
     axes[0].xaxis.set_minor_locator(NullLocator())
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0].yaxis.set_minor_locator(NullLocator())
+    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=5)
     figure.supxlabel("environments at once, log scale")
