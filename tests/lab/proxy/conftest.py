@@ -31,7 +31,7 @@ class Database:
             "host": self.server.host,
             "port": port or self.server.port,
             "user": user,
-            "password": self.accounts[user],
+            "password": self.accounts.get(user),
             "database": SCHEMA,
             "autocommit": True,
             "ssl_disabled": True,

@@ -13,6 +13,7 @@ import pymysql
 import pytest
 
 from bench.lab.cache import cache_directory
+from bench.lab.libraries import mysqlclient, mysqlclient_plugins
 from bench.lab.proxy import RunningProxy
 from tests.lab.proxy.conftest import OTHER_USER, SCHEMA, USER, Database, pinned, rows, value
 
@@ -71,6 +72,16 @@ DRIVERS: dict[str, Callable[[Database, int], contextlib.AbstractContextManager[R
 }
 
 
+@pytest.fixture
+def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find mysqlclient, where it was compiled beside the environment."""
+    if made := mysqlclient():
+        monkeypatch.syspath_prepend(str(made))
+    if plugins := mysqlclient_plugins():
+        monkeypatch.setenv("MARIADB_PLUGIN_DIR", str(plugins))
+
+
+@pytest.mark.usefixtures("libraries")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_every_driver_gets_what_the_server_has(database: Database, proxy: RunningProxy, driver: str) -> None:
     pytest.importorskip(driver)

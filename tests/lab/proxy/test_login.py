@@ -1,11 +1,13 @@
 """Who comes in comes in with the right password, over TLS where that is required, and all drivers can."""
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
 
+from bench.lab.proxy import Backend, ProxySettings, running_proxy
 from tests.lab.proxy.conftest import OTHER_USER, USER, Database, Start, rows, value
 
 METHODS = ["MYSQL_NATIVE_PASSWORD", "MYSQL_CACHING_SHA2_PASSWORD"]
@@ -38,6 +40,38 @@ def test_the_right_password_opens_and_the_wrong_one_is_1045(
     assert metrics["ClientConnectionsSetupFailedAuth"] == 3
     assert metrics["QueryRequestsTLS" if tls else "QueryRequestsNoTLS"] > 0
     assert metrics["QueryRequestsNoTLS" if tls else "QueryRequestsTLS"] == 0
+
+
+# Those that PyMySQL knows and that need no TLS towards the server.
+SERVER_PLUGINS = ("mysql_native_password", "caching_sha2_password", "sha256_password", "ed25519")
+
+
+def test_whatever_plugin_the_server_asks_for_the_client_need_not_know(
+    database: Database, tmp_path: Path
+) -> None:
+    server, password = database.server, "not in any cache"
+    found = server.execute(
+        "SELECT plugin_name FROM information_schema.plugins"
+        f" WHERE plugin_status = 'ACTIVE' AND plugin_name IN {SERVER_PLUGINS}"
+    )
+    plugins = {f"proxy_{plugin}": plugin for (plugin,) in found}
+    assert plugins
+    for user, plugin in plugins.items():
+        identified = (
+            f"VIA {plugin} USING PASSWORD('{password}')"
+            if database.is_mariadb
+            else f"WITH {plugin} BY '{password}'"
+        )
+        server.execute(f"CREATE USER {user}@'%' IDENTIFIED {identified}")
+    with running_proxy(
+        ProxySettings(),
+        backend=Backend(server.host, server.port, server.user, server.password),
+        accounts=dict.fromkeys(plugins, password),
+        work_dir=tmp_path,
+    ) as proxy:
+        for user in plugins:
+            client = database.connect(proxy.port, user=user, password=password, database=None)
+            assert value(client, "SELECT CURRENT_USER()") == f"{user}@%"
 
 
 def test_a_user_that_the_proxy_does_not_know_is_1045_even_if_the_server_does(
