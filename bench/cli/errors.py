@@ -8,6 +8,7 @@ from bench.aws.prices import NoPrice
 from bench.campaign.header import Different
 from bench.campaign.invoker import InvokeFailed
 from bench.campaign.journal import NoCampaign
+from bench.campaign.publish import NotFinished
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.strict import BadCampaign
 from bench.cli.places import NoPlace
@@ -33,6 +34,7 @@ EXPECTED = (
     NoCampaign,
     NoPrice,
     NotARun,
+    NotFinished,
     ServerUnavailable,
     StoreError,
     TooExpensive,

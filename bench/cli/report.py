@@ -8,21 +8,31 @@ import click
 from rich.console import Console
 
 from bench.analysis.report import write_report
+from bench.campaign.publish import publish
 from bench.campaign.sync import Synced, sync
 from bench.cli.metrics import sync_cloudwatch
 from bench.cli.places import fetch, find
 from bench.micro.page import write_page
+from bench.store import open_store
 
 
 @click.command(name="sync")
 @click.argument("url")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--campaign", help="Which campaign of the store; needed if it holds several.")
-def sync_command(url: str, directory: Path, campaign: str | None) -> None:
+@click.option(
+    "--parquet",
+    metavar="URL",
+    help="Also put the rows into this store, by campaign; s3://BUCKET/parquet is what Athena reads.",
+)
+def sync_command(url: str, directory: Path, campaign: str | None, parquet: str | None) -> None:
     """Fetch a campaign's rows from the store at URL into Parquet files in DIRECTORY."""
     console = Console()
     describe(console, sync(find(url, campaign), directory))
     sync_cloudwatch(console, directory)
+    if parquet:
+        store = open_store(parquet)
+        console.print(f"{store.url}/{publish(directory, store)}", soft_wrap=True)
 
 
 @click.command()
