@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: campaign test test-fast perf bench results readme notebooks format lock clean infra-checks aws-up aws-campaign aws-down
+.PHONY: campaign test test-fast perf soak bench results readme notebooks format lock clean infra-checks aws-up aws-campaign aws-down
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
@@ -21,6 +21,11 @@ test-fast: $(VENV)/ready
 
 perf: $(VENV)/ready
 	@$(BIN)/python -m bench.perf
+
+# An hour of campaigns on one lab: does anything grow? `make soak MINUTES=15` for less.
+MINUTES := 60
+soak: $(VENV)/ready
+	$(BIN)/python -m bench.perf.soak quick --minutes $(MINUTES)
 
 bench: $(VENV)/ready
 	$(BIN)/poolbench lab exec -- $(BIN)/pytest bench/micro

@@ -1,5 +1,6 @@
 """What only Linux offers, in one place, and what is lost elsewhere."""
 
+import contextlib
 import ctypes
 import fcntl
 import functools
@@ -65,6 +66,40 @@ def started_at(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
         return ""
+
+
+def descendants() -> dict[int, str]:
+    """Command lines of this process and of all below it, by process id; of this one alone off Linux."""
+    parents, commands = {}, {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            commands[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found = {os.getpid()}
+    while below := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= below
+    return {pid: commands.get(pid, "") for pid in found}
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process (statm of proc(5)).
+
+    Raises:
+        OSError: it has gone, or this is not Linux.
+
+    """
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def open_files(pid: int) -> int:
+    """Number of file descriptors of a process.
+
+    Raises:
+        OSError: it has gone, or this is not Linux.
+
+    """
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 (numbers, not paths)
 
 
 def peak_memory_mb(pid: int) -> int | None:

@@ -1,0 +1,168 @@
+"""`python -m bench.perf.soak`: campaigns in a loop on one lab, and whether anything in it grows.
+
+For every process of the lab and for the client, memory and open files are read throughout; the slope is a
+least squares fit, without the first fifth, in which caches fill.
+"""
+
+import argparse
+import contextlib
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.campaign.journal import Journal
+from bench.campaign.plan import CampaignFile
+from bench.campaign.session import open_journal, run_session
+from bench.campaign.sync import sync
+from bench.cli.switches import listeners_of, proxy_settings, server_options
+from bench.cli.target import lanes_of, make_functions, target_of, variables_set
+from bench.lab.platform import descendants, open_files, resident_mb
+from bench.lab.stack import running_stack
+from bench.store import FileStore
+
+EVERY_S = 5.0
+WARM_UP = 0.2  # of the samples, which are left out
+NAMES = {  # of processes, by what their command line holds
+    "--datadir": "server",
+    "bench.lab.proxy": "proxy",
+    "bench.lab.aws": "Lambda service",
+    "warden": "warden",
+    "bench.function.sampler": "sampler",
+    "bench.function.handler": "lane",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A process at a moment."""
+
+    at_s: float
+    rss_mb: float
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A process over time."""
+
+    name: str
+    pid: int
+    first: Sample
+    last: Sample
+    mb_per_hour: float
+    files_per_hour: float
+
+    def line(self) -> str:
+        """As a row of the table."""
+        first, last = self.first, self.last
+        return (
+            f"{self.name:16} {self.pid:8} {first.rss_mb:9.1f} {last.rss_mb:9.1f} {self.mb_per_hour:+9.2f} "
+            f"{first.files:6} {last.files:6} {self.files_per_hour:+9.2f}"
+        )
+
+
+HEAD = (
+    f"{'process':16} {'pid':>8} {'MB then':>9} {'MB now':>9} {'MB/h':>9} "
+    f"{'files':>6} {'now':>6} {'files/h':>9}"
+)
+
+
+def growth(name: str, pid: int, samples: Sequence[Sample]) -> Growth:
+    """Fit what a process did after the warm-up; needs samples at two moments at least."""
+    steady = samples[int(WARM_UP * len(samples)) :]
+    hours = [sample.at_s / 3600 for sample in steady]
+    return Growth(
+        name=name,
+        pid=pid,
+        first=steady[0],
+        last=steady[-1],
+        mb_per_hour=statistics.linear_regression(hours, [sample.rss_mb for sample in steady]).slope,
+        files_per_hour=statistics.linear_regression(hours, [sample.files for sample in steady]).slope,
+    )
+
+
+class Watching:
+    """Samples this process and everything below it until it is stopped, on a thread of its own."""
+
+    def __init__(self) -> None:
+        """Nothing is sampled yet."""
+        self._samples: dict[int, list[Sample]] = {}
+        self._names: dict[int, str] = {}
+        self._stop = threading.Event()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Sample for as long as the block runs."""
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def grown(self) -> list[Growth]:
+        """Every process that was there from the end of the warm-up on."""
+        most = max(map(len, self._samples.values()), default=0)
+        lasting = {pid: seen for pid, seen in self._samples.items() if len(seen) > max(2, 0.9 * most)}
+        return [growth(self._names[pid], pid, seen) for pid, seen in lasting.items()]
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        while not self._stop.wait(EVERY_S):
+            for pid, command in descendants().items():
+                with contextlib.suppress(OSError):  # gone meanwhile
+                    sample = Sample(time.monotonic() - began, resident_mb(pid), open_files(pid))
+                    self._samples.setdefault(pid, []).append(sample)
+                    self._names[pid] = _name(command, NAMES)
+
+
+def _name(command: str, names: Mapping[str, str]) -> str:
+    return next((name for words, name in names.items() if words in command), "client")
+
+
+def soak(file: CampaignFile, seconds: float, folder: Path) -> list[Growth]:
+    """Run a campaign again and again on one lab; what each process grew by."""
+    campaign, watching = file.campaign, Watching()
+    lanes = lanes_of(campaign)
+    with (
+        running_stack(
+            lambda endpoints: make_functions(lanes, campaign.function_timeout_s, endpoints),
+            proxy_settings(campaign),
+            options=server_options(campaign),
+            listeners=listeners_of(campaign),
+        ) as stack,
+        variables_set(stack.environment()),
+        watching.running(),
+    ):
+        target, until, number = target_of(stack, lanes), time.monotonic() + seconds, 0
+        while time.monotonic() < until:
+            journal: Journal = open_journal(file, FileStore(folder / "store"), None)
+            run_session(file, journal, target, resume=False, on_progress=lambda _progress: None)
+            rows = sync(journal, folder / "out").rows
+            shutil.rmtree(folder)
+            number += 1
+            sys.stdout.write(f"campaign {number}: {rows} rows\n")
+            sys.stdout.flush()
+    return watching.grown()
+
+
+def main() -> None:
+    """Soak for as long as the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m bench.perf.soak", description=__doc__)
+    parser.add_argument("campaign", nargs="?", default="quick", help="file, or name of a packaged one")
+    parser.add_argument("--minutes", type=float, default=60.0, help="default: %(default)s")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        grown = soak(CampaignFile.load(arguments.campaign), 60 * arguments.minutes, Path(folder) / "campaign")
+    sys.stdout.write("\n".join([HEAD, *(one.line() for one in grown)]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
