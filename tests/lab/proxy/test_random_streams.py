@@ -59,7 +59,7 @@ STATEMENTS = [
     "this is not SQL",
     "",
 ]
-SPECIAL = ["ping", "reset", "init_db", "statistics", "reconnect"]
+SPECIAL = ["ping", "reset", "init_db", "statistics", "reconnect", "binary", "bad binary"]
 STEPS = st.lists(
     st.tuples(st.integers(0, CLIENTS - 1), st.sampled_from([*STATEMENTS, *SPECIAL])), min_size=1, max_size=25
 )
@@ -94,6 +94,10 @@ class Client:
                     self.close()
                     self._connect()
                     return None
+                case "binary":
+                    return self._binary(f"SELECT id, v FROM stream{self._number} ORDER BY id")
+                case "bad binary":
+                    return self._binary("SELECT no_such_column FROM item")
                 case statement:
                     return self._query(statement.replace("{n}", str(self._number)))
         except pymysql.MySQLError as error:
@@ -111,6 +115,20 @@ class Client:
                         return answers
             except pymysql.MySQLError as error:
                 return [*answers, error.args]
+
+    def _binary(self, statement: str) -> list[bytes]:
+        """Prepare, execute and close a statement; the packets of its rows, in the binary protocol."""
+        connection = self._connection
+        connection._execute_command(COMMAND.COM_STMT_PREPARE, statement)
+        prepared = connection._read_packet().get_all_data()
+        for _ in range(int.from_bytes(prepared[5:7], "little") + 1):
+            connection._read_packet()
+        connection._execute_command(COMMAND.COM_STMT_EXECUTE, prepared[1:5] + b"\x00\x01\x00\x00\x00")
+        packets = [connection._read_packet()]
+        while sum(packet.is_eof_packet() for packet in packets) < 2:
+            packets.append(connection._read_packet())
+        connection._execute_command(COMMAND.COM_STMT_CLOSE, prepared[1:5])
+        return [packet.get_all_data() for packet in packets]
 
     def close(self) -> None:
         self._connection.close()
