@@ -34,7 +34,7 @@ _PLATFORMS = {
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's name -> the platform tag's
 
 # Of botocore's descriptions of 400 services, and of SQLAlchemy's dialects, what the handlers use.
-_SERVICES = ("lambda", "s3", "secretsmanager")
+_SERVICES = ("lambda", "rds", "s3", "secretsmanager")
 _DIALECTS = ("mysql", "sqlite")  # the control has no server behind
 _UNUSED = ("bin", "boto3/data", "boto3/examples", "dateutil/zoneinfo", "sqlalchemy/testing")
 _UNUSED_SUFFIXES = (".pxd", ".pyi", ".pyx", ".typed")

@@ -24,7 +24,7 @@ sys.path.insert(0, sys.argv[1])
 import bench.aws.conductor, bench.function.handler, bench.function.sampler
 import boto3, sqlalchemy.orm
 from sqlalchemy.util import has_compiled_ext
-for service in ("lambda", "s3", "secretsmanager"):
+for service in ("lambda", "rds", "s3", "secretsmanager"):
     boto3.client(service)
 sqlalchemy.create_engine("mysql+pymysql://"), sqlalchemy.create_engine("sqlite://").connect()
 assert has_compiled_ext()

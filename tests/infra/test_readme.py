@@ -1,0 +1,42 @@
+"""infra/README.md says what the commands and the template say."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from bench.aws.pack import INFRA
+from tests.infra.conftest import Expanded
+
+README = (INFRA / "README.md").read_text()
+
+
+def plan(name: str) -> str:
+    environment = {**os.environ, "COLUMNS": "100", "AWS_DEFAULT_REGION": "us-east-1"}
+    command = [sys.executable, "-m", "bench", "plan", name, "--target", "aws"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_plan_of_the_faithful_campaign_is_what_is_shown() -> None:
+    (shown,) = re.findall(r"    \$ poolbench plan aws-faithful --target aws\n((?:    .*\n)+)", README)
+    lines = [line[4:].rstrip() for line in shown.splitlines()]
+    assert lines == [line.rstrip() for line in plan("aws-faithful").splitlines()[-len(lines) :]]
+
+
+@pytest.mark.parametrize("name", ["aws", "aws-faithful"])
+def test_durations_and_totals_are_the_plans(name: str) -> None:
+    planned = " ".join(plan(name).split())
+    (row,) = re.findall(rf"\| `{name}` \| .* \| (.*) \| (.*) USD \|", README)
+    assert re.search(r"(\d+ h \d+ min) with", planned)[1] == row[0]  # type: ignore[index]
+    assert re.search(r"in all │ │ │ (\S+) │", planned)[1] == row[1]  # type: ignore[index]
+
+
+@pytest.mark.slow
+def test_every_parameter_is_explained(expanded: Expanded) -> None:
+    told = dict(re.findall(r"^\| `(\w+)` \| (.*?) *\|", README, re.MULTILINE))
+    parameters = expanded.template["Parameters"]
+    defaults = {name: str(one.get("Default", "")) or "none" for name, one in parameters.items()}
+    defaults["DeleteAt"] = ""  # the one that has to be given
+    assert {name: told[name] for name in parameters} == defaults
