@@ -53,6 +53,37 @@ quick.chart("connections")
 quick.prices()
 
 # %% [markdown]
+# ## Many at once
+#
+# Lambda answers many requests at once by many environments, each with a pool of its own. How many
+# connections does that take, with a proxy and without one, and how many are still there when all is
+# quiet?
+
+# %%
+many = results.campaign("concurrency")
+many.about()
+
+# %%
+many.chart("concurrency")
+
+# %% [markdown]
+# A dotted line is one connection for each environment. Above is the most that were open at once, below
+# what the burst leaves behind: a frozen environment closes nothing, so somebody else has to.
+
+# %%
+many.chart("leak")
+
+# %% [markdown]
+# Threads inside one environment share a pool, whose size and overflow say how many connections they may
+# have.
+
+# %%
+many.chart("threads")
+
+# %%
+many.table()
+
+# %% [markdown]
 # ## Age is not idleness
 #
 # `pool_recycle` compares a connection's *age* with a number, not how long it was idle, and it does so at

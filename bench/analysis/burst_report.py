@@ -98,7 +98,7 @@ def _told(row: BurstRow) -> str:
 
 
 def _pictures(dataset: Dataset, rows: Sequence[BurstRow], pictures: Pictures) -> Iterator[Picture]:
-    for chart in _CHARTS:
+    for chart in CHARTS:
         figure = chart.draw(dataset, rows)
         if figure is not None:
             yield Picture(chart.title, chart.reading, pictures.add(figure, chart.name))
@@ -159,7 +159,7 @@ _COUNTED = (
     "Above: the most connections that were open at any sample during the burst. Below: those still open once"
     " all is answered and the environments are frozen. What lies on the dotted line has one each."
 )
-_CHARTS = (
+CHARTS = (
     _Chart(
         "concurrency",
         "Connections against environments at once",

@@ -1,16 +1,19 @@
 """What notebooks call: one name for each table, chart and sentence, of whichever campaign there is."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from bench.analysis import columns, render
+from bench.analysis import burst_columns, columns, render
 from bench.analysis.answer import Answer, answer, cannot_say
+from bench.analysis.burst_report import CHARTS as BURST_CHARTS
+from bench.analysis.bursts import burst_table, is_burst
 from bench.analysis.cautions import cautions
 from bench.analysis.charts import CHARTS
 from bench.analysis.errors import errors
@@ -20,8 +23,6 @@ from bench.analysis.load import Dataset, load
 from bench.analysis.questions import QUESTIONS
 from bench.analysis.settings import Setting, split, varying
 from bench.analysis.style import to_png
-from bench.analysis.tables import main_table
-from bench.function.strategies import STRATEGIES
 
 Shown = Markdown | Image
 _NO_CHART = Markdown("*The rows of this campaign do not support this chart.*")
@@ -63,9 +64,12 @@ class Results:
 class View:
     """One campaign, or word of why it is not there; what a method returns is for the notebook to display."""
 
-    def __init__(self, dataset: Dataset | None, absent: str = "There is no row to show.") -> None:
+    def __init__(
+        self, dataset: Dataset | None, absent: str = "This campaign has nothing of the kind."
+    ) -> None:
         self.dataset, self.absent = dataset, Markdown(f"*{absent}*")
-        self.settings: tuple[Setting, ...] = split(dataset) if dataset else ()
+        self.bursts = burst_table(dataset) if dataset and is_burst(dataset) else ()
+        self.settings: tuple[Setting, ...] = split(dataset) if dataset and not self.bursts else ()
         self.setting = self.settings[0] if self.settings else None
 
     @cached_property
@@ -81,12 +85,21 @@ class View:
         found = [f"*{finding.what}.* {finding.caution.value}" for finding in cautions(self.dataset, compared)]
         return Markdown("\n".join(f"- {line}" for line in (*lines, *found)))
 
-    def chart(self, name: str, setting: int = 0) -> Shown:
-        """A chart of `charts.CHARTS`, of one of the campaign's settings."""
-        if not self.settings:
+    def chart(self, name: str) -> Shown:
+        """A chart of `charts.CHARTS`, of the first setting, or of `burst_report.CHARTS`."""
+        if self.dataset is None:
             return self.absent
-        chart = next(chart for chart in CHARTS if chart.name == name)
-        return _picture(chart.draw(*self._answers[setting]), chart.title)
+        if self.bursts:
+            drawn = {chart.name: chart.draw for chart in BURST_CHARTS}
+            return _picture(drawn[name](self.dataset, self.bursts) if name in drawn else None, name)
+        of_name = [chart for chart in CHARTS if chart.name == name and self._answers]
+        return _picture(of_name[0].draw(*self._answers[0]) if of_name else None, name)
+
+    def table(self) -> Markdown:
+        """Connections and requests of bursts."""
+        if not self.bursts:
+            return self.absent
+        return Markdown(render.as_markdown(render.render(burst_columns.BURSTS, self.bursts)))
 
     def contest(self, *labels: str) -> Shown:
         """These strategies side by side, in the first setting."""
@@ -102,22 +115,21 @@ class View:
         """The price of each strategy, a table for each setting."""
         return self._tables(lambda _, found: render.render(columns.PRICES, found.prices))
 
-    def main(self) -> Markdown:
-        """Every strategy at every gap."""
-
-        def table(setting: Setting, _: Answer) -> render.Table:
-            rows = [row for row in main_table(setting) if row.label in STRATEGIES or ":" in row.label]
-            return render.render(columns.MAIN, rows)
-
-        return self._tables(table)
-
     def comparisons(self) -> Markdown:
         """Steady requests against the reference's, with the A/A pair."""
         return self._tables(lambda _, found: render.render(columns.COMPARISONS, found.comparisons))
 
     def errors(self) -> Markdown:
-        """What the lost requests said."""
-        return self._tables(lambda setting, _: render.render(columns.ERRORS, errors(setting)))
+        """What the lost requests said, a table for each driver."""
+        drivers: dict[str, list[Setting]] = {}
+        for setting in self.settings:
+            drivers.setdefault(str(setting.facts["driver"]), []).append(setting)
+        tables = []
+        for driver, settings in drivers.items():
+            together = replace(settings[0], rows=pd.concat([setting.rows for setting in settings]))
+            table = render.as_markdown(render.render(columns.ERRORS, errors(together)))
+            tables.append(f"**{driver}**\n\n{table}" if len(drivers) > 1 else table)
+        return Markdown("\n\n".join(tables)) if tables else self.absent
 
     def recommendation(self) -> Markdown:
         """Which strategies lost nothing, and which of them to take, for each setting."""
