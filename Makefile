@@ -32,7 +32,7 @@ bench: $(VENV)/ready
 
 # Measures anew what README and the notebooks show; a quarter of an hour, for a quiet machine.
 SHOWN := quick quick_rtt matrix black_hole
-ASKED := questions stale_pool
+ASKED := questions stale_pool concurrency
 results: $(VENV)/ready
 	rm -rf results build/store build/benchmark.json
 	for name in $(SHOWN) $(ASKED); do \
