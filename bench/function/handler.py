@@ -1,9 +1,14 @@
 """The benchmark Lambda: a few measured requests for each invocation, one engine for each cell."""
 
+import contextlib
 import functools
+import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from sqlalchemy.exc import DBAPIError
 
 from bench.function import drivers
 from bench.function.arrivals import arrivals
@@ -15,7 +20,7 @@ from bench.function.invocation import Answer, Invocation, encode_rows
 from bench.function.measure import Measurement, measure
 from bench.function.probe import count_commands
 from bench.function.record import SCHEMA, Role, Row, State
-from bench.function.strategies import CONTROL, Setting, get
+from bench.function.strategies import CONTROL, REFERENCE, Setting, get
 from bench.function.tokens import token_source
 from bench.function.workload import Workload, get_workload, point_select
 from bench.store import Store, StoreError, open_store
@@ -49,9 +54,11 @@ class Environment:
 
     cells: dict[str, Cell] = field(default_factory=dict)
     requests: int = 0
+    early: Client | None = None  # connected at init, for the reference's first cell on EARLY
 
 
 ENVIRONMENT = Environment()
+EARLY = os.environ.get("POOLBENCH_CONNECT_AT_INIT")  # endpoint to connect to while initialising; usually none
 
 
 class EngineFailed(Exception):
@@ -125,19 +132,29 @@ def _forget(until_wall_ns: int) -> dict[str, Any]:
 def _new_cell(invocation: Invocation) -> Cell:
     if invocation.strategy == CONTROL:
         return Cell(Client(None, None))
-    driver = drivers.get(invocation.driver)
-    url = CONFIG.url(address_of(invocation.endpoint), driver.scheme)
+    wanted = (invocation.strategy, invocation.driver, invocation.endpoint)
+    if ENVIRONMENT.early and wanted == (REFERENCE, drivers.DEFAULT, EARLY):
+        early, ENVIRONMENT.early = ENVIRONMENT.early, None
+        return Cell(early)
+    return Cell(_client(*wanted, invocation.label, invocation.idle_client_timeout_s))
+
+
+def _client(
+    strategy_name: str, driver_name: str, endpoint: str, label: str, idle_client_timeout_s: float
+) -> Client:
+    driver = drivers.get(driver_name)
+    url = CONFIG.url(address_of(endpoint), driver.scheme)
     setting = Setting(
         url=url,
-        idle_client_timeout_s=invocation.idle_client_timeout_s,
-        label=invocation.label,
+        idle_client_timeout_s=idle_client_timeout_s,
+        label=label,
         driver=driver,
         tls=CONFIG.tls,
         tokens=token_source(url),
     )
-    strategy = get(invocation.strategy)
+    strategy = get(strategy_name)
     try:
-        return Cell(Client(strategy, setting, arrivals(invocation.driver, invocation.endpoint)))
+        return Client(strategy, setting, arrivals(driver_name, endpoint))
     except Exception as error:  # of whatever class: an engine of somebody's own is made by their code
         # Not chained: Lambda would log the first error, and what it tells, too.
         raise EngineFailed(CONFIG.secret.masked(f"{type(error).__name__}: {error}")) from None
@@ -224,3 +241,15 @@ def _deliver(invocation: Invocation, rows: list[Row]) -> Answer:
     return Answer(
         environment=CONFIG.environment, outcomes=outcomes, first_error=first_error, stored=invocation.key
     )
+
+
+def _connect_early(endpoint: str) -> Client:
+    """Do what code at the top of a module does: with provisioned concurrency, long before any request."""
+    client = _client(REFERENCE, drivers.DEFAULT, endpoint, "init", math.inf)
+    with contextlib.suppress(DBAPIError):  # the request that follows connects, or tells
+        client.engine.connect().close()
+    return client
+
+
+if EARLY:
+    ENVIRONMENT.early = _connect_early(EARLY)
