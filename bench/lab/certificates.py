@@ -1,8 +1,13 @@
-"""A certificate for a server on this machine, signed by an authority of its own."""
+"""A certificate for a server on this machine, signed by an authority of its own.
+
+`python -m bench.lab.certificates FOLDER` makes one and prints where its files are.
+"""
 
 import datetime
 import ipaddress
-from dataclasses import dataclass
+import json
+import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
@@ -107,3 +112,17 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def main(arguments: list[str]) -> None:
+    """Make a certificate in the folder that is given, and print JSON with the paths of its files."""
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        sys.exit("usage: python -m bench.lab.certificates FOLDER")
+    folder = Path(arguments[0]).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: str(path) for name, path in asdict(issue(folder)).items()}
+    sys.stdout.write(json.dumps(files) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -12,30 +12,41 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from bench.lab.proxy import control
 from bench.lab.proxy.backend import DatabaseUnavailable
 from bench.lab.proxy.config import Config, ConfigError
-from bench.lab.proxy.control import Control
 from bench.lab.proxy.facts import learn
 from bench.lab.proxy.faults import DESCRIPTIONS
 from bench.lab.proxy.server import Proxy
 from bench.lab.proxy.settings import ProxySettings, SettingError
 
 _EPILOG = """\
-CONFIG is JSON, because it holds passwords (give the file mode 0600, or pipe it in):
+Try it, with a MySQL or MariaDB server at hand:
 
-  {"backend": {"host": "127.0.0.1", "port": 3306, "user": "root", "password": "..."},
-   "accounts": {"app": "the password of app, for the client and for the database"},
-   "tokens": {"app": {"key": "app comes in with tokens that are signed with this", "valid_s": 900}},
-   "settings": {"IdleClientTimeout": 60},
-   "tls": {"authority": "ca.pem", "certificate": "proxy.pem", "key": "proxy.key"},
-   "host": "127.0.0.1",
-   "listeners": {"main": {"port": 3307, "failure": "idle_close"}},
-   "control_port": 3308}
+  $ echo '{"backend": {"host": "127.0.0.1", "port": 3306, "user": "root", "password": "..."},
+           "accounts": {"app": "..."}, "listeners": {"main": {"port": 3307}}, "control_port": 3308,
+           "settings": {"IdleClientTimeout": 60}}' | python -m bench.lab.proxy - &
+  $ mysql -h 127.0.0.1 -P 3307 -u app -p
+  $ curl -X PUT -d '{"failure": "idle_reset"}' http://127.0.0.1:3308/listeners/main
+  $ curl http://127.0.0.1:3308/events
 
-Only backend and accounts must be there. The user of backend is only asked for the server's settings.
-When it is ready it prints one line of JSON: host, ports by listener, control_url and pid.
+CONFIG is JSON, because it holds passwords: give the file mode 0600, or pipe it in.
 
-settings, with their defaults:
+  backend       where the database is, and a user of it who is only asked for the server's settings
+  accounts      user to password: who may come in, and with what the proxy goes on to the database
+  tokens        {USER: {"key": ..., "valid_s": 900}}: these come in with tokens signed with that key
+  settings      see below; the names are those of AWS
+  tls           {"authority": FILE, "certificate": FILE, "key": FILE}, all PEM; clients may then use TLS.
+                `python -m bench.lab.certificates FOLDER` makes some
+  host          to listen on, 127.0.0.1 unless given; away from loopback only with RequireTLS
+  listeners     {NAME: {"port": NUMBER, "failure": ...}}: a failure for each, "main" with idle_close unless
+                given; all share one pool of database connections
+  control_port  of the control API, which is always on loopback; any free one unless given
+
+Only backend and accounts must be there. When it is ready it prints one line of JSON: host, ports by listener,
+control_url and pid. It ends, and all connections with it, at SIGTERM or Ctrl-C.
+
+settings, their defaults and ranges:
 """
 
 
@@ -44,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.lab.proxy",
         description="A packet-level MySQL proxy with the documented behaviour of RDS Proxy.",
-        epilog=_EPILOG + _help_on_settings() + "\nfailures:\n" + _help_on_failures(),
+        epilog=(
+            f"{_EPILOG}{_help_on_settings()}\nfailures, that is, how the clients of a listener die:\n"
+            f"{_help_on_failures()}\n\ncontrol API:\n{control.HELP}"
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", metavar="CONFIG", help="configuration file, or - for standard input")
@@ -59,12 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _help_on_settings() -> str:
     lines = []
     for entry in fields(ProxySettings):
-        low_high = (
-            "{} to {} {}".format(*entry.metadata["range"], entry.metadata["unit"])
-            if "range" in entry.metadata
-            else ""
-        )
-        lines.append(f"  {entry.metadata['name']:26} {entry.default!s:28} {low_high}".rstrip())
+        name, default = entry.metadata["name"], json.dumps(entry.default)
+        if "range" in entry.metadata:
+            default += " ({}-{} {})".format(*entry.metadata["range"], entry.metadata["unit"])
+        lines.append(f"  {name:26} {default:29} {entry.metadata['does']}")
     return "\n".join(lines) + "\n"
 
 
@@ -86,7 +98,7 @@ async def _run(config: Config) -> None:
         loop.add_signal_handler(number, stopped.set)
     proxy = Proxy(config, learn(config.backend))
     await proxy.open()
-    control_url = await Control(proxy).open(config.control_port)
+    control_url = await control.Control(proxy).open(config.control_port)
     announcement = {
         "host": config.host,
         "ports": {listener.name: listener.port for listener in proxy.listeners.values()},

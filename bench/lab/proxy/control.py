@@ -1,17 +1,4 @@
-"""The control API: HTTP and JSON, on loopback, for whoever runs the proxy.
-
-GET /                 this text
-GET /metrics          counters and gauges under CloudWatch's names; each a number, or numbers by group
-GET /series           the same over time, a sample a second
-GET /clients          client connections, open and recently closed, with the commands that each has sent
-GET /events           what happened; of that with ?since=NUMBER, ?from_ns= and ?to_ns= (nanoseconds since the
-                      epoch) or ?client=ID a part
-GET /settings         settings under their AWS names
-PUT /settings         {"IdleClientTimeout": 5, ...}: change some of them
-GET /listeners        ports, and the failure that rules on each
-PUT /listeners/NAME   {"failure": "idle_reset"}: let the clients of this one die in another way from now on
-GET /failures         what ways there are
-"""
+"""The control API: HTTP and JSON, on loopback, for whoever runs the proxy. `HELP` lists it."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,6 +12,18 @@ from bench.lab.proxy.faults import DESCRIPTIONS, Failure
 from bench.lab.proxy.server import Proxy
 from bench.lab.proxy.settings import SettingError
 
+HELP = """\
+  GET /metrics         counters and gauges under CloudWatch's names; each a number, or numbers by group
+  GET /series          the same over time, a sample a second
+  GET /clients         client connections, open and recently closed, with the commands that each has sent
+  GET /events          what happened to connections; with ?since=NUMBER, ?from_ns= and ?to_ns= (nanoseconds
+                       since the epoch) or ?client=ID only a part of that
+  GET /settings        settings under their AWS names
+  PUT /settings        {"IdleClientTimeout": 5, ...}: change some of them
+  GET /listeners       ports, and the failure that rules on each
+  PUT /listeners/NAME  {"failure": "idle_reset"}: let its clients die in another way from now on
+  GET /failures        what ways there are, and what each stands for
+"""
 EVENT_FILTERS = ("since", "from_ns", "to_ns", "client")
 
 Handler = Callable[[str, Request], Awaitable[Any]]  # what follows in the path, and the request
@@ -59,8 +58,7 @@ class Control:
     async def _answer(self, request: Request) -> Response:
         name, _, rest = request.path.strip("/").partition("/")
         if (request.method, name) == ("GET", ""):
-            assert __doc__
-            return Response(200, __doc__.encode(), (("Content-Type", "text/plain; charset=utf-8"),))
+            return Response(200, HELP.encode(), (("Content-Type", "text/plain"),))
         handler = self._handlers.get((request.method, name))
         if handler is None:
             known = ", ".join(f"{method} /{name}" for method, name in self._handlers)

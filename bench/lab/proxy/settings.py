@@ -14,8 +14,12 @@ class SettingError(ValueError):
     """A setting that does not exist or is out of range; the message names the range."""
 
 
-def _range(name: str, low: float, high: float, unit: str) -> dict[str, Any]:
-    return {"name": name, "range": (low, high), "unit": unit}
+def _setting(name: str, does: str) -> dict[str, Any]:
+    return {"name": name, "does": does}
+
+
+def _range(name: str, low: float, high: float, unit: str, does: str) -> dict[str, Any]:
+    return _setting(name, does) | {"range": (low, high), "unit": unit}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,29 +30,57 @@ class ProxySettings:
     2014-10-31). Durations are seconds; unlike AWS the lab takes fractions of them.
     """
 
-    idle_client_timeout: float = field(default=1800, metadata=_range("IdleClientTimeout", 1, 28_800, "s"))
-    max_connections_percent: int = field(default=100, metadata=_range("MaxConnectionsPercent", 1, 100, "%"))
+    idle_client_timeout: float = field(
+        default=1800,
+        metadata=_range("IdleClientTimeout", 1, 28_800, "s", "after it an idle client is disconnected"),
+    )
+    max_connections_percent: int = field(
+        default=100,
+        metadata=_range("MaxConnectionsPercent", 1, 100, "%", "of max_connections may be opened"),
+    )
     # None: half of MaxConnectionsPercent.
     max_idle_connections_percent: int | None = field(
-        default=None, metadata=_range("MaxIdleConnectionsPercent", 0, 100, "%")
+        default=None,
+        metadata=_range(
+            "MaxIdleConnectionsPercent", 0, 100, "%", "of it may be idle; null: half of the above"
+        ),
     )
     connection_borrow_timeout: float = field(
-        default=120, metadata=_range("ConnectionBorrowTimeout", 0, 300, "s")
+        default=120,
+        metadata=_range(
+            "ConnectionBorrowTimeout", 0, 300, "s", "clients wait so long for a database connection"
+        ),
     )
-    init_query: str = field(default="", metadata={"name": "InitQuery"})
-    session_pinning_filters: tuple[str, ...] = field(default=(), metadata={"name": "SessionPinningFilters"})
-    require_tls: bool = field(default=False, metadata={"name": "RequireTLS"})
+    init_query: str = field(
+        default="", metadata=_setting("InitQuery", "run on each new database connection, such as SET ...")
+    )
+    session_pinning_filters: tuple[str, ...] = field(
+        default=(),
+        metadata=_setting("SessionPinningFilters", f'["{EXCLUDE_VARIABLE_SETS}"]: SET does not pin'),
+    )
+    require_tls: bool = field(
+        default=False, metadata=_setting("RequireTLS", "refuse clients without it; needs tls, see above")
+    )
     client_password_auth_type: str = field(
-        default="MYSQL_CACHING_SHA2_PASSWORD", metadata={"name": "ClientPasswordAuthType"}
+        default="MYSQL_CACHING_SHA2_PASSWORD",
+        metadata=_setting("ClientPasswordAuthType", "or MYSQL_NATIVE_PASSWORD: how clients log in"),
     )
 
     # RDS Proxy ends a client connection after 24 hours, whatever it does, and calls a database connection
     # idle after 5 minutes; neither can be set there.
-    client_lifetime: float = field(default=86_400, metadata=_range("ClientLifetime", 1, 86_400, "s"))
-    database_idle_after: float = field(default=300, metadata=_range("DatabaseIdleAfter", 0.1, 300, "s"))
+    client_lifetime: float = field(
+        default=86_400,
+        metadata=_range("ClientLifetime", 1, 86_400, "s", "after it a client is disconnected, however busy"),
+    )
+    database_idle_after: float = field(
+        default=300,
+        metadata=_range("DatabaseIdleAfter", 0.1, 300, "s", "after it a database connection counts as idle"),
+    )
     # Whether RDS Proxy answers COM_PING alone or asks the database is not documented. False: while no
     # database connection is held, the proxy answers alone.
-    ping_database: bool = field(default=False, metadata={"name": "PingDatabase"})
+    ping_database: bool = field(
+        default=False, metadata=_setting("PingDatabase", "have the database answer COM_PING, not the proxy")
+    )
 
     def __post_init__(self) -> None:
         for entry in fields(self):
