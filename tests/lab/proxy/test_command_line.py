@@ -48,7 +48,8 @@ def test_the_configuration_that_help_shows_is_one(shown: str) -> None:
         ("{", "proxy: not JSON: "),
         ('{"backend": {}}', "proxy: "),
         (
-            '{"backend": {"host": "h", "port": 1, "user": "", "password": ""}, "accounts": {}, "host": "10.0.0.1"}',
+            '{"backend": {"host": "a", "port": 1, "user": "", "password": ""}, "accounts": {},'
+            '"host": "10.0.0.1"}',
             "proxy: host: 10.0.0.1 is not loopback; set RequireTLS",
         ),
     ],
