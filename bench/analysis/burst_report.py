@@ -48,6 +48,7 @@ def write_burst_report(dataset: Dataset, out: Path) -> Report:
         template("burst.html.j2").render(
             rows_at_most=_at_most(rows),
             table=table,
+            verdict=_verdict,
             told=_told,
             pictures=shown,
             errors=_errors(dataset),
@@ -78,19 +79,24 @@ def _at_most(rows: Sequence[BurstRow]) -> list[BurstRow]:
     return [row for row in found if row.environments == most]
 
 
+def _verdict(row: BurstRow) -> str:
+    if not row.lost_count:
+        return "lost no request"
+    return f"lost {row.lost_count} of {row.lost.n} requests ({', '.join(row.said)})"
+
+
 def _told(row: BurstRow) -> str:
-    """One line of the answer."""
-    parts = [f"{row.lost_count} of {row.lost.n} requests lost" if row.lost_count else "lost no request"]
-    if row.said:
-        parts[0] += f" ({', '.join(row.said)})"
-    if row.clients:
-        parts.append(f"at most {row.clients.peak} connections to the proxy")
-    if row.database:
-        parts.append(f"at most {row.database.peak} to the database")
+    """What is said of its connections in the answer."""
+    parts = []
+    if row.clients and row.database:
+        both = f"{row.clients.peak} connections to the proxy and {row.database.peak} to the database"
+        parts.append(f"{both} at the peak")
+    elif row.database:
+        parts.append(f"{row.database.peak} connections to the database at the peak")
     holder = row.clients or row.database
     if holder and holder.left:
         when = burst_columns.gone(holder)
-        until = f"not gone after {when[2:]} s" if when.startswith(">") else f"gone after {when} s"
+        until = f"still there after {when[2:]} s" if when.startswith(">") else f"gone after {when} s"
         parts.append(f"{holder.left} left open afterwards, {until}")
     elif holder:
         parts.append("none left open afterwards")
