@@ -29,6 +29,8 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "lab": "lab:lab",
         "bundle": "bundle:bundle",
         "doctor": "doctor:doctor",
+        "deploy": "aws_stack:deploy",
+        "destroy": "aws_stack:destroy",
     }
 )
 
