@@ -77,6 +77,8 @@ def main(argv: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        for number in (signal.SIGINT, signal.SIGTERM):  # everything is cleaned up; another one may come now
+            signal.signal(number, signal.SIG_IGN)
         _fail(INTERRUPTED, "interrupted")
     except (
         OSError

@@ -86,7 +86,7 @@ def test_two_campaigns_at_once_keep_apart_and_the_second_is_warned(user: User) -
     second = user.start("campaign", "smoke")
     outputs = [process.communicate(timeout=TIMEOUT_S)[0] for process in (first, second)]
     assert [process.returncode for process in (first, second)] == [0, 0], outputs
-    assert [f"process {first.pid} runs a lab" in output for output in outputs] == [False, True]
+    assert [f"process {first.pid} runs a lab" in output for output in outputs] == [False, True], outputs
     campaigns = {path.parts[-4] for path in user.objects("*/rows/*/*")}
     assert len(campaigns) == 2
     for campaign in campaigns:
