@@ -51,7 +51,13 @@ def _misfits(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
     not_there = [name for name in campaign.factors.failures if not MODES[name].on_aws]
     if not_there:
         yield f"factors.failures: {', '.join(not_there)} can be had in the lab alone"
-    if any(MODES[name].direct for name in campaign.factors.failures):
+    at_once = int(deployed.parameters["FleetConcurrency"])
+    if campaign.fleet > at_once:
+        yield (
+            f"factors.environments asks for {campaign.fleet} at once, and the stack has FleetConcurrency="
+            f"{at_once}: lower the one, or deploy it with more"
+        )
+    if "wait_timeout" in campaign.factors.failures:
         wait_s = float(deployed.parameters["WaitTimeout"])
         if wait_s != idle_s:
             yield f"idle_client_timeout_s is {idle_s:g}, and the stack's database has WaitTimeout={wait_s:g}"
