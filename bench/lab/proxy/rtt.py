@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.lab.platform import run_before_others
 from bench.lab.ports import LOOPBACK
 from bench.lab.process import Child
 from bench.lab.proxy.calibration import Address, calibrate
@@ -299,6 +300,7 @@ def running_relay(host: str, port: int, rtt_s: float, *, work_dir: Path) -> Iter
 def main(arguments: list[str]) -> None:
     """Relay until killed; the first line printed is JSON with port and pid."""
     host, port, rtt_s = arguments
+    run_before_others()  # a network is never short of CPU
     relay = Relay((host, int(port)), float(rtt_s))
     gc.collect()
     gc.freeze()

@@ -17,6 +17,8 @@ from bench.lab.proxy.config import Config
 from bench.lab.proxy.settings import ProxySettings
 from tests.lab.proxy.conftest import USER, Database, rows
 
+BACKEND = {"host": "127.0.0.1", "port": 1, "user": "u", "password": ""}
+
 
 def run(module: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", module, *arguments]
@@ -48,8 +50,7 @@ def test_the_configuration_that_help_shows_is_one(shown: str) -> None:
         ("{", "proxy: not JSON: "),
         ('{"backend": {}}', "proxy: "),
         (
-            '{"backend": {"host": "a", "port": 1, "user": "", "password": ""}, "accounts": {},'
-            '"host": "10.0.0.1"}',
+            json.dumps({"backend": BACKEND, "accounts": {}, "host": "10.0.0.1"}),
             "proxy: host: 10.0.0.1 is not loopback; set RequireTLS",
         ),
     ],
