@@ -2,12 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from bench.analysis import columns, render
+from bench.analysis import burst_columns, columns, render
 from bench.analysis.answer import answer
+from bench.analysis.bursts import burst_table, is_burst
 from bench.analysis.load import load
 from bench.analysis.report import write_report
 from bench.analysis.settings import split
@@ -63,6 +65,15 @@ def _block(directory: Path, base: Path, out: Path) -> str:
         return "\n\n".join(
             [*parts, _picture(pictures["matrix"], base, "Lost requests by strategy and failure")]
         )
+    if is_burst(dataset):
+        bursts = render.render(burst_columns.BURSTS, burst_table(dataset))
+        return "\n\n".join(
+            [
+                *parts,
+                _picture(pictures["concurrency"], base, "Open connections against environments at once"),
+                *_folded(header.content["name"], bursts),
+            ]
+        )
     (setting,) = split(dataset)
     rows = [row for row in main_table(setting) if row.label in STRATEGIES]
     return "\n\n".join(
@@ -70,11 +81,14 @@ def _block(directory: Path, base: Path, out: Path) -> str:
             *parts,
             render.as_markdown(render.render(columns.PRICES, answer(setting).prices)),
             _picture(pictures["cliff"], base, "Lost requests against the idle gap, by strategy"),
-            f"<details><summary>The main table of {header.content['name']}</summary>",
-            render.as_markdown(render.render(columns.MAIN, rows)),
-            "</details>",
+            *_folded(header.content["name"], render.render(columns.MAIN, rows)),
         ]
     )
+
+
+def _folded(campaign: str, table: render.Table) -> Sequence[str]:
+    summary = f"<details><summary>The main table of {campaign}</summary>"
+    return summary, render.as_markdown(table), "</details>"
 
 
 def _picture(path: Path, base: Path, what: str) -> str:
