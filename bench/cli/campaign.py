@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from bench.aws.bundle import DEFAULT
@@ -27,6 +28,10 @@ from bench.store import open_store
 
 STORE = "runs/store"  # below the current directory, like everything that a campaign writes
 FILE = click.argument("file", metavar="FILE")
+_OF_ONE = {  # target -> options that mean something there alone
+    "lab": ("--store", "--server", "--url", "--bundle", "--freeze"),
+    "aws": ("--stack", "--region", "--driver", "--max-usd"),
+}
 
 
 @click.command()
@@ -127,6 +132,7 @@ def campaign(
     On AWS it goes on without you, and --resume attaches to it again.
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
+    _refuse_options_of_the_other(target)
     loaded = load(file, own, failures)
     if url:
         check_own_database(loaded.campaign, server)
@@ -189,6 +195,19 @@ def campaign(
     describe(console, sync(journal, directory))
     show_report(console, [directory], directory)
     console.print(f"all done in {duration(time.monotonic() - began)}")
+
+
+def _refuse_options_of_the_other(target: str) -> None:
+    """Whoever names an option wants it to count for something."""
+    context = click.get_current_context()
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    wrong = [option for option in given if option in _OF_ONE["aws" if target == "lab" else "lab"]]
+    if wrong:
+        raise click.UsageError(f"{', '.join(wrong)}: not with --target {target}")
 
 
 def _leave_the_network() -> None:

@@ -96,6 +96,7 @@ def test_a_stack_of_another_version(moto: MotoServer, poolbench: Poolbench) -> N
         ("quick", "repetition.lanes is 36, and the stack has 12"),
         ("matrix", "factors.failures: "),
         ("quick_rtt", "added_rtt_s is for the lab"),
+        ("concurrency", "factors.environments asks for 64 at once, and the stack has FleetConcurrency=10"),
     ],
 )
 def test_a_campaign_that_does_not_fit_the_stack(
@@ -103,6 +104,23 @@ def test_a_campaign_that_does_not_fit_the_stack(
 ) -> None:
     create_stack(outputs())
     code, said = poolbench("campaign", campaign, "--target", "aws")
+    assert (code, message in said) == (2, True), said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            (*ON_AWS, "--store", "s3://mine", "--freeze", "SIGSTOP"),
+            "--store, --freeze: not with --target aws",
+        ),
+        (("campaign", "aws", "--max-usd", "1"), "--max-usd: not with --target lab"),
+    ],
+)
+def test_an_option_that_would_count_for_nothing(
+    poolbench: Poolbench, arguments: tuple[str, ...], message: str
+) -> None:
+    code, said = poolbench(*arguments)
     assert (code, message in said) == (2, True), said
 
 
