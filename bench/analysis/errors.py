@@ -1,5 +1,6 @@
 """What the lost requests said, in the driver's own words."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,12 @@ import pandas as pd
 
 from bench.analysis.settings import Setting
 
+_ACCIDENTAL = (
+    (re.compile(r"<(Task|Future) \w+[^<>]*(?:<[^<>]*>[^<>]*)*>"), r"<\1>"),
+    (re.compile(r"0x[0-9a-f]{6,}"), "0x…"),
+    (re.compile(r"(?<=\d\.\d:)\d{2,5}\b|(?<=localhost:)\d{2,5}\b"), "…"),
+    (re.compile(r"(?<=connection )\d+\b|(?<=thread )\d+\b"), "…"),
+)
 _WORDS = ["outcome", "error_class", "error_code", "error_message", "error_phase", "connection_invalidated"]
 
 
@@ -18,7 +25,7 @@ class Error:
         outcome: error or hang.
         error_class: of the driver's exception; empty if there was none.
         code: native code of the driver, None if it gave none.
-        message: its text.
+        message: its shape: the text, less what differs each time, such as ports and addresses.
         phase: checkout, execute or reset; empty if the environment was killed.
         invalidated: SQLAlchemy's verdict on the connection, None if it made none.
         count: requests that ended so.
@@ -39,13 +46,21 @@ class Error:
 def errors(setting: Setting) -> tuple[Error, ...]:
     """Every kind of error, the most frequent first."""
     rows = setting.select(["label", "lost", *_WORDS])
-    lost = rows[rows["lost"]].astype({"connection_invalidated": object})
+    lost = rows[rows["lost"]].astype({"connection_invalidated": object, "error_message": object})
+    lost["error_message"] = lost["error_message"].map(shape, na_action="ignore")
     found = [
         _error(words, group)
         for words, group in lost.groupby(_WORDS, observed=True, dropna=False)
         if isinstance(words, tuple)
     ]
     return tuple(sorted(found, key=lambda error: -error.count))
+
+
+def shape(message: str) -> str:
+    """What messages of one kind have in common: numbers of ports and tasks and addresses left out."""
+    for pattern, instead in _ACCIDENTAL:
+        message = pattern.sub(instead, message)
+    return message
 
 
 def _error(words: tuple[Any, ...], group: pd.DataFrame) -> Error:

@@ -14,6 +14,7 @@ from bench.analysis.burst_report import write_burst_report
 from bench.analysis.bursts import burst_table, is_burst
 from bench.analysis.cautions import cautions
 from bench.analysis.charts import CHARTS, Chart
+from bench.analysis.drivers import commands_by_driver
 from bench.analysis.errors import Error, errors
 from bench.analysis.figures.matrix import matrix
 from bench.analysis.load import Dataset, load
@@ -111,6 +112,7 @@ def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None
         sections=sections,
         safe_everywhere=_safe_everywhere(sections),
         overview=overview,
+        commands=commands_by_driver([(section.setting, section.answer) for section in sections]),
         headers=dataset.headers,
         provenance=[dict(told_provenance(header.content)) for header in dataset.headers],
         cautions=cautions(dataset, compared),

@@ -72,20 +72,27 @@ def contenders(
     """
     names = [*strategies, *([REFERENCE] if REFERENCE not in strategies else [])]
     left_out = {
-        (name, driver): reason
+        (name, driver, failure): reason
         for name in names
         for driver in drivers
-        if (reason := misfit(get(name), get_driver(driver)))
+        for failure in failures
+        if (reason := misfit(get(name), get_driver(driver)) or _misfit_of_failure(name, failure))
     }
     crossed = [
         Contender(strategy=name, driver=driver, failure=failure)
         for name in names
         for failure in failures
         for driver in drivers
-        if (name, driver) not in left_out
+        if (name, driver, failure) not in left_out
     ]
     crossed += [
         Contender(strategy=name, driver=drivers[0], failure=failures[0], twin=name == REFERENCE)
         for name in (REFERENCE, CONTROL)
     ]
     return tuple(crossed), tuple(dict.fromkeys(left_out.values()))
+
+
+def _misfit_of_failure(strategy: str, failure: str) -> str | None:
+    if get(strategy).token and MODES[failure].direct:
+        return f"{strategy} with {failure}: the database itself takes no tokens here"
+    return None

@@ -1,10 +1,14 @@
 """From recorded facts to the outcome of a request."""
 
+import re
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
 from bench.function.record import Outcome
+
+# asyncio's messages show where code lies, which is another place on each machine.
+_DIRECTORY = re.compile(r"(?:/[^\s/:'\"<>]+)+/(?=[^\s/:'\"<>]+\.py\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ def describe(error: BaseException) -> Failure:
     code = next((part for part in original.args[:1] if isinstance(part, int)), None)
     message = original.args[1] if code is not None and len(original.args) > 1 else original
     kind = type(original)
-    return Failure(f"{kind.__module__}.{kind.__qualname__}", code, str(message), invalidated)
+    text = _DIRECTORY.sub("", str(message))
+    return Failure(f"{kind.__module__}.{kind.__qualname__}", code, text, invalidated)
 
 
 def classify(*, failed: bool, deadline_passed: bool, replacements: int) -> Outcome:

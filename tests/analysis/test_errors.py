@@ -1,7 +1,9 @@
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.errors import errors
+import pytest
+
+from bench.analysis.errors import errors, shape
 from bench.analysis.load import load
 from bench.analysis.settings import Setting, split
 from tests.analysis.edit import edit_rows, small_campaign
@@ -48,3 +50,26 @@ def test_errors_without_code_or_verdict_are_told_apart_and_none_is_dropped(tmp_p
 def test_campaign_without_losses_has_no_errors(tmp_path: Path) -> None:
     (setting,) = split(load([small_campaign(tmp_path, gaps=(0.5,))]))
     assert errors(setting) == ()
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Lost connection to MySQL server during query", "Lost connection to MySQL server during query"),
+        (
+            "2055: Lost connection to MySQL server at '127.0.0.1:32989', system error: Errno 32: Broken pipe",
+            "2055: Lost connection to MySQL server at '127.0.0.1:…', system error: Errno 32: Broken pipe",
+        ),
+        (
+            (
+                "Task <Task pending name='Task-44' coro=<greenlet_spawn() running at concurrency.py:209> "
+                "cb=[_run_until_complete_cb() at base_events.py:180]> got Future <Future pending> attached "
+                "to a different loop"
+            ),
+            "Task <Task> got Future <Future> attached to a different loop",
+        ),
+        ("<Connection object at 0x7f14b78049e0> is closed", "<Connection object at 0x…> is closed"),
+    ],
+)
+def test_messages_of_one_kind_are_one_whatever_numbers_they_carry(message: str, told: str) -> None:
+    assert shape(message) == told

@@ -8,6 +8,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from sqlalchemy import URL, create_engine
@@ -64,17 +65,16 @@ def proxies(
     found, password = server.server, secrets.token_urlsafe(12)
     create_accounts(found, USER, [Account(name=USER, password=password)])
     backend = Backend(host=found.host, port=found.port, user=USER, password=password)
-    common = {"backend": backend, "accounts": {USER: password}}
+    prepared = partial(running_proxy, backend=backend, accounts={USER: password})
     direct = URL.create("mysql+pymysql", USER, password, found.host, found.port, USER)
     seed(create_engine(direct, connect_args={"ssl_disabled": True}))
     listeners = {name: Port(failure=Failure(name)) for name in (BY_CLOSE, BY_ERROR, BY_RESET)}
     with (
-        running_proxy(ProxySettings(), work_dir=tmp_path_factory.mktemp("never"), **common) as never,
-        running_proxy(
+        prepared(ProxySettings(), work_dir=tmp_path_factory.mktemp("never")) as never,
+        prepared(
             ProxySettings(idle_client_timeout=TIMEOUT_S),
             work_dir=tmp_path_factory.mktemp("dies"),
             listeners=listeners,
-            **common,
         ) as dies,
     ):
         count_commands()
