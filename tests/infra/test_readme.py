@@ -1,5 +1,6 @@
 """infra/README.md says what the commands and the template say."""
 
+import functools
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from tests.infra.conftest import Expanded
 README = (INFRA / "README.md").read_text()
 
 
+@functools.cache
 def plan(name: str) -> str:
     environment = {**os.environ, "COLUMNS": "100", "AWS_DEFAULT_REGION": "us-east-1"}
     command = [sys.executable, "-m", "bench", "plan", name, "--target", "aws"]
