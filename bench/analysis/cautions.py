@@ -163,13 +163,14 @@ def _sampling(dataset: Dataset) -> Iterator[Finding]:
         tallies = [session.get("sampling") or {} for session in header.content["sessions"]]
         total = {
             key: sum(tally.get(key, 0) for tally in tallies)
-            for key in ("samples", "missed", "late", "failed_slices")
+            for key in ("samples", "missed", "late", "failed_slices", "events_forgotten")
         }
-        if total["missed"] or total["late"] or total["failed_slices"]:
+        if any(count for key, count in total.items() if key != "samples"):
             yield Finding(
                 Caution.SAMPLER_MISSED,
                 f"{header.campaign}: {total['missed']} ticks missed, {total['late']} late, "
-                f"{total['failed_slices']} slices failed; {total['samples']} values were taken",
+                f"{total['failed_slices']} slices failed; {total['samples']} values were taken; "
+                f"{total['events_forgotten']} events forgotten by the proxy",
             )
 
 

@@ -118,15 +118,14 @@ def recommended(candidates: Sequence[Price]) -> Price | None:
     """Of the strategies that lost nothing, the one with the cheapest warm request; None if there is none.
 
     Cheapest is fewest commands on the wire, for in a VPC each is a round trip: first for a steady request,
-    then for the first after the timeout; the steady median decides only between equals.
+    then for the first after the timeout, then by the connections that are opened anew for requests of any
+    kind; the steady median decides only between equals.
     """
     safe = [price for price in candidates if price.is_safe]
 
-    def cost(price: Price) -> tuple[float, float, float]:
-        steady, beyond = (
-            math.inf if math.isnan(value) else round(value, 2)
-            for value in (price.wire_steady, price.wire_beyond)
-        )
-        return steady, beyond, price.steady.median.value
+    def cost(price: Price) -> tuple[float, ...]:
+        counts = (price.wire_steady, price.wire_beyond, price.connects)
+        rounded = (math.inf if math.isnan(value) else round(value, 1) for value in counts)
+        return *rounded, price.steady.median.value
 
     return min(safe, key=cost, default=None)

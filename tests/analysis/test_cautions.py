@@ -127,8 +127,10 @@ def test_unfinished_cells_are_named(tmp_path: Path) -> None:
 
 def test_missed_samples_are_counted(tmp_path: Path) -> None:
     small_campaign(tmp_path)
-    edit_header(tmp_path, lambda header: header["sessions"][0]["sampling"].update(missed=3, late=7))
-    assert "3 ticks missed, 7 late" in found_in(tmp_path)[Caution.SAMPLER_MISSED]
+    edit_header(tmp_path, lambda header: header["sessions"][0]["sampling"].update(missed=3, late=7, events_forgotten=2))
+    said = found_in(tmp_path)[Caution.SAMPLER_MISSED]
+    assert "3 ticks missed, 7 late" in said
+    assert "2 events forgotten by the proxy" in said
 
 
 def test_time_that_jumped_is_said_with_the_requests_that_it_met(tmp_path: Path) -> None:

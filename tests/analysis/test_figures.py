@@ -92,7 +92,7 @@ def test_timeline_is_drawn_from_what_the_proxy_said_it_did(setting: Setting) -> 
     assert figure is not None
     said = [text.get_text() for text in figure.axes[0].texts]
     assert "idle close" in said
-    assert any("2  2 s of silence" in text for text in said)
+    assert any("after 2 s of silence" in text for text in said)
 
 
 def test_timeline_of_a_proxy_without_an_event_log_says_so(tmp_path: Path) -> None:

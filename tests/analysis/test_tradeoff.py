@@ -15,7 +15,14 @@ def flat(seconds: float) -> Quantiles:
 
 
 def price(
-    label: str, *, lost: int = 0, steady: float = 1e-3, beyond: float = 3e-3, wire: float = 2, held: float = 1
+    label: str,
+    *,
+    lost: int = 0,
+    steady: float = 1e-3,
+    beyond: float = 3e-3,
+    wire: float = 2,
+    held: float = 1,
+    connects: float = 0.1,
 ) -> Price:
     return Price(
         label=label,
@@ -26,7 +33,7 @@ def price(
         beyond=flat(beyond),
         wire_steady=wire,
         wire_beyond=wire + 4,
-        connects=0.1,
+        connects=connects,
         held=held,
     )
 
@@ -62,6 +69,13 @@ def test_commands_decide_before_local_milliseconds() -> None:
     chosen = recommended([price("quick", wire=3, steady=1e-3), price("few", wire=2, steady=1.1e-3)])
     assert chosen is not None
     assert chosen.label == "few"
+
+
+def test_connections_opened_decide_between_equal_commands() -> None:
+    often, seldom = price("often", steady=1e-3, connects=0.33), price("seldom", steady=1.1e-3, connects=0.1)
+    chosen = recommended([often, seldom])
+    assert chosen is not None
+    assert chosen.label == "seldom"
 
 
 def test_milliseconds_decide_where_commands_were_not_counted() -> None:

@@ -8,6 +8,7 @@ from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting, twin_of
 from bench.analysis.statistics import rate
 from bench.analysis.style import INK, MUTED, SHADE, look_of, panels, styled
+from bench.function.strategies import REFERENCE
 
 
 @styled
@@ -54,6 +55,6 @@ def _draw(axis: Axes, setting: Setting, label: str) -> tuple[int, int]:
             marker=look.marker,
             markersize=9 if look.hollow else 5,
             markerfacecolor="none" if look.hollow else look.color,
-            linewidth=0 if look.hollow else 1.1,
+            linewidth=0 if label == twin_of(REFERENCE) else 1.1,  # the reference's own lies below
         )
     return int(rows["lost"].sum()), len(rows)

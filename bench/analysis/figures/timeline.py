@@ -14,7 +14,7 @@ _ENVIRONMENT, _POOLED = "execution environment", "its pooled connection"
 _PROXY, _DATABASE, _LOG = "the proxy's side of it", "proxy to database", "the proxy's event log"
 _LANES = {_ENVIRONMENT: 4.0, _POOLED: 3.0, _PROXY: 2.0, _DATABASE: 1.0, _LOG: 0.2}
 _BEFORE, _AFTER = -0.12, 1.34  # what the chart shows, in gaps
-_TOGETHER = 0.03  # of the gap: closer events are one to the eye
+_TOGETHER = 0.25  # of the gap: events that are closer share their names
 _NAMES = {"accept": "accept", "borrow": "borrow, release", "idle_close": "idle close"}
 
 
@@ -41,10 +41,12 @@ def timeline(setting: Setting) -> Figure | None:
     if story.after is not None:
         for lane in (_POOLED, _PROXY):
             _bar(axis, lane, (gap_s, right), GREEN, f"{_name(story.after)}")
-        text = f"4  next request reconnects,\n    answered in {1e3 * story.after['latency_s']:.2g} ms"
+        text = f"4: next request reconnects,\nanswered in {1e3 * story.after['latency_s']:.2g} ms"
         axis.annotate(text, (gap_s, _LANES[_ENVIRONMENT]), (4, 0), textcoords="offset points", va="center")
-    for place_s, text in _told(story.events, gap_s):
-        _event(axis, place_s, text)
+    for times_s, text in _told(story.events, gap_s):
+        axis.plot(times_s, [_LANES[_LOG]] * len(times_s), linestyle="", marker="o", color=INK, markersize=4)
+        place = (times_s[-1], _LANES[_LOG])
+        axis.annotate(text, place, (5, 0), textcoords="offset points", va="center", fontsize=7.5)
     _steps(axis, story, closed_s)
     if story.events.empty:
         text = "none: that it closed its side then is its setting"
@@ -61,26 +63,20 @@ def timeline(setting: Setting) -> Figure | None:
 def _steps(axis: Axes, story: Story, closed_s: float) -> None:
     code, kind = story.lost["error_code"], story.lost["error_class"]
     error = f"error {code:.0f}" if pd.notna(code) else str(kind)
-    close_by = closed_s > story.lost_s / 2  # then the text of the third step needs the room to the right
-    _step(axis, 0, f"1  an access is answered\n    in {1e3 * story.before['latency_s']:.2g} ms")
-    silence = f"2  {closed_s:.4g} s of silence:\n    the proxy closes its client"
+    close_by = closed_s > 0.66 * story.lost_s  # then there is room before it, and else behind it
+    _step(axis, 0, f"1: an access is answered\nin {1e3 * story.before['latency_s']:.2g} ms")
+    silence = f"2: after {closed_s:.4g} s of silence\nthe proxy closes its client"
     _step(axis, closed_s, silence, before=close_by)
-    _step(axis, story.lost_s, f"3  access after {story.lost['gap_seen_s']:.3g} s\n    lost, {error}")
+    _step(axis, story.lost_s, f"3: access after {story.lost['gap_seen_s']:.3g} s\nlost, {error}")
 
 
-def _told(events: pd.DataFrame, gap_s: float) -> Iterator[tuple[float, str]]:
-    """Where the proxy's events lie, those that are one to the eye as one, with their names."""
+def _told(events: pd.DataFrame, gap_s: float) -> Iterator[tuple[list[float], str]]:
+    """When something happened at the proxy, close events together, with their names."""
     shown = events[events["kind"].isin(_NAMES) & events["at_s"].between(_BEFORE * gap_s, _AFTER * gap_s)]
     group = (shown["at_s"].diff() > _TOGETHER * gap_s).cumsum()
     for _, together in shown.groupby(group):
         names = dict.fromkeys(_NAMES[kind] for kind in together["kind"])
-        yield float(together["at_s"].max()), "\n".join(names)
-
-
-def _event(axis: Axes, at_s: float, text: str) -> None:
-    place = (at_s, _LANES[_LOG])
-    axis.plot(*place, marker="o", color=INK, markersize=4)
-    axis.annotate(text, place, (5, 0), textcoords="offset points", va="center", fontsize=7.5)
+        yield together["at_s"].tolist(), "\n".join(names)
 
 
 def _bar(
@@ -95,7 +91,15 @@ def _bar(
 ) -> None:
     place, (left, right) = _LANES[lane], span
     axis.barh(
-        place, right - left, 0.42, left, color=color, hatch=hatch, edgecolor=MUTED, linewidth=0, alpha=0.4
+        place,
+        right - left,
+        0.42,
+        left,
+        color=color,
+        hatch=hatch,
+        edgecolor=INK if hatch else MUTED,
+        linewidth=0,
+        alpha=0.4,
     )
     axis.text(
         (left + right) / 2 if text_s is None else text_s, place, text, ha="center", va="center", fontsize=8

@@ -8,11 +8,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from bench.analysis.answer import Answer
 from bench.analysis.statistics import Estimate, Quantiles
-from bench.analysis.style import INK, MUTED, SHADE, look_of, panels, styled
+from bench.analysis.style import GRID, INK, MUTED, SHADE, look_of, panels, styled
 from bench.analysis.tradeoff import Price
 from bench.function.strategies import REFERENCE
 
@@ -111,7 +112,7 @@ def _size(held: float) -> float:
     return 30 if math.isnan(held) else 25 + 20 * held
 
 
-def _legend(shown: Sequence[Price]) -> list[Line2D]:
+def _legend(shown: Sequence[Price]) -> list[Line2D | Patch]:
     held = sorted(price.held for price in shown if not math.isnan(price.held))
     ends = dict.fromkeys((held[0], held[-1])) if held else {}
     ring: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markersize": 11}
@@ -123,13 +124,13 @@ def _legend(shown: Sequence[Price]) -> list[Line2D]:
             )
             for value in ends
         ),
-        Line2D([], [], linestyle="", color=INK, label="Pareto front of the safe set", **ring),
+        Patch(facecolor=SHADE, edgecolor=GRID, label="lost none: the safe set"),
+        Line2D([], [], linestyle="", color=INK, label="its Pareto front", **ring),
     ]  # fmt: skip
 
 
 def _panel(axis: Axes, points: Sequence[_Point], front: Sequence[str]) -> None:
     axis.axhspan(-10, 0.05, color=SHADE, linewidth=0)
-    axis.text(0.01, 0.06, "lost none: the safe set", transform=axis.get_yaxis_transform(), color=MUTED)
     for point in points:
         lost, look = point.price.lost_beyond, look_of(point.price.label)
         size = _size(point.price.held)
