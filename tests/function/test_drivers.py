@@ -7,6 +7,7 @@ import gc
 import secrets
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -47,6 +48,15 @@ def mysqlclient(monkeypatch_session: pytest.MonkeyPatch) -> None:
 def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
         yield patch
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Collect what was left behind while its warnings are expected."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
 
 
 @pytest.fixture(params=sorted(DRIVERS))
@@ -109,7 +119,6 @@ class Application:
 
     def close(self) -> None:
         self.driver.run(self.client.engine.dispose)
-        gc.collect()  # of what was left behind, while its warnings are expected
 
 
 # Commands of a warm request, of one with a ping before it, and of one that connects: that one begins with the
@@ -153,28 +162,37 @@ def test_every_workload_gets_the_right_answers_with_every_driver(
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [BY_CLOSE, BY_ERROR, BY_RESET])
 def test_what_each_driver_makes_of_a_connection_that_died(
-    driver: Driver, proxies: Callable[[str], tuple[RunningProxy, URL]], way: str
+    mysqlclient: None, proxies: Callable[[str], tuple[RunningProxy, URL]], way: str
 ) -> None:
     """The pool's default loses the first request, ping and recycle replace the connection unseen.
 
     But not where each invocation has an event loop of its own: then a ping fails with an error of asyncio's,
     which is no lost connection to SQLAlchemy. Only asyncmy sees a reset before it asks for the loop.
     """
-    names = ("queuepool", "pre_ping", "recycle")
-    applications = {name: Application(name, driver, proxies(way)) for name in names}
+    applications = {
+        (name, strategy): Application(strategy, driver, proxies(way))
+        for name, driver in DRIVERS.items()
+        for strategy in ("queuepool", "pre_ping", "recycle")
+        if driver.installed
+    }
     for application in applications.values():
         application.invoke()
     time.sleep(1.5 * TIMEOUT_S)
-    first = {name: application.invoke()[0] for name, application in applications.items()}
-    after = {name: application.invoke()[0] for name, application in applications.items()}
+    first = {key: application.invoke()[0].outcome for key, application in applications.items()}
+    after = {key: application.invoke()[0].outcome for key, application in applications.items()}
     for application in applications.values():
         application.close()
-    assert first["queuepool"].outcome is Outcome.ERROR
-    assert first["recycle"].outcome is Outcome.RECONNECTED
-    loop_is_gone = driver.loop is Loop.PER_INVOCATION and (driver.name, way) != ("asyncmy_run", BY_RESET)
-    assert first["pre_ping"].outcome is (Outcome.ERROR if loop_is_gone else Outcome.RECONNECTED)
-    if driver.loop is not Loop.PER_INVOCATION:
-        assert after["queuepool"].outcome is Outcome.RECONNECTED
+    expected = {
+        (name, strategy): Outcome.ERROR if strategy == "queuepool" else Outcome.RECONNECTED
+        for name, strategy in applications
+    }
+    expected |= {("asyncmy_run", "pre_ping"): Outcome.ERROR, ("aiomysql_run", "pre_ping"): Outcome.ERROR}
+    if way == BY_RESET:
+        expected["asyncmy_run", "pre_ping"] = Outcome.RECONNECTED
+    assert first == {key: expected[key] for key in first}
+    for name, strategy in applications:
+        if strategy == "queuepool" and DRIVERS[name].loop is not Loop.PER_INVOCATION:
+            assert after[name, strategy] is Outcome.RECONNECTED
 
 
 def test_an_unknown_driver_is_named_with_those_there_are() -> None:
