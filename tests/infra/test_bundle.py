@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -13,8 +15,13 @@ from cryptography.hazmat.primitives import hashes
 
 from bench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
 from bench.aws.pack import INFRA, PACKAGE, imported_by, make_bundle
-from tests.infra.conftest import OWN_ENGINES
-from tests.users import User
+from bench.function.invocation import Invocation
+from bench.function.record import Role
+from bench.function.strategies import CONTROL
+from bench.lab.ports import LOOPBACK, answers, free_port
+from bench.lab.process import Child
+from tests.infra.conftest import CHECKS, OWN_ENGINES
+from tests.users import User, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +72,59 @@ def test_everything_is_there_with_nothing_but_the_bundle_on_the_path(unpacked: P
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "/var/task/bench/function/handler.py"
+
+
+def test_it_runs_behind_the_runtime_interface_emulator_of_aws(unpacked: Path, tmp_path: Path) -> None:
+    """The emulator comes with SAM. The control needs no database; its rows say that the handler is whole."""
+    emulator = next((CHECKS / "sam/lib").glob(f"*/site-packages/samcli/local/rapid/*-{HERE.architecture}"))
+    emulator.chmod(0o755)
+    front, runtime = f"{LOOPBACK}:{free_port()}", f"{LOOPBACK}:{free_port()}"
+    secret = json.dumps({"username": "u", "password": "p", "dbname": "d"})
+    child = Child(
+        [
+            *(emulator, "--runtime-interface-emulator-address", front, "--runtime-api-address", runtime),
+            *(sys.executable, "-m", "awslambdaric", "bench.function.handler.handler"),
+        ],
+        log=tmp_path / "log",
+        env={"PATH": os.defpath, "POOLBENCH_SECRET": secret, "LAMBDA_TASK_ROOT": str(unpacked)},
+        cwd=unpacked,
+    )
+    try:
+        wait_for(lambda: answers(LOOPBACK, int(front.rpartition(":")[2])))
+        invocation = control(tmp_path / "store")
+        url = f"http://{front}/2015-03-31/functions/function/invocations"
+        with urllib.request.urlopen(url, json.dumps(invocation.as_dict()).encode()) as response:
+            answer = json.load(response)
+    finally:
+        child.kill()
+    assert answer.get("outcomes") == ["ok", "ok"], answer
+    lines = (tmp_path / "store" / invocation.key).read_text().splitlines()
+    assert [json.loads(line)["state"] for line in lines] == ["first_in_environment", "steady"]
+
+
+def control(store: Path) -> Invocation:
+    """Two requests that touch no server."""
+    now = time.time_ns()
+    return Invocation(
+        campaign="c",
+        cell="control",
+        attempt=0,
+        sequence=0,
+        round=0,
+        role=Role.MEASURE,
+        strategy=CONTROL,
+        label=CONTROL,
+        endpoint="proxy",
+        driver="pymysql",
+        workload="point_select",
+        requests=2,
+        pooled=1,
+        deadline_s=5,
+        idle_client_timeout_s=60,
+        due_wall_ns=now,
+        sent_wall_ns=now,
+        store=str(store),
+    )
 
 
 def test_it_holds_bytecode_of_what_the_functions_import_and_is_small(bundle: Bundle) -> None:
