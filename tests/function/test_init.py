@@ -1,7 +1,6 @@
 """A connection made while a provisioned environment initialises, and the first request long after."""
 
 import json
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,11 +11,10 @@ import boto3
 import pytest
 
 from bench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
-from bench.function.invocation import Invocation
-from bench.function.record import Role
 from bench.lab.endpoints import Endpoints
 from bench.lab.proxy import ProxySettings
 from bench.lab.stack import running_stack
+from tests.invocations import invocation
 from tests.users import wait_for
 
 FUNCTION = LANE.format(0)
@@ -56,27 +54,7 @@ def test_the_very_first_request_finds_the_connection_of_the_init_dead(early: Ear
     wait_for(lambda: sum(early.metrics()["ClientConnectionsClosed"].values()) == 1)
     client = boto3.client("lambda")
     client.invoke(FunctionName=f"{SAMPLER_FUNCTION}:live", Payload=b'{"action": "prepare"}')
-    now = time.time_ns()
-    event = Invocation(
-        campaign="c",
-        cell="queuepool",
-        attempt=0,
-        sequence=0,
-        round=0,
-        role=Role.MEASURE,
-        strategy="queuepool",
-        label="queuepool",
-        endpoint="proxy",
-        driver="pymysql",
-        workload="point_select",
-        requests=2,
-        pooled=1,
-        deadline_s=5,
-        idle_client_timeout_s=1.0,
-        due_wall_ns=now,
-        sent_wall_ns=now,
-        store=str(tmp_path / "store"),
-    )
+    event = invocation(tmp_path / "store")
     answer = client.invoke(FunctionName=f"{FUNCTION}:live", Payload=json.dumps(event.as_dict()))
     assert "FunctionError" not in answer, answer["Payload"].read()
     lines = (tmp_path / "store" / event.key).read_text().splitlines()

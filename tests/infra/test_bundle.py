@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -15,12 +14,11 @@ from cryptography.hazmat.primitives import hashes
 
 from bench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
 from bench.aws.pack import INFRA, PACKAGE, imported_by, make_bundle
-from bench.function.invocation import Invocation
-from bench.function.record import Role
 from bench.function.strategies import CONTROL
 from bench.lab.ports import LOOPBACK, answers, free_port
 from bench.lab.process import Child
 from tests.infra.conftest import CHECKS, OWN_ENGINES
+from tests.invocations import invocation
 from tests.users import User, wait_for
 
 pytestmark = pytest.mark.slow
@@ -91,40 +89,15 @@ def test_it_runs_behind_the_runtime_interface_emulator_of_aws(unpacked: Path, tm
     )
     try:
         wait_for(lambda: answers(LOOPBACK, int(front.rpartition(":")[2])))
-        invocation = control(tmp_path / "store")
+        sent = invocation(tmp_path / "store", strategy=CONTROL, label=CONTROL)
         url = f"http://{front}/2015-03-31/functions/function/invocations"
-        with urllib.request.urlopen(url, json.dumps(invocation.as_dict()).encode()) as response:
+        with urllib.request.urlopen(url, json.dumps(sent.as_dict()).encode()) as response:
             answer = json.load(response)
     finally:
         child.kill()
     assert answer.get("outcomes") == ["ok", "ok"], answer
-    lines = (tmp_path / "store" / invocation.key).read_text().splitlines()
+    lines = (tmp_path / "store" / sent.key).read_text().splitlines()
     assert [json.loads(line)["state"] for line in lines] == ["first_in_environment", "steady"]
-
-
-def control(store: Path) -> Invocation:
-    """Two requests that touch no server."""
-    now = time.time_ns()
-    return Invocation(
-        campaign="c",
-        cell="control",
-        attempt=0,
-        sequence=0,
-        round=0,
-        role=Role.MEASURE,
-        strategy=CONTROL,
-        label=CONTROL,
-        endpoint="proxy",
-        driver="pymysql",
-        workload="point_select",
-        requests=2,
-        pooled=1,
-        deadline_s=5,
-        idle_client_timeout_s=60,
-        due_wall_ns=now,
-        sent_wall_ns=now,
-        store=str(store),
-    )
 
 
 def test_it_holds_bytecode_of_what_the_functions_import_and_is_small(bundle: Bundle) -> None:
