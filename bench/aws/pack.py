@@ -77,16 +77,8 @@ def _install(runtime: Runtime, root: Path) -> None:
     machine = _MACHINES[runtime.architecture]
     platforms = [part.format(machine) for part in _PLATFORMS[runtime.python]]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-    command += [
-        "--target",
-        str(root),
-        "--require-hashes",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--no-compile",
-    ]
-    command += ["--implementation", "cp", "--python-version", runtime.python]
+    command += [f"--target={root}", "--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile"]
+    command += ["--implementation=cp", f"--python-version={runtime.python}"]
     command += [f"--platform={name}" for name in platforms]
     done = subprocess.run(
         [*command, "-r", INFRA / "lambda.lock"], capture_output=True, text=True, check=False

@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from bench.aws import pack
 from bench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
 from bench.aws.pack import INFRA, PACKAGE, imported_by, make_bundle
 from bench.function.strategies import CONTROL
@@ -155,6 +156,16 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
 def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CannotBundle, match="module 'nobodys' is not importable from here"):
         make_bundle(tmp_path / "bundle.zip", modules=["nobodys.engines"])
+
+
+def test_a_library_that_is_not_the_one_that_was_pinned_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "lambda.lock").write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
+    monkeypatch.setattr(pack, "INFRA", tmp_path)
+    with pytest.raises(CannotBundle, match=r"pip could not install infra/lambda.lock: ERROR: .*DO NOT MATCH"):
+        make_bundle(tmp_path / "bundle.zip")
+    assert not (tmp_path / "bundle.zip").exists()
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # Starfield's
