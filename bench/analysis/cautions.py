@@ -6,7 +6,7 @@ from enum import Enum
 
 import pandas as pd
 
-from bench.analysis import clocks, disturbances
+from bench.analysis import clocks, disturbances, overlaps
 from bench.analysis.comparison import Comparison
 from bench.analysis.load import Dataset
 from bench.analysis.render import number
@@ -37,6 +37,7 @@ class Caution(Enum):
         "The same strategy twice should not differ: do not trust differences smaller than this one."
     )
     CLOCKS_DISAGREE = "Gaps and connection ages rest on clocks that drift or were set; do not trust them."
+    WINDOWS_OVERLAP = "The server was busy with another meanwhile, which a latency may show. Use fewer lanes."
     TIME_JUMPED = (
         "The machine slept, stood still or was overloaded, or a clock was set. What it met is in the figures "
         "as it was measured: run the campaign again if that is too much."
@@ -71,6 +72,7 @@ def cautions(
         *_environments(counted),
         *_gaps(counted),
         *_clocks(counted),
+        *_overlaps(counted),
         *_disturbances(dataset, counted),
         *_sampling(dataset),
         *_freeze(dataset),
@@ -146,6 +148,15 @@ def _clocks(rows: pd.DataFrame) -> Iterator[Finding]:
             Caution.CLOCKS_DISAGREE,
             f"wall, monotonic and boottime clocks differ by more than {1e3 * CLOCK_TOLERANCE_S:g} ms "
             f"within {in_request} requests, and wall and boottime in {in_gap} gaps, of {len(apart)}",
+        )
+
+
+def _overlaps(rows: pd.DataFrame) -> Iterator[Finding]:
+    found = overlaps.overlapping(rows)
+    if found:
+        yield Finding(
+            Caution.WINDOWS_OVERLAP,
+            f"{found} of {len(rows)} requests began while another environment's was under way",
         )
 
 

@@ -22,8 +22,24 @@ def found_in(directory: Path) -> dict[Caution, str]:
     return {finding.caution: finding.what for finding in cautions(dataset, compared)}
 
 
-def test_clean_campaign_has_no_warning(campaign: Path) -> None:
-    assert found_in(campaign) == {}
+def test_clean_campaign_has_no_warning(tmp_path: Path, campaign: Path) -> None:
+    assert found_in(small_campaign(tmp_path)) == {}
+    assert set(found_in(campaign)) == {Caution.WINDOWS_OVERLAP}  # its many lanes take no turns
+
+
+def test_requests_of_two_environments_at_once_are_counted(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+
+    def meet(rows: list[Row]) -> None:
+        last, other = rows[-1], rows[0]
+        assert last["environment"] != other["environment"]
+        last["done_wall_ns"] += 20_000_000
+        later_ns = last["started_wall_ns"] + 1_000_000 - other["started_wall_ns"]
+        for moment in ("started_wall_ns", "done_wall_ns"):
+            other[moment] += later_ns
+
+    edit_rows(tmp_path, meet)
+    assert "1 of 96 requests began while" in found_in(tmp_path)[Caution.WINDOWS_OVERLAP]
 
 
 def test_every_warning_has_advice() -> None:
@@ -127,7 +143,10 @@ def test_unfinished_cells_are_named(tmp_path: Path) -> None:
 
 def test_missed_samples_are_counted(tmp_path: Path) -> None:
     small_campaign(tmp_path)
-    edit_header(tmp_path, lambda header: header["sessions"][0]["sampling"].update(missed=3, late=7, events_forgotten=2))
+    edit_header(
+        tmp_path,
+        lambda header: header["sessions"][0]["sampling"].update(missed=3, late=7, events_forgotten=2),
+    )
     said = found_in(tmp_path)[Caution.SAMPLER_MISSED]
     assert "3 ticks missed, 7 late" in said
     assert "2 events forgotten by the proxy" in said
