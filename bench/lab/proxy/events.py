@@ -6,7 +6,7 @@ from collections import deque
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-CAPACITY = 20_000  # of each of the two parts below; older events are forgotten
+CAPACITY = 10_000  # of each of the two parts below; older events are forgotten
 
 
 class Kind(StrEnum):
