@@ -40,18 +40,19 @@ from bench.lab.leftovers import work_directory
     help="Lambda's processor that it is for.",
 )
 @click.option(
-    "--strategy",
+    "--module",
     "own",
     multiple=True,
-    metavar="MODULE:FUNCTION",
-    help="Also put in the module of a strategy of your own. Can be given several times.",
+    metavar="NAME",
+    help="Also put in a module or package of your own, with engines or requests that campaigns name. "
+    "Can be given several times.",
 )
 def bundle(out: Path, python: str, architecture: str, own: tuple[str, ...]) -> None:
     """Make the zip that is deployed: functions and what they import, compiled, the same bytes each time."""
     from bench.aws.pack import make_bundle  # noqa: PLC0415 (campaigns need only what is above)
 
     sys.path.insert(0, str(Path.cwd()))  # as for campaigns
-    made = make_bundle(out, Runtime(python, architecture), [name.partition(":")[0] for name in own])
+    made = make_bundle(out, Runtime(python, architecture), own)
     click.echo(f"{made.path}: {made.megabytes:.2f} MB, sha256 {made.sha256}")
     click.echo(f"for the parameters PythonVersion={python} Architecture={architecture}")
 

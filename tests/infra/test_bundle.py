@@ -48,7 +48,7 @@ def unpacked(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_same_inputs_give_the_same_bytes(bundle: Bundle, user: User) -> None:
     (user.folder / "own_engines.py").write_text(OWN_ENGINES)
-    code, output = user.run("bundle", "--strategy", "own_engines:make")
+    code, output = user.run("bundle", "--module", "own_engines")
     assert code == 0, output
     assert f"build/bundle.zip: {bundle.megabytes:.2f} MB, sha256 {bundle.sha256}" in output
     assert f"PythonVersion={HERE.python} Architecture={HERE.architecture}" in output
