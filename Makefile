@@ -84,7 +84,7 @@ aws-up: $(VENV)/ready $(CHECKS)/sam/ready
 	$(BIN)/poolbench deploy $(ON_AWS) --idle-client-timeout $(IDLE_CLIENT_TIMEOUT) $(DEPLOY)
 
 aws-campaign: $(VENV)/ready
-	$(BIN)/poolbench campaign $(CAMPAIGN) --target aws $(ON_AWS) --max-usd $(MAX_USD)
+	$(BIN)/poolbench campaign $(CAMPAIGN) --target aws $(ON_AWS) $(if $(MAX_USD),--max-usd $(MAX_USD))
 
 aws-down: $(VENV)/ready
 	$(BIN)/poolbench destroy $(ON_AWS) $(if $(RESULTS),--results $(RESULTS))

@@ -10,7 +10,7 @@ from bench.aws.cost import StackSize, TooExpensive, of_campaign, total
 from bench.aws.deployed import Deployed, find
 from bench.aws.fit import check
 from bench.aws.follow import follow
-from bench.aws.prices import Prices
+from bench.aws.prices import NoPrice, Prices
 from bench.aws.workflow import Started, running, start
 from bench.campaign.invoker import InvokeFailed, LambdaInvoker
 from bench.campaign.journal import Journal
@@ -148,7 +148,13 @@ class _Session:
         left = [] if campaign.burst else [cell for cell in campaign.cells() if cell.id not in finished]
         lanes = plan_lanes(campaign, left)  # a burst is over in minutes, and costs the stack's time
         size = StackSize.of(len(self.deployed.lanes), self.deployed.parameters)
-        usd = total(of_campaign(lanes, size, Prices.of(self.deployed.region)))
+        try:
+            usd = total(of_campaign(lanes, size, Prices.of(self.deployed.region)))
+        except NoPrice as error:
+            if most_usd is not None:
+                raise
+            self.console.print(f"what it will cost is not known: {error}")
+            return
         self.console.print(f"it will cost about {usd:.2f} USD, the stack's time included")
         if most_usd is not None and usd > most_usd:
             raise TooExpensive(
