@@ -19,7 +19,6 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -30,128 +29,11 @@ from bench.lab.platform import run_before_others
 from bench.lab.ports import LOOPBACK
 from bench.lab.process import Child
 from bench.lab.proxy.calibration import Address, calibrate
+from bench.lab.proxy.relay_end import CHUNK, RESET_ON_CLOSE, End
 
 SHORTEST_S, LONGEST_S = 0.0002, 1.0
 AWAKE_NS = 60_000  # how long before something is due the timer rings: waking up takes about as long
 LATENESS_LIMIT_NS = 1_000_000  # beyond it, this process was not asleep but had no CPU
-CHUNK = 1 << 16
-IN_FLIGHT_LIMIT = 1 << 22  # bytes on the way in one direction; beyond, the sender is not read
-
-_SO_TIMESTAMPNS = 35  # <asm-generic/socket.h>, also the type of the message that carries the time
-_TIMESPEC = struct.Struct("qq")
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-class _End:
-    """One side of a relayed connection: what arrives here leaves at the peer."""
-
-    def __init__(self, relay: "Relay", sock: socket.socket) -> None:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with contextlib.suppress(OSError):  # without it, now is taken for the time of arrival
-            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        self.peer: _End
-        self._relay = relay
-        self._sock = sock
-        self._outbox = bytearray()  # due, and not taken by the kernel yet
-        self._arrived_ns = 0  # when the last bytes did
-        self._in_flight = 0  # bytes from here that have not left at the peer
-        self._reads = False
-        self._ended = False  # nothing more will be delivered
-
-    def join(self, peer: "_End") -> None:
-        """Relay between the two."""
-        self.peer, peer.peer = peer, self
-        for end in (self, peer):
-            end.watch(reads=True)
-
-    def watch(self, *, reads: bool) -> None:
-        """Read or do not; write while there is something to write."""
-        self._reads = reads
-        events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self._outbox else 0)
-        self._relay.watch(self._sock, events, self.ready)
-
-    def ready(self, events: int) -> None:
-        """Read or write, as the selector says."""
-        if events & selectors.EVENT_WRITE:
-            self._flush()
-        if events & selectors.EVENT_READ and self._reads:
-            self._read()
-
-    def _read(self) -> None:
-        try:
-            data, notes, _, _ = self._sock.recvmsg(CHUNK, 64)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.watch(reads=False)
-            self._relay.after_half(max(self._arrived_ns, time.time_ns()), self.peer.reset)
-            return
-        noted = _arrival(notes)
-        if noted:
-            self._relay.learn_lateness(noted)
-        # What comes without a time, and takes now for it, must not overtake nor be overtaken.
-        arrived = self._arrived_ns = max(self._arrived_ns, noted or time.time_ns())
-        if not data:
-            self.watch(reads=False)
-            self._relay.after_half(arrived, self.peer.finish)
-            return
-        self._in_flight += len(data)
-        if self._in_flight > IN_FLIGHT_LIMIT:
-            self.watch(reads=False)
-        self._relay.after_half(arrived, lambda: self.peer.deliver(data))
-
-    def deliver(self, data: bytes) -> None:
-        """Send what is due."""
-        self._outbox += data
-        self._flush()
-
-    def _flush(self) -> None:
-        try:
-            sent = self._sock.send(self._outbox) if self._outbox else 0
-        except BlockingIOError:
-            sent = 0
-        except OSError:  # the peer learns of it when it reads
-            sent = len(self._outbox)
-        del self._outbox[:sent]
-        self.peer.left(sent)
-        if self._ended and not self._outbox:
-            self._shut()
-        else:
-            self.watch(reads=self._reads)
-
-    def left(self, size: int) -> None:
-        """Note that so many bytes from here have left at the peer."""
-        was_full = self._in_flight > IN_FLIGHT_LIMIT
-        self._in_flight -= size
-        if was_full and self._in_flight <= IN_FLIGHT_LIMIT:
-            self.watch(reads=True)
-
-    def finish(self) -> None:
-        """FIN, once everything is sent."""
-        self._ended = True
-        if not self._outbox:
-            self._shut()
-
-    def _shut(self) -> None:
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_WR)
-        self.watch(reads=self._reads)
-        if self.peer._ended:
-            for end in (self, self.peer):
-                end.close()
-
-    def reset(self) -> None:
-        """RST to both sides."""
-        for end in (self, self.peer):
-            with contextlib.suppress(OSError):
-                end._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            end.close()
-
-    def close(self) -> None:
-        """Forget the socket."""
-        self._relay.watch(self._sock, 0, self.ready)
-        self._sock.close()
 
 
 class Relay:
@@ -207,7 +89,7 @@ class Relay:
         self._connect_ns = max(0, self._connect_ns - int(greeting_s * 1e9) + of_half_ns)
 
     def after_half(self, since_ns: int, act: Callable[[], None]) -> None:
-        """Act half a round-trip time after a wall-clock time."""
+        """Act half a round-trip time after that, of the monotonic clock."""
         self._at(since_ns + self._half_ns, act)
 
     def _at(self, due_ns: int, act: Callable[[], None]) -> None:
@@ -225,17 +107,17 @@ class Relay:
 
     def _accept(self, _: int) -> None:
         client, _ = self._listener.accept()
-        since_ns = time.time_ns() - int(self._lateness_ns)
+        since_ns = time.monotonic_ns() - int(self._lateness_ns)
         self._at(since_ns + self._connect_ns, lambda: self._connect(client))
 
     def _connect(self, client: socket.socket) -> None:
         try:
             target = socket.create_connection(self.target, timeout=1)
         except OSError:  # refused: the client learns it as a reset, for its own connection is open already
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             client.close()
             return
-        _End(self, client).join(_End(self, target))
+        End(self, client).join(End(self, target))
 
     def run_until(self, done: Callable[[], bool]) -> None:
         """Relay until it is true."""
@@ -243,14 +125,14 @@ class Relay:
             timer_ns = self._act_on_what_is_due()
             signal.setitimer(signal.ITIMER_REAL, timer_ns / 1e9)
             ready = self._selector.select()
-            self._woke_ns = time.time_ns()
+            self._woke_ns = time.monotonic_ns()
             for key, events in ready:
                 key.data(events)
 
     def _act_on_what_is_due(self) -> int:
         """Returns in how many nanoseconds to look again; 0: not before something arrives."""
         while self._due:
-            left_ns = self._due[0][0] - time.time_ns()
+            left_ns = self._due[0][0] - time.monotonic_ns()
             if left_ns > AWAKE_NS:
                 return left_ns - AWAKE_NS
             if left_ns <= 0:
@@ -259,14 +141,6 @@ class Relay:
                 for key, events in self._selector.select(0):
                     key.data(events)
         return 0
-
-
-def _arrival(notes: list[tuple[int, int, bytes]]) -> int | None:
-    for level, kind, data in notes:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-            seconds, nanoseconds = _TIMESPEC.unpack(data)
-            return int(seconds * 1_000_000_000 + nanoseconds)
-    return None
 
 
 @dataclass(frozen=True, slots=True)
