@@ -18,10 +18,10 @@ from bench.aws.lane_plan import LanePlan, PlannedTurn, key_of
 from bench.campaign.clock import SystemClock
 from bench.campaign.invoker import InvokeFailed, Invoker, LambdaInvoker
 from bench.campaign.journal import Journal
+from bench.campaign.runner import DOWN_AFTER  # here of a lane, that knows of no other
 from bench.campaign.turn import FunctionBroken, finish_cell, take_turn
 from bench.store import LONGEST_PUT_S, Conflict, StoreError, open_store
 
-DOWN_AFTER = 20  # invocations of a lane in a row in which no request to the database succeeded
 _WHY = 200  # characters of a reason: all lanes' answers together must fit into 256 KB
 
 

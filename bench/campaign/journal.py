@@ -22,6 +22,8 @@ class Journal:
     <campaign>/connections/<session>-<slice>.jsonl      the sampler's series
     <campaign>/events/<session>-<slice>.jsonl           what happened at the lab's proxy; none on AWS
     <campaign>/sessions/<session>.json     how one run of the campaign command ended
+    <campaign>/lanes/<session>-<lane>.json              what a lane is to do, where a state machine waits
+    <campaign>/invocations/<cell>/<attempt>-<sequence>.json    what becomes part of the cell then
     """
 
     store: Store
