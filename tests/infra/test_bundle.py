@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 
 from bench.aws import pack
 from bench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
-from bench.aws.pack import INFRA, PACKAGE, imported_by, make_bundle
+from bench.aws.pack import INFRA, imported_by, make_bundle
 from bench.function.strategies import CONTROL
 from bench.lab.ports import LOOPBACK, answers, free_port
 from bench.lab.process import Child
@@ -182,13 +182,32 @@ def test_the_roots_are_whole_valid_and_what_their_comments_say() -> None:
     assert any("Amazon RDS us-east-1 Root CA RSA2048 G1" in name for name in names)
 
 
+TINY = """
+name = "tiny"
+description = "beyond the timeout"
+seed = 1
+idle_client_timeout_s = 1.0
+[factors]
+strategies = ["queuepool"]
+gaps = [1.5]
+[request]
+requests = 2
+deadline_s = 3
+[repetition]
+lanes = 4
+rounds = 2
+gaps_per_round = 1
+"""
+
+
 def test_the_lab_runs_a_campaign_from_the_very_bundle(bundle: Bundle, user: User) -> None:
     """The own engine's module is in the bundle; no path of the functions leads to the current directory."""
     (user.folder / "own_engines.py").write_text(OWN_ENGINES)
+    (user.folder / "tiny.toml").write_text(TINY)
     arguments = ("--bundle", str(bundle.path), "--strategy", "own_engines:make")
-    code, output = user.run("campaign", "smoke", *arguments)
+    code, output = user.run("campaign", "tiny.toml", *arguments)
     assert code == 0, output
-    (header,) = (user.folder / "runs").glob("smoke-*/header.json")
+    (header,) = (user.folder / "runs").glob("tiny-*/header.json")
     assert json.loads(header.read_text())["target"]["bundle"] == bundle.sha256
     assert {row["outcome"] for row in user.rows(label="own_engines:make")} == {"ok"}
     lost = user.rows(label="queuepool", gap_ratio=1.5, role="measure", request=0)
@@ -196,8 +215,7 @@ def test_the_lab_runs_a_campaign_from_the_very_bundle(bundle: Bundle, user: User
 
 
 def test_a_campaign_that_chooses_libraries_does_not_run_from_a_bundle(bundle: Bundle, user: User) -> None:
-    text = (PACKAGE / "campaign" / "files" / "smoke.toml").read_text()
-    (user.folder / "other.toml").write_text('sqlalchemy = "2.0"\n' + text)
+    (user.folder / "other.toml").write_text('sqlalchemy = "2.0"\n' + TINY)
     code, output = user.run("campaign", "other.toml", "--bundle", str(bundle.path))
     assert (code, output.splitlines()[-1]) == (
         2,
