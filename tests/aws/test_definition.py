@@ -24,7 +24,7 @@ from bench.aws.deployed import Deployed, find
 from bench.campaign.invoker import LambdaInvoker
 from bench.campaign.journal import Journal
 from bench.campaign.plan import CampaignFile
-from bench.campaign.session import Target, begin, open_journal
+from bench.campaign.session import Target, begin, open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.target import ALIAS, LANE, make_functions, variables_set
 from bench.lab.aws import FunctionConfig
@@ -97,12 +97,12 @@ class Virtual:
     deployed: Deployed
     waits: list[int]
 
-    def start(self, file: CampaignFile, **changed: Any) -> tuple[Journal, str]:
-        """Run a campaign to its end; its journal, and how the execution ended."""
+    def start(self, file: CampaignFile, resume: str | None = None, **changed: Any) -> tuple[Journal, str]:
+        """Run a campaign, or go on with one, to its end; its journal, and how the execution ended."""
         deployed = Deployed(**{name: getattr(self.deployed, name) for name in Deployed.__slots__} | changed)
-        journal = open_journal(file, open_store(deployed.store), None)
+        journal = open_journal(file, open_store(deployed.store), resume)
         target = Target(lanes=deployed.lanes, sampler=self.deployed.sampler, description={"kind": "aws"})
-        lanes = begin(file, journal, target, LambdaInvoker(60), resume=False)
+        lanes = begin(file, journal, target, LambdaInvoker(60), resume=resume is not None)
         started = workflow.start(open_account(None), deployed, file.campaign, journal, lanes)
         client = boto3.client("stepfunctions")
         deadline = time.monotonic() + PATIENCE_S
@@ -183,17 +183,24 @@ def test_a_sampler_that_fails_costs_its_slices_alone(virtual: Virtual, tmp_path:
 
 
 @pytest.mark.slow
-def test_a_lane_whose_function_is_gone_leaves_the_others_and_says_so(
+def test_a_lane_whose_function_is_gone_leaves_the_others_and_can_be_made_up_for(
     virtual: Virtual, tmp_path: Path
 ) -> None:
+    file = half_hours(tmp_path)
     lanes = (*virtual.deployed.lanes[:-1], "poolbench-nobody:live")
-    journal, status = virtual.start(half_hours(tmp_path), lanes=lanes)
+    journal, status = virtual.start(file, lanes=lanes)
     assert status == "FAILED"
-    assert journal.finished_cells()
+    done = journal.finished_cells()
+    assert done
     how = journal.read("sessions/000")["how"]
     stranded = {turn["invocation"]["cell"] for turn in turns_of(journal, f"000-{LANES - 1:03d}")}
     assert how.startswith(f"stopped: {len(stranded)} cells are not finished")
     assert "function poolbench-nobody:live: ResourceNotFoundException" in how
+    journal, status = virtual.start(file, journal.campaign)
+    assert status == "SUCCEEDED"
+    assert journal.finished_cells() == done | stranded
+    assert {turn["invocation"]["cell"] for turn in turns_of(journal, "001-0")} == stranded
+    assert journal.read("sessions/001")["how"] == "finished"
 
 
 @pytest.mark.slow
@@ -249,23 +256,8 @@ def test_a_campaign_with_real_waits_is_left_and_attached_to_again_and_reported(
     with ended(run_poolbench(tmp_path, lab, *again)) as process:
         rest, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, rest
-    with ended(run_poolbench(tmp_path, lab, *again)) as process:
-        rest, _ = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == 0, f"nothing is left to do, and that is no error: {rest}"
-    here = ("campaign", "tiny.toml", "--target", "aws", "--driver", "client", "--out", "client")
-    with ended(run_poolbench(tmp_path, lab, *here)) as process:
-        rest, _ = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == 0, rest
     check_rows(tmp_path / "machine")
-    same = [pq.read_table(tmp_path / name / "rows.parquet") for name in ("machine", "client")]
-    assert same[0].schema == same[1].schema
-    keys = ["cell", "sequence", "request", "role", "strategy", "label", "counted", "gap_asked_s"]
-    told = [sorted(tuple(row[key] for key in keys) for row in table.to_pylist()) for table in same]
-    assert told[0] == told[1]
-    headers = [json.loads((tmp_path / name / "header.json").read_text()) for name in ("machine", "client")]
-    assert [header["target"].pop("driver") for header in headers] == ["stepfunctions", "client"]
-    assert headers[0]["target"] == headers[1]["target"]
-    assert headers[0]["target"]["kind"] == "aws"
+    check_same_as_from_here(lab, tmp_path)
     assert (tmp_path / "machine" / "cloudwatch.parquet").exists()
 
 
@@ -284,3 +276,26 @@ def check_rows(directory: Path) -> None:
     }
     assert lost == {"queuepool": {"error"}, "nullpool": {"ok"}}
     assert {row["initialization"] for row in rows} == {"provisioned-concurrency"}
+
+
+def check_same_as_from_here(lab: dict[str, str], tmp_path: Path) -> None:
+    """Nothing but the header tells who waited."""
+    file = campaign_of(tmp_path, TINY)
+    with variables_set(lab):
+        boto3.DEFAULT_SESSION = None
+        deployed = find(open_account(None))
+        journal = open_journal(file, open_store(deployed.store), None)
+        description = deployed.describe() | {"driver": "client"}
+        target = Target(lanes=deployed.lanes, sampler=deployed.sampler, description=description)
+        run_session(file, journal, target, resume=False, on_progress=lambda _progress: None)
+        sync(journal, tmp_path / "client")
+        boto3.DEFAULT_SESSION = None
+    same = [pq.read_table(tmp_path / name / "rows.parquet") for name in ("machine", "client")]
+    assert same[0].schema == same[1].schema
+    keys = ["cell", "sequence", "request", "role", "strategy", "label", "counted", "gap_asked_s"]
+    told = [sorted(tuple(row[key] for key in keys) for row in table.to_pylist()) for table in same]
+    assert told[0] == told[1]
+    headers = [json.loads((tmp_path / name / "header.json").read_text()) for name in ("machine", "client")]
+    assert [header["target"].pop("driver") for header in headers] == ["stepfunctions", "client"]
+    assert headers[0]["target"] == headers[1]["target"]
+    assert headers[0]["target"]["kind"] == "aws"
