@@ -4,14 +4,16 @@ import json
 import time
 from collections.abc import Callable
 
-from bench.aws.account import Account, explained
+from bench.aws.account import Account, AwsFailed, explained
 from bench.aws.lane_plan import LanePlan
 from bench.aws.workflow import Started
 from bench.campaign.journal import Journal
 from bench.campaign.runner import CampaignStopped, Progress
 from bench.function.record import Outcome, Role
+from bench.store import StoreError
 
 POLL_S = 5.0
+PATIENCE = 60  # looks in a row that may fail: a laptop loses its network now and then
 RUNNING, SUCCEEDED = "RUNNING", "SUCCEEDED"
 
 
@@ -26,18 +28,26 @@ def follow(
 
     Raises:
         CampaignStopped: it ended with cells that are not finished.
-        AwsFailed: Step Functions does not answer.
-        StoreError: the store does not.
+        AwsFailed: Step Functions has not answered for minutes.
+        StoreError: nor has the store.
 
     """
     results = _Results(journal, started.session)
     client = account.client("stepfunctions")
+    failures = 0
     while True:
-        with explained("ask for the execution"):
-            execution = client.describe_execution(executionArn=started.arn)
-        on_progress(results.progress())
-        if execution["status"] != RUNNING:
-            break
+        try:
+            with explained("ask for the execution"):
+                execution = client.describe_execution(executionArn=started.arn)
+            on_progress(results.progress())
+        except (AwsFailed, StoreError):
+            failures += 1
+            if failures == PATIENCE:
+                raise
+        else:
+            failures = 0
+            if execution["status"] != RUNNING:
+                break
         sleep(POLL_S)
     if execution["status"] != SUCCEEDED:
         why = execution.get("cause") or execution.get("error") or "no reason given"

@@ -24,7 +24,7 @@ from bench.cli.metrics import sync_cloudwatch
 from bench.cli.progress import shown
 from bench.cli.report import describe, show_report
 from bench.cli.target import variables_set
-from bench.store import open_store
+from bench.store import StoreError, open_store
 
 STEP_FUNCTIONS, CLIENT = "stepfunctions", "client"
 
@@ -114,7 +114,7 @@ class _Session:
         try:
             with shown(self.console) as on_progress:
                 follow(self.account, self.journal, started, on_progress)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, AwsFailed, StoreError):
             self.console.print(f"it goes on without you; to attach again: {again}", soft_wrap=True)
             raise
         except CampaignStopped:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
-from bench.aws.follow import follow
+from bench.aws.account import AwsFailed
+from bench.aws.follow import PATIENCE, follow
 from bench.aws.lane_plan import LanePlan, PlannedTurn, key_of
 from bench.aws.workflow import Started, next_session
 from bench.campaign.journal import Journal
@@ -18,6 +20,7 @@ from bench.campaign.turn import invocation_of
 from bench.store import FileStore
 
 STARTED = Started("000", "arn:aws:states:us-east-1:123456789012:execution:poolbench-campaign:t-000")
+AWAY: dict[str, str] = {}
 
 
 class Account:
@@ -33,6 +36,9 @@ class Account:
 
     def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803 (boto3's)
         assert executionArn == STARTED.arn
+        if self.statuses[0] == AWAY:
+            self.statuses.pop(0)
+            raise EndpointConnectionError(endpoint_url="https://states.us-east-1")
         for key, outcome in [next(self.rows) for _ in range(4)]:
             self.journal.store.put_new(key, json.dumps({"outcome": outcome}).encode())
         return self.statuses.pop(0)
@@ -77,6 +83,16 @@ def test_rows_are_counted_as_they_come_and_losses_as_in_the_lab(tmp_path: Path) 
     progress = watched(tmp_path, statuses)
     assert [(one.done, one.lost) for one in progress] == [(4, 1), (8, 2), (12, 3)]
     assert {one.total for one in progress} == {72}
+
+
+def test_a_network_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
+    statuses = [{"status": "RUNNING"}, *[AWAY] * (PATIENCE - 1), {"status": "SUCCEEDED"}]
+    assert [one.done for one in watched(tmp_path, statuses)] == [4, 8]
+
+
+def test_a_network_that_stays_away_is_said(tmp_path: Path) -> None:
+    with pytest.raises(AwsFailed, match="cannot ask for the execution: Could not connect"):
+        watched(tmp_path, [{"status": "RUNNING"}, *[AWAY] * PATIENCE])
 
 
 @pytest.mark.parametrize(
