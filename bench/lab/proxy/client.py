@@ -162,8 +162,8 @@ class ClientConnection(Line):
     def pause(self, *, on: bool) -> None:
         """Stop, or go on, relaying."""
         self.valve.hold(Hold.PAUSED, on=on)
-        if self.commands and self.commands.backend:
-            self.commands.backend.valve.hold(Hold.PAUSED, on=on)
+        if self.commands and (backend := self.commands.loan.backend):
+            backend.valve.hold(Hold.PAUSED, on=on)
 
     def pause_writing(self) -> None:
         """Part of asyncio's protocol."""

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 from pymysql.constants import ER
 from pymysql.constants.COMMAND import COM_CHANGE_USER, COM_PING, COM_QUERY, COM_QUIT
 
-from bench.lab.proxy.backend import BackendConnection, DatabaseRefused
+from bench.lab.proxy.backend import BackendConnection
 from bench.lab.proxy.command_reader import TEXT_LIMIT, CommandReader
 from bench.lab.proxy.context import Context
 from bench.lab.proxy.events import Kind
 from bench.lab.proxy.handshake import Login
 from bench.lab.proxy.kill import carry_out
+from bench.lab.proxy.loan import Loan
 from bench.lab.proxy.login import Refused, change_user
-from bench.lab.proxy.pool import BorrowTimeout
 from bench.lab.proxy.protocol import (
     COM_RESET_CONNECTION,
     HEADER_SIZE,
     Malformed,
-    error,
     ok,
     ok_payload,
+    packet,
 )
-from bench.lab.proxy.reply import BEFORE_HANGING_UP, Reply
+from bench.lab.proxy.reply import Reply
 from bench.lab.proxy.session import Session
 from bench.lab.proxy.statements import NO_EFFECT, Kill, effect_of
 from bench.lab.proxy.valve import Hold
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from bench.lab.proxy.client import ClientConnection
 
 INBOX_LIMIT = 256 * 1024  # beyond it the client is not read until its command is answered
-BORROW_TIMEOUT = (9501, "HY000", "Timed-out waiting to acquire database connection")  # RDS Proxy's own
 
 
 class Commands:
@@ -45,7 +44,7 @@ class Commands:
         id: of the client connection.
         answer: takes what the database answers, for the client.
         session: what the commands have made of it.
-        backend: the database connection that is borrowed.
+        loan: the database connection that it has borrowed.
         busy: whether a command is not answered yet.
         logging_in: whether the client logs in anew, so that its bytes are no commands.
 
@@ -55,7 +54,7 @@ class Commands:
         self.id = client.id
         self.answer = client.sender()
         self.session = Session(login, context.facts)
-        self.backend: BackendConnection | None = None
+        self.loan = Loan(self, client.id, context)
         self.logging_in = False
         self._client = client
         self._tls = client.speaks_tls
@@ -66,7 +65,6 @@ class Commands:
         self._borrowing = False
         self._effect = NO_EFFECT
         self._sink: BackendConnection | None = None  # what takes the rest of a long command
-        self._last_backend: BackendConnection | None = None
         self._used_at = self._asked_at = self._sent_at = monotonic()
         self._task: asyncio.Task[None] | None = None
         self._client_is_slow = False
@@ -94,19 +92,8 @@ class Commands:
             Refused: there is none in time, or the database refuses the user or the schema.
 
         """
-        context, session = self._context, self.session
-        timeout_s = context.settings.connection_borrow_timeout
-        self._asked_at = monotonic()
-        try:
-            backend = await context.pool.borrow(self.id, session.identity, session.state, timeout_s)
-        except BorrowTimeout:
-            context.events.add(Kind.BORROW_TIMEOUT, self.id)
-            raise Refused(*BORROW_TIMEOUT) from None
-        except DatabaseRefused as refused:
-            raise Refused(refused.code, refused.sqlstate, refused.message) from None
-        self._note_borrow(backend, monotonic())
-        context.events.add(Kind.RELEASE, self.id, backend.thread_id)
-        context.pool.give_back(backend)
+        await self.loan.borrow(self.session)
+        self.loan.give_back()
 
     def receive(self, data: bytes) -> None:
         """Take bytes of the client."""
@@ -154,30 +141,26 @@ class Commands:
             data = self._kill(effect.kill, data)
             if not data:
                 return
-        backend = self.backend
-        if backend is None:
-            session, pool = self.session, self._context.pool
-            backend = pool.take(self.id, session.identity, session.state, self._last_backend)
-            if backend is None:
-                self.busy = self._borrowing = True
-                self._start(self._borrow(command, data))
-                return
-            self._borrowed(backend, now)
-        self._forward(backend, command, data, now)
+        backend = self.loan.backend or self.loan.take(self.session)
+        if backend:
+            self._forward(backend, command, data, now)
+        else:
+            self.busy = self._borrowing = True
+            self._start(self._borrow(command, data))
 
     def _answers_alone(self, command: int, data: bytes) -> bool:
         """Deal with what the database need not know of, or not yet; whether that was all."""
         if command in PASSED_ON:
-            if command != COM_PING or self.backend or self._context.settings.ping_database:
+            if command != COM_PING or self.loan.backend or self._context.settings.ping_database:
                 return False
             self._answer_ok()
         elif command == COM_QUIT:
             self.busy = True
             self._client.end("client left")
         elif command in UNANSWERED:
-            if self.backend:
-                self._sink = self.backend
-                self.backend.send_more(data)
+            if backend := self.loan.backend:
+                self._sink = backend
+                backend.send_more(data)
         elif command == COM_RESET_CONNECTION:
             self._let_go_dirty()
             self.session.reset()
@@ -186,7 +169,7 @@ class Commands:
             self.busy = True
             self._start(self._change_user(data[HEADER_SIZE:]))
         else:
-            self._answer_error(ER.UNKNOWN_COM_ERROR, "08S01", "Unknown command")
+            self._answer_refused(Refused(ER.UNKNOWN_COM_ERROR, "08S01", "Unknown command"))
         return True
 
     def _kill(self, kill: Kill, data: bytes) -> bytes:
@@ -194,7 +177,7 @@ class Commands:
         try:
             aimed = carry_out(kill, self._client, self._context.clients)
         except Refused as refused:
-            self._answer_error(refused.code, refused.sqlstate, str(refused))
+            self._answer_refused(refused)
             return b""
         if aimed is None:
             return data
@@ -214,45 +197,26 @@ class Commands:
         self._task = asyncio.get_running_loop().create_task(work)
 
     async def _borrow(self, command: int, data: bytes) -> None:
-        context = self._context
         self._client.valve.hold(Hold.BORROWING, on=True)
         try:
-            timeout_s = context.settings.connection_borrow_timeout
-            backend = await context.pool.borrow(self.id, self.session.identity, self.session.state, timeout_s)
-        except BorrowTimeout:
-            context.events.add(Kind.BORROW_TIMEOUT, self.id)
-            self._refuse(*BORROW_TIMEOUT)
-        except DatabaseRefused as refused:
-            self._refuse(refused.code, refused.sqlstate, refused.message)
+            backend = await self.loan.borrow(self.session)
+        except Refused as refused:
+            self._borrowing = False
+            self._answer_refused(refused)
+            self._go_on()
         else:
             self._borrowing = False
-            now = monotonic()
-            self._borrowed(backend, now)
-            self._forward(backend, command, data, now)
+            self._forward(backend, command, data, monotonic())
             self._pass_on()
         self._client.valve.hold(Hold.BORROWING, on=False)
-
-    def _borrowed(self, backend: BackendConnection, now: float) -> None:
-        self.backend = backend
-        backend.borrower = self
-        self._note_borrow(backend, now)
-
-    def _note_borrow(self, backend: BackendConnection, now: float) -> None:
-        self._context.metrics.borrow_latency.add(now - self._asked_at)
-        self._context.events.add(Kind.BORROW, self.id, backend.thread_id)
-
-    def _refuse(self, code: int, sqlstate: str, message: str) -> None:
-        self._borrowing = False
-        self._answer_error(code, sqlstate, message)
-        self._go_on()
 
     def _answer_ok(self) -> None:
         self._used_at = monotonic()
         self._client.send(ok(1, self.session.status))
 
-    def _answer_error(self, code: int, sqlstate: str, message: str) -> None:
+    def _answer_refused(self, refused: Refused) -> None:
         self._used_at = monotonic()
-        self._client.send(error(1, code, sqlstate, message))
+        self._client.send(packet(1, refused.payload()))
 
     async def _change_user(self, payload: bytes) -> None:
         self._let_go_dirty()
@@ -282,7 +246,7 @@ class Commands:
 
     def answered(self, reply: Reply) -> None:
         """Take note of the state that an answer leaves the session in, and give back if it allows."""
-        backend = self.backend
+        backend = self.loan.backend
         assert backend is not None
         if self._reader.unfinished:  # refused half-way, as too long say
             backend.close()
@@ -298,13 +262,7 @@ class Commands:
             context.metrics.pins[session.pinned] += 1
             context.events.add(Kind.PIN, self.id, backend.thread_id, session.pinned)
         if session.loose:
-            self.backend = None
-            self._last_backend = backend
-            context.events.add(Kind.RELEASE, self.id, backend.thread_id)
-            if reply.error in BEFORE_HANGING_UP:
-                context.pool.verify(backend)
-            else:
-                context.pool.give_back(backend)
+            self.loan.give_back(reply.error)
         self.busy = False
         if self._reader.waiting or self._finish_because:
             self._go_on()
@@ -312,8 +270,8 @@ class Commands:
     def client_is_slow(self, *, slow: bool) -> None:
         """Do not read from the database while the client does not take what it has."""
         self._client_is_slow = slow
-        if self.backend:
-            self.backend.valve.hold(Hold.PEER_SLOW, on=slow)
+        if backend := self.loan.backend:
+            backend.valve.hold(Hold.PEER_SLOW, on=slow)
 
     def backend_is_slow(self, *, slow: bool) -> None:
         """Do not read from the client while the database does not take what it has."""
@@ -321,27 +279,18 @@ class Commands:
 
     def backend_lost(self) -> None:
         """End the client, whose transaction or statement is gone with the database connection."""
-        self._note_loss("lost")
+        self.loan.lose()
         self._client.end("database connection lost")
 
     def end(self) -> None:
         """Give back what is borrowed; the client is gone."""
         if self._task:
             self._task.cancel()
-        if self.backend and self.busy:
-            self.backend.borrower = None
-            self.backend.close()
-            self._note_loss("closed, for a command was running")
+        if self.busy:
+            self.loan.close()
         else:
             self._let_go_dirty()
 
     def _let_go_dirty(self) -> None:
-        if self.backend:
-            self._context.pool.clean(self.backend)
-            self._note_loss("to be reset")
+        self.loan.give_back_dirty()
         self.session.let_go()
-
-    def _note_loss(self, detail: str) -> None:
-        if self.backend:
-            self._context.events.add(Kind.RELEASE, self.id, self.backend.thread_id, detail)
-        self.backend = None

@@ -33,7 +33,7 @@ def carry_out(
         raise Refused(ER.QUERY_INTERRUPTED, "70100", "Query execution was interrupted")
     if target.commands is None or _user(target) != _user(killer):
         raise Refused(ER.KILL_DENIED_ERROR, "HY000", f"You are not owner of thread {kill.connection}")
-    backend = target.commands.backend if target.commands.busy else None
+    backend = target.commands.loan.backend if target.commands.busy else None
     if not kill.query_only:
         target.end("killed")  # which takes care of its database connection, but for a running statement
     if backend is None:
