@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bench.analysis.settings import Setting
+from bench.analysis.statistics import Values
 from bench.analysis.style import INK, WIDTH_IN, look_of, styled
 
 CLIENTS, BACKENDS, THREADS = "ClientConnections", "DatabaseConnections", "Threads_connected"
@@ -36,13 +37,12 @@ def connections(setting: Setting) -> Figure | None:
         axis = figure.add_subplot(grid[divmod(place, _COLUMNS)], sharex=first, sharey=first)
         first = first or axis
         one = clients[clients["group"] == label]
-        axis.fill_between(
-            one["seconds"], one["value"], step="post", color=look_of(label).color, alpha=0.35, linewidth=0
-        )
+        seconds, values = _corners(one)
+        axis.fill_between(seconds, values, step="post", color=look_of(label).color, alpha=0.35, linewidth=0)
         _step(axis, one, color=look_of(label).color, linewidth=1)
         axis.set_title(label)
         axis.set_title(f"mean {one['value'].mean():.1f}", loc="right", fontweight="normal")
-        _scale(axis)
+        _scale(axis, clients["value"].max())
     below = figure.add_subplot(grid[above, :], sharex=first)
     for metric, name, line in (
         (BACKENDS, "opened by the proxy", "-"),
@@ -54,20 +54,24 @@ def connections(setting: Setting) -> Figure | None:
     below.set_title("proxy to database")
     if below.get_legend_handles_labels()[0]:
         below.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
-    _scale(below)
+    _scale(below, below.dataLim.y1)
     figure.supxlabel("time since the campaign began, s")
     figure.supylabel("open connections   (fewer is better)")
     return figure
 
 
-def _step(axis: Axes, series: pd.DataFrame, **look: Any) -> None:
-    seconds, values = series["seconds"].to_numpy(), series["value"].to_numpy()
-    # A point that repeats its neighbours adds nothing to a step line but bytes.
+def _corners(series: pd.DataFrame) -> tuple[Values, Values]:
+    """Times and values, without points that repeat the one before: they add nothing to a step but bytes."""
+    seconds, values = series["seconds"].to_numpy(float), series["value"].to_numpy(float)
     keep = np.ones(len(values), bool)
     keep[1:-1] = values[1:-1] != values[:-2]
-    axis.step(seconds[keep], values[keep], where="post", **look)
+    return seconds[keep], values[keep]
 
 
-def _scale(axis: Axes) -> None:
-    axis.set_ylim(bottom=0)
+def _step(axis: Axes, series: pd.DataFrame, **look: Any) -> None:
+    axis.step(*_corners(series), where="post", **look)
+
+
+def _scale(axis: Axes, highest: float) -> None:
+    axis.set_ylim(0, 1.08 * max(highest, 1))
     axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
