@@ -14,6 +14,7 @@ test: $(VENV)/ready infra-checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	.ci/audit
 	$(BIN)/pytest
 
 test-fast: $(VENV)/ready

@@ -13,6 +13,22 @@ from typing import Any
 import pyarrow.parquet as pq
 
 TIMEOUT_S = 240
+SHORT = """
+name = "short"
+description = "No idle timeout is reached."
+seed = 1
+idle_client_timeout_s = 10
+[factors]
+strategies = ["queuepool", "pre_ping"]
+gaps_s = [0, 0.2]
+[request]
+requests = 2
+deadline_s = 3
+[repetition]
+lanes = 4
+rounds = 2
+"""
+SHORT_ROWS = 8 * 2 * 2 * 2  # cells x rounds x invocations x requests
 
 
 def processes_below(folder: Path) -> dict[int, str]:
@@ -44,6 +60,11 @@ class User:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def short(self) -> str:
+        """A campaign file that takes no time to speak of; its campaign counts SHORT_ROWS rows."""
+        (self.folder / "short.toml").write_text(SHORT)
+        return "short.toml"
 
     def run(self, *arguments: str) -> tuple[int, str]:
         process = self.start(*arguments)

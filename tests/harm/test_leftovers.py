@@ -1,6 +1,5 @@
 """However a campaign ends, no process and no directory stays, and what a power cut leaves is found."""
 
-import ipaddress
 import os
 import signal
 import sys
@@ -11,7 +10,6 @@ from collections.abc import Callable
 import pytest
 
 from bench.lab.leftovers import PREFIX, work_directory
-from tests.harm.sockets import listeners
 from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = [
@@ -50,17 +48,6 @@ def test_an_interrupted_campaign_leaves_nothing(
     assert "Traceback" not in output
     wait_for(lambda: user.left_over() == {}, timeout_s=10)
     assert [entry.name for entry in user.folder.iterdir()] == ["runs"]
-
-
-def test_everything_listens_on_loopback(user: User) -> None:
-    process = user.start("campaign", "smoke")
-    wait_for(lambda: measuring(user))
-    found = listeners(user.left_over())
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=TIMEOUT_S)
-    commands = 3 + 9 + 1  # server, proxy, Lambda service; a Runtime API for each lane and the sampler
-    assert len(found) >= commands
-    assert [where for where in found if not ipaddress.ip_address(where[0]).is_loopback] == []
 
 
 def test_what_a_power_cut_leaves_is_found_and_cleaned(user: User) -> None:

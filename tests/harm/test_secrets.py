@@ -1,6 +1,7 @@
 """Every password that the lab draws is marked, and the mark is looked for in all that a campaign shows."""
 
 import contextlib
+import ipaddress
 import os
 import signal
 import stat
@@ -13,6 +14,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from bench.lab.mysql import RunningServer
+from tests.harm.sockets import listeners
 from tests.users import User, wait_for
 
 pytestmark = [
@@ -32,7 +35,7 @@ import sqlalchemy
 def make(url):
     def connect():
         plain = url.render_as_string(hide_password=False)
-        raise ConnectionError(f"cannot connect with {url.password}, {plain}")
+        raise ConnectionError(f"<i>cannot</i> connect with {url.password}, {plain}")
     return sqlalchemy.create_engine(url, creator=connect)
 
 def broken(url):
@@ -78,7 +81,7 @@ def command_lines(user: User, process: subprocess.Popen[str]) -> Iterator[str]:
         time.sleep(0.05)
 
 
-def test_passwords_are_nowhere_to_be_read_while_a_campaign_runs_and_after(marked: User) -> None:
+def test_passwords_are_nowhere_to_be_read_and_nothing_listens_beyond_this_machine(marked: User) -> None:
     process = marked.start("campaign", "smoke")
     wait_for(lambda: marked.objects("*/rows/*/*"))
     (lab,) = marked.folder.glob("poolbench-lab-*")
@@ -86,6 +89,10 @@ def test_passwords_are_nowhere_to_be_read_while_a_campaign_runs_and_after(marked
     assert with_passwords, "the mark does not show where it must"
     assert not [path for path in with_passwords if open_to_others(path, marked.folder)]
     assert not [path for path in with_passwords if path.suffix == ".log"]
+    listening = listeners(marked.left_over())
+    parts = 3 + 9 + 1  # server, proxy, Lambda service; a Runtime API for each lane and for the sampler
+    assert len(listening) >= parts
+    assert [where for where in listening if not ipaddress.ip_address(where[0]).is_loopback] == []
     assert not [line for line in command_lines(marked, process) if CANARY in line]
     output, _ = process.communicate()
     assert process.returncode == 0, output
@@ -105,17 +112,39 @@ def test_a_proxy_that_dies_takes_its_passwords_along(marked: User) -> None:
 
 
 def test_an_error_that_tells_the_password_is_recorded_without_it(marked: User) -> None:
-    code, output = marked.run("campaign", "smoke", "--strategy", "talkative:make")
+    code, output = marked.run("campaign", marked.short(), "--strategy", "talkative:make")
     assert code == 0, output
     errors = {row["error_message"] for row in marked.rows(label="talkative:make")}
     assert errors, "the strategy was not measured"
-    assert all(error.startswith("cannot connect with ***, mysql") for error in errors)
+    assert all(error.startswith("<i>cannot</i> connect with ***, mysql") for error in errors)
+    (page,) = (marked.folder / "runs").glob("*/*.html")
+    assert "&lt;i&gt;cannot&lt;/i&gt;" in page.read_text()
+    assert "<i>cannot" not in page.read_text()
     assert CANARY not in output
     assert files_that_tell(marked.folder) == []
 
 
+def test_the_password_of_ones_own_database_stays_with_it(
+    marked: User, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password, at = f"{CANARY}-own", f"{server.server.host}:{server.server.port}"
+    server.server.execute(
+        "CREATE SCHEMA own_database",
+        f"CREATE USER own_user@'%' IDENTIFIED BY '{password}'",
+        "GRANT ALL ON own_database.* TO own_user@'%'",
+    )
+    monkeypatch.setenv("POOLBENCH_URL", f"mysql://own_user:{password}@{at}/own_database")
+    code, output = marked.run("campaign", marked.short())
+    assert (code, CANARY in output) == (0, False), output
+    assert files_that_tell(marked.folder) == []
+    monkeypatch.setenv("POOLBENCH_URL", f"mysql://own_user:{password}-not@{at}/own_database")
+    code, output = marked.run("campaign", marked.short())
+    assert (code, CANARY in output) == (1, False), output
+    assert "own_user" in output
+
+
 def test_an_engine_that_cannot_be_made_is_named_without_the_password(marked: User) -> None:
-    code, output = marked.run("campaign", "smoke", "--strategy", "talkative:broken")
+    code, output = marked.run("campaign", marked.short(), "--strategy", "talkative:broken")
     assert code == 1, output
     assert "EngineFailed: RuntimeError: no engine for mysql" in output
     assert CANARY not in output

@@ -22,7 +22,7 @@ from tests.harm.s3 import (
     faulty_s3,
     slow,
 )
-from tests.users import User
+from tests.users import SHORT_ROWS, User
 
 BUCKET = "results"
 
@@ -124,22 +124,25 @@ def test_a_disk_that_turned_read_only_is_named(small_disk: Path) -> None:
 @pytest.mark.slow
 def test_a_disk_full_in_mid_campaign_stops_it_and_room_lets_it_go_on(user: User, small_disk: Path) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(100_000))
-    code, output = user.run("campaign", "smoke", "--store", str(small_disk))
+    ballast.write_bytes(bytes(130_000))
+    file = user.short()
+    code, output = user.run("campaign", file, "--store", str(small_disk))
     assert code == 1, output
     said = re.sub(r"\s+", " ", output)
     assert "No space left on device" in said
     assert "all that was stored before is safe there" in said
-    assert "to go on: poolbench campaign smoke" in said
+    assert f"to go on: poolbench campaign {file}" in said
     assert "Traceback" not in said
     kept = {path: path.read_bytes() for path in small_disk.glob("*/rows/*/*.jsonl")}
     assert kept
     subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
-    code, output = user.run("campaign", "smoke", "--store", str(small_disk), "--resume")
+    code, output = user.run("campaign", file, "--store", str(small_disk), "--resume")
     assert code == 0, output
     assert {path: path.read_bytes() for path in kept} == kept
     counted = user.rows(counted=True)
-    assert len({(row["cell"], row["sequence"], row["request"]) for row in counted}) == len(counted) == 144
+    assert (
+        len({(row["cell"], row["sequence"], row["request"]) for row in counted}) == len(counted) == SHORT_ROWS
+    )
 
 
 @pytest.mark.slow
@@ -147,13 +150,16 @@ def test_rows_travel_home_when_only_the_client_reaches_the_store(user: User, s3:
     # The functions' S3 is the lab's, which has no such bucket; the client's is this one.
     assert "AWS_ENDPOINT_URL_S3" in os.environ
     store = f"s3://{BUCKET}/campaigns"
-    s3.good_puts = 40
-    code, output = user.run("campaign", "smoke", "--store", store)
+    s3.good_puts = 20
+    file = user.short()
+    code, output = user.run("campaign", file, "--store", store)
     assert code == 1, output
     assert "InternalError; all that was stored before is safe there" in re.sub(r"\s+", " ", output)
     assert "Traceback" not in output
     s3.good_puts = None
-    code, output = user.run("campaign", "smoke", "--store", store, "--resume")
+    code, output = user.run("campaign", file, "--store", store, "--resume")
     assert code == 0, output
     counted = user.rows(counted=True)
-    assert len({(row["cell"], row["sequence"], row["request"]) for row in counted}) == len(counted) == 144
+    assert (
+        len({(row["cell"], row["sequence"], row["request"]) for row in counted}) == len(counted) == SHORT_ROWS
+    )
