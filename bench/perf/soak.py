@@ -1,7 +1,7 @@
 """`python -m bench.perf.soak`: campaigns in a loop on one lab, and whether anything in it grows.
 
 For every process of the lab and for the client, memory and open files are read throughout; the slope is a
-least squares fit, without the first fifth, in which caches fill.
+least squares fit over the second half. In the first one what is bounded fills: the proxy's logs, allocators.
 """
 
 import argparse
@@ -27,7 +27,8 @@ from bench.lab.stack import running_stack
 from bench.store import FileStore
 
 EVERY_S = 5.0
-WARM_UP = 0.2  # of the samples, which are left out
+MOMENTS = (0.1, 0.3, 0.5, 0.75, 1.0)  # of the time, that are shown
+STEADY = 0.5  # from this one on
 NAMES = {  # of processes, by what their command line holds
     "--datadir": "server",
     "bench.lab.proxy": "proxy",
@@ -53,35 +54,29 @@ class Growth:
 
     name: str
     pid: int
-    first: Sample
-    last: Sample
+    shown: tuple[Sample, ...]  # at MOMENTS
     mb_per_hour: float
     files_per_hour: float
 
     def line(self) -> str:
         """As a row of the table."""
-        first, last = self.first, self.last
-        return (
-            f"{self.name:16} {self.pid:8} {first.rss_mb:9.1f} {last.rss_mb:9.1f} {self.mb_per_hour:+9.2f} "
-            f"{first.files:6} {last.files:6} {self.files_per_hour:+9.2f}"
-        )
+        memory = "".join(f"{sample.rss_mb:9.1f}" for sample in self.shown)
+        files = f"{self.shown[0].files:8}{self.shown[-1].files:6}"
+        return f"{self.name:16}{self.pid:8}{memory}{self.mb_per_hour:+9.2f}{files}{self.files_per_hour:+9.2f}"
 
 
-HEAD = (
-    f"{'process':16} {'pid':>8} {'MB then':>9} {'MB now':>9} {'MB/h':>9} "
-    f"{'files':>6} {'now':>6} {'files/h':>9}"
-)
+_MOMENTS = "".join(f"MB {moment:.0%}".rjust(9) for moment in MOMENTS)
+HEAD = f"{'process':16}{'pid':>8}{_MOMENTS}{'MB/h':>9}{'files':>8}{'end':>6}{'files/h':>9}"
 
 
 def growth(name: str, pid: int, samples: Sequence[Sample]) -> Growth:
-    """Fit what a process did after the warm-up; needs samples at two moments at least."""
-    steady = samples[int(WARM_UP * len(samples)) :]
+    """Fit what a process did in the end; needs samples at two moments at least."""
+    steady = samples[int(STEADY * len(samples)) :]
     hours = [sample.at_s / 3600 for sample in steady]
     return Growth(
         name=name,
         pid=pid,
-        first=steady[0],
-        last=steady[-1],
+        shown=tuple(samples[int(moment * (len(samples) - 1))] for moment in MOMENTS),
         mb_per_hour=statistics.linear_regression(hours, [sample.rss_mb for sample in steady]).slope,
         files_per_hour=statistics.linear_regression(hours, [sample.files for sample in steady]).slope,
     )
@@ -108,9 +103,9 @@ class Watching:
             thread.join()
 
     def grown(self) -> list[Growth]:
-        """Every process that was there from the end of the warm-up on."""
+        """Every process that lived nearly as long as the oldest."""
         most = max(map(len, self._samples.values()), default=0)
-        lasting = {pid: seen for pid, seen in self._samples.items() if len(seen) > max(2, 0.9 * most)}
+        lasting = {pid: seen for pid, seen in self._samples.items() if len(seen) > max(4, 0.9 * most)}
         return [growth(self._names[pid], pid, seen) for pid, seen in lasting.items()]
 
     def _run(self) -> None:
