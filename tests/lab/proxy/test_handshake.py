@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -18,7 +19,7 @@ from bench.lab.proxy.auth import (
     native_password,
     new_nonce,
 )
-from bench.lab.proxy.handshake import OFFERED, Login, wants_tls
+from bench.lab.proxy.handshake import OFFERED, Greeting, Login, wants_tls
 from bench.lab.proxy.protocol import Malformed
 
 sha1 = functools.partial(hashlib.sha1, usedforsecurity=False)
@@ -47,6 +48,16 @@ def test_an_old_client_leaves_out_plugin_attributes_and_schema() -> None:
 def test_capabilities_that_were_not_offered_are_not_granted() -> None:
     login = Login.parse_response(response(OFFERED | CLIENT.COMPRESS | CLIENT.LOCAL_FILES, b"app\x00\x00"))
     assert not login.capabilities & (CLIENT.COMPRESS | CLIENT.LOCAL_FILES)
+
+
+def test_neither_compression_nor_files_of_the_client_are_offered() -> None:
+    greeting = Greeting(
+        version="8", connection_id=1, nonce=new_nonce(), plugin=NATIVE, status=2, tls=True, charset=45
+    )
+    low, high = struct.unpack_from("<H3xH", greeting.encode(), 1 + 2 + 4 + 8 + 1)
+    offered = low | high << 16
+    assert offered & CLIENT.SSL
+    assert not offered & (CLIENT.COMPRESS | CLIENT.LOCAL_FILES)
 
 
 def test_a_change_of_user_tells_the_same() -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pymysql
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymysql.constants import COMMAND
 
 from bench.lab.proxy import RunningProxy
 from bench.lab.proxy.protocol import packet
-from tests.lab.proxy.conftest import Database, Start, eventually, rows, value
+from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows, value
 
 MB = 1 << 20
 
@@ -73,6 +76,33 @@ def test_a_malformed_command_ends_that_client_alone(
     client._sock.sendall(nonsense)
     assert ends(client._sock)
     assert rows(other, "SELECT 1") == ((1,),)
+
+
+# Any command with any argument, cut off or with a wrong header; KILL aside, which may hit somebody.
+COMMANDS = st.builds(
+    lambda command, argument, sequence, missing: packet(sequence, bytes([command]) + argument)[
+        : -missing or None
+    ],
+    st.integers(0, 255).filter(lambda command: command != COMMAND.COM_PROCESS_KILL),
+    st.binary(max_size=60),
+    st.sampled_from([0, 0, 0, 0, 1, 255]),
+    st.sampled_from([0, 0, 0, 0, 1, 5]),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(COMMANDS, min_size=1, max_size=8), st.binary(max_size=30))
+def test_noise_after_the_login_harms_nobody_else(
+    database: Database, proxy: RunningProxy, commands: list[bytes], rest: bytes
+) -> None:
+    client, other = database.connect(proxy.port), database.connect(proxy.port)
+    client._sock.sendall(b"".join(commands) + rest)
+    client._sock.shutdown(socket.SHUT_WR)
+    assert ends(client._sock)
+    client._force_close()
+    assert rows(other, "SELECT 1") == ((1,),)
+    other.close()
+    eventually(lambda: borrowed(proxy) == 0)
 
 
 @pytest.mark.parametrize("command", [0x05, 0x08, 0x12, 0x15, 0x1E, 0x55, 0xFA])
