@@ -3,9 +3,11 @@
 import os
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
@@ -155,8 +157,14 @@ def test_more_commands_than_fit_wait_in_the_clients_own_kernel(
     assert memory(proxy) - before < 16 * MB
 
 
-def test_a_client_that_does_not_read_fills_no_memory(database: Database, proxy: RunningProxy) -> None:
-    client, other = database.connect(proxy.port), database.connect(proxy.port)
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_client_that_does_not_read_fills_no_memory(
+    database: Database, proxy: RunningProxy, tls: bool
+) -> None:
+    how: dict[str, Any] = {}
+    if tls:
+        how = {"ssl_disabled": False, "ssl": ssl.create_default_context(cafile=str(proxy.authority))}
+    client, other = database.connect(proxy.port, **how), database.connect(proxy.port)
     before = memory(proxy)
     client._execute_command(3, "SELECT REPEAT('x', 1000000) FROM item a, item b, item c, item d")  # 81 MB
     time.sleep(1)
