@@ -4,7 +4,6 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from bench.function.client import Client
 from bench.function.invocation import Burst
@@ -28,6 +27,8 @@ def take_part(
     if burst.threads == 1:
         hold(burst.start_wall_ns)
         return [_loop(burst, client, workload, requests, deadline_s)]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (most functions never need it)
+
     together = threading.Barrier(burst.threads)
 
     def begin(_number: int) -> Sequence[Measurement]:
