@@ -35,10 +35,10 @@ class Event(NamedTuple):
         number: counted from 0 since the start.
         wall_ns: nanoseconds since the epoch.
         kind: what happened.
-        client: id of the client connection, which the client knows as `CONNECTION_ID()` of the greeting; None
-            if there is none to it.
-        database: the server's number of the database connection; None if there is none to it.
-        detail: in words, such as why a session was pinned or a connection ended; None if there is none.
+        client: id of the client connection, with which the client was greeted (PyMySQL's `thread_id()`); None
+            where none takes part.
+        database: the server's number of the database connection; None where none takes part.
+        detail: in words, such as why a session was pinned or a connection ended; None where there is none.
 
     """
 

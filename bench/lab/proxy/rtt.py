@@ -10,6 +10,7 @@ for by connecting to the target 1.5 round trips later: where the server speaks f
 greeting then comes 2 round trips after the client's SYN, as over a real path.
 """
 
+import argparse
 import contextlib
 import gc
 import heapq
@@ -161,8 +162,7 @@ def running_relay(host: str, port: int, rtt_s: float, *, work_dir: Path) -> Iter
         ChildFailed: it did not start.
 
     """
-    if not SHORTEST_S <= rtt_s <= LONGEST_S:
-        raise ValueError(f"round-trip time: {rtt_s} is out of range, {SHORTEST_S} to {LONGEST_S} s")
+    _check_range(rtt_s)
     command = [sys.executable, "-m", "bench.lab.proxy.rtt", host, str(port), str(rtt_s)]
     child = Child(command, log=work_dir / f"rtt-{port}.log", announces=True)
     try:
@@ -171,18 +171,35 @@ def running_relay(host: str, port: int, rtt_s: float, *, work_dir: Path) -> Iter
         child.stop()
 
 
-def main(arguments: list[str]) -> None:
+def _check_range(rtt_s: float) -> None:
+    if not SHORTEST_S <= rtt_s <= LONGEST_S:
+        raise ValueError(f"round-trip time: {rtt_s} is out of range, {SHORTEST_S} to {LONGEST_S} s")
+
+
+def main() -> None:
     """Relay until killed; the first line printed is JSON with port and pid."""
-    host, port, rtt_s = arguments
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.lab.proxy.rtt",
+        description="Relays from a free port of loopback to HOST and PORT, and adds a round-trip time.",
+        epilog="When it is ready it prints one line of JSON, with its port and pid.",
+    )
+    parser.add_argument("host", metavar="HOST")
+    parser.add_argument("port", metavar="PORT", type=int)
+    parser.add_argument("rtt_s", metavar="SECONDS", type=float, help=f"{SHORTEST_S} to {LONGEST_S}")
+    arguments = parser.parse_args()
+    try:
+        _check_range(arguments.rtt_s)
+    except ValueError as error:
+        parser.error(str(error))
     run_before_others()  # a network is never short of CPU
-    relay = Relay((host, int(port)), float(rtt_s))
+    relay = Relay((arguments.host, arguments.port), arguments.rtt_s)
     gc.collect()
     gc.freeze()
-    calibrate(relay, float(rtt_s))
+    calibrate(relay, arguments.rtt_s)
     sys.stdout.write(json.dumps({"port": relay.address[1], "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
     relay.run_until(lambda: False)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
