@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench.function.record import SCHEMA, Row
+from bench.function.record import ADDED, SCHEMA, Row
 
 Upgrade = Callable[[pa.Table], pa.Table]
 
@@ -63,7 +63,7 @@ _NEVER_NEGATIVE = tuple(
 
 def _one_thread(table: pa.Table) -> pa.Table:
     """Every request of version 1 was the only one at its time."""
-    for name, value in (("thread", 0), ("environments", 1), ("threads", 1)):
+    for name, value in {**ADDED[2], "environments": 1, "threads": 1}.items():
         table = table.append_column(name, pa.array([value] * len(table), pa.int64()))
     return table
 

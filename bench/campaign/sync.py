@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from bench.campaign.journal import Journal
 from bench.campaign.window import Windows
-from bench.function.record import FIELDS, Row, validate
+from bench.function.record import FIELDS, Row, upgraded, validate
 
 _FACTORS = {  # of the cell: column -> key in the header's cells
     "label": "label",
@@ -158,7 +158,10 @@ def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:
         row = json.loads(line)
     except ValueError as error:
         return None, [f"not JSON: {error}"]
-    return (row, validate(row)) if isinstance(row, dict) else (None, ["not an object"])
+    if not isinstance(row, dict):
+        return None, ["not an object"]
+    row = upgraded(row)  # a deployed function may be older than who reads its rows
+    return row, validate(row)
 
 
 def _write_parquet(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:

@@ -6,9 +6,10 @@ Schema history
 2. `thread`: several may share an engine in a burst; `role` may be `burst`.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 SCHEMA = 2
@@ -113,6 +114,20 @@ class Row:
             name: enums[name](value) if name in enums else value for name, value in data.items()
         }
         return cls(**typed)
+
+
+# By version: the fields that it added, with what every older row would have said.
+ADDED: Mapping[int, Mapping[str, Any]] = MappingProxyType({2: MappingProxyType({"thread": 0})})
+
+
+def upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """Make a row of an older version one of the current; what is no such row stays as it is."""
+    version = data.get("schema")
+    if not isinstance(version, int) or not 1 <= version < SCHEMA:
+        return data
+    for later in range(version + 1, SCHEMA + 1):
+        data = {**ADDED[later], **data, "schema": later}
+    return data
 
 
 _TYPES: dict[str, Any] = get_type_hints(Row)

@@ -1,7 +1,7 @@
 """A row survives the journey through JSON, and nothing that is not a row passes for one."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.function.record import SCHEMA, Outcome, Role, Row, State, validate
+from bench.function.record import SCHEMA, Outcome, Role, Row, State, upgraded, validate
 
 
 def _values(kind: Any) -> st.SearchStrategy[Any]:
@@ -49,6 +49,18 @@ def test_a_field_of_another_type_is_named(row: Row, name: str) -> None:
     problems = validate(row.as_dict() | {name: ["a list"]})
     assert len(problems) == 1
     assert problems[0].startswith(f"{name}: ")
+
+
+@given(ROWS)
+def test_a_row_of_the_first_version_becomes_one_of_the_current(row: Row) -> None:
+    old = {name: value for name, value in row.as_dict().items() if name != "thread"} | {"schema": 1}
+    assert validate(old) == ["missing thread"]
+    assert Row.from_dict(upgraded(old)) == replace(row, thread=0)
+
+
+@pytest.mark.parametrize("version", [0, SCHEMA, SCHEMA + 1, "1", None])
+def test_rows_of_no_older_version_are_left_as_they_are(version: object) -> None:
+    assert upgraded({"schema": version}) == {"schema": version}
 
 
 @given(ROWS)
