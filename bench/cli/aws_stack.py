@@ -104,7 +104,12 @@ def _sam(account: Account, stack: str, template: str, parameters: dict[str, str]
 def _role(account: Account, stack: str) -> str:
     with explained(f"read stack {stack}"):
         found = account.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    return next(str(one["OutputValue"]) for one in found["Outputs"] if one["OutputKey"] == "RoleArn")
+    for output in found.get("Outputs", ()):
+        if output["OutputKey"] == "RoleArn":
+            return str(output["OutputValue"])
+    raise AwsFailed(
+        f"stack {stack!r} has no output 'RoleArn': was it made by another version? Delete it first"
+    )
 
 
 @click.command()

@@ -1,0 +1,107 @@
+"""`poolbench deploy`: what it asks SAM for, in which order, and what it says when SAM fails."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tests.aws.conftest import Poolbench, outputs
+from tests.aws.moto_server import MotoServer
+
+# Stands for `sam deploy`: notes what it was asked, and makes a stack with the outputs of the real one.
+SAM = """
+import json, sys, boto3
+asked = sys.argv[1:]
+with open("asked.jsonl", "a") as log:
+    log.write(json.dumps(asked) + "\\n")
+name = asked[asked.index("--stack-name") + 1]
+told = json.load(open("told.json"))
+if name in told["fails"]:
+    sys.exit(1)
+resources = {"Something": {"Type": "AWS::SQS::Queue"}}
+outputs = {key: {"Value": value} for key, value in told["outputs"][name].items()}
+template = json.dumps({"Resources": resources, "Outputs": outputs})
+boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=template)
+"""
+
+
+def prepare(folder: Path, *fails: str) -> None:
+    """A checkout, as far as `deploy` looks into one."""
+    sam = folder / "build" / "checks" / "sam" / "bin" / "sam"
+    sam.parent.mkdir(parents=True)
+    sam.write_text(f"#!{sys.executable}{SAM}")
+    sam.chmod(0o755)
+    found = {"poolbench": outputs(), "poolbench-deployer": {"RoleArn": "arn:aws:iam::1:role/deployer"}}
+    (folder / "told.json").write_text(json.dumps({"fails": fails, "outputs": found}))
+    (folder / "infra").mkdir()
+    for name in ("template.yaml", "deployer.yaml"):
+        (folder / "infra" / name).touch()
+    with zipfile.ZipFile(folder / "build" / "bundle.zip", "w") as archive:
+        archive.writestr("bundle.json", json.dumps({"python": "3.13", "architecture": "arm64"}))
+
+
+def asked(folder: Path) -> list[list[str]]:
+    return [json.loads(line) for line in (folder / "asked.jsonl").read_text().splitlines()]
+
+
+def test_the_role_comes_first_and_the_stack_is_deployed_with_it(
+    moto: MotoServer, poolbench: Poolbench, tmp_path: Path
+) -> None:
+    prepare(tmp_path)
+    code, said = poolbench(
+        "deploy", "--idle-client-timeout", "1800", "--hours", "2", "--parameter", "FleetConcurrency=1"
+    )
+    assert code == 0, said
+    assert "stack poolbench is up until 20" in said
+    role, stack = asked(tmp_path)
+    assert role[role.index("--template-file") + 1] == "infra/deployer.yaml"
+    assert role[role.index("--parameter-overrides") + 1 :] == ["StackName=poolbench"]
+    assert stack[stack.index("--role-arn") + 1] == "arn:aws:iam::1:role/deployer"
+    assert {"--language-extensions", "--resolve-s3", "--no-fail-on-empty-changeset"} <= set(stack)
+    given = dict(text.split("=") for text in stack[stack.index("--parameter-overrides") + 1 :])
+    assert given.pop("DeleteAt").startswith("20")
+    assert given == {
+        "IdleClientTimeout": "1800",
+        "PythonVersion": "3.13",
+        "Architecture": "arm64",
+        "FleetConcurrency": "1",
+    }
+
+
+@pytest.mark.parametrize("fails", ["poolbench-deployer", "poolbench"])
+def test_what_sam_could_not_do_is_named(
+    moto: MotoServer, poolbench: Poolbench, tmp_path: Path, fails: str
+) -> None:
+    prepare(tmp_path, fails)
+    code, said = poolbench("deploy")
+    assert (code, f"`sam deploy` of {fails} failed; `poolbench doctor --aws" in said) == (1, True), said
+
+
+def test_a_stack_that_is_up_is_brought_up_to_date_whatever_the_quota(
+    moto: MotoServer, poolbench: Poolbench, tmp_path: Path
+) -> None:
+    prepare(tmp_path)
+    assert poolbench("deploy")[0] == 0
+    moto.quota = {"ConcurrentExecutions": 126, "UnreservedConcurrentExecutions": 100}
+    # The stand-in for SAM creates only, so that it is asked is all there is to see.
+    poolbench("deploy")
+    assert len(asked(tmp_path)) == 3
+
+
+def test_a_parameter_that_is_none(moto: MotoServer, poolbench: Poolbench, tmp_path: Path) -> None:
+    prepare(tmp_path)
+    code, said = poolbench("deploy", "--parameter", "FleetConcurrency")
+    assert (code, "--parameter 'FleetConcurrency': use NAME=VALUE" in said) == (2, True), said
+
+
+def test_all_of_it_is_gone_after_destroy(moto: MotoServer, poolbench: Poolbench, tmp_path: Path) -> None:
+    prepare(tmp_path)
+    assert poolbench("deploy")[0] == 0
+    code, said = poolbench("destroy")
+    assert code == 0, said
+    assert "deleting stack poolbench\n" in said
+    assert "deleting stack poolbench-deployer\n" in said
+    assert boto3.client("cloudformation").describe_stacks()["Stacks"] == []
