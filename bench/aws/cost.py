@@ -30,7 +30,7 @@ class StackSize:
     instance: str = "db.t4g.medium"
     storage_gb: int = 20
     endpoints: int = 1
-    secrets: int = 2
+    secrets: int = 3
 
     @classmethod
     def of(cls, lanes: int, parameters: Mapping[str, str]) -> "StackSize":

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bench.function.account import ADMINISTRATOR, create_account
+from bench.function.account import ADMINISTRATOR, TOKEN_USER, create_account
 from bench.function.config import Config, Secret, address_of
 from bench.function.drivers import versions
 from bench.function.workload import seed
@@ -69,7 +69,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     match event.get("action"):
         case "prepare":
             if any(name in os.environ for name in (ADMINISTRATOR, f"{ADMINISTRATOR}_ARN")):
-                create_account(_engine_of(Secret.load(ADMINISTRATOR)), CONFIG.secret)
+                administrator = _engine_of(Secret.load(ADMINISTRATOR))
+                create_account(administrator, CONFIG.secret, sees_everything=True)
+                create_account(administrator, Secret.load(TOKEN_USER))
             if ":" not in event.get("workload", ""):  # somebody's own works on tables of their own
                 seed(_engine())
             return {}

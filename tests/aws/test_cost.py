@@ -24,10 +24,10 @@ def test_an_hour_of_the_stack() -> None:
         # (12 lanes + fleet of 10 + init + sampler) x 0.5 GB x 3600 s
         "provisioned concurrency of 24": pytest.approx(43200 * 0.0000041667),
         "interface endpoint": pytest.approx(0.01),
-        "secrets": pytest.approx(2 * 0.40 / 730),
+        "secrets": pytest.approx(3 * 0.40 / 730),
         "NAT gateway": 0.0,
     }
-    assert total(hourly(StackSize(), PRICES)) == pytest.approx(0.28924, abs=1e-5)
+    assert total(hourly(StackSize(), PRICES)) == pytest.approx(0.28979, abs=1e-5)
 
 
 def test_a_campaign() -> None:

@@ -32,7 +32,7 @@ def test_the_new_user_sees_the_connections_of_others(administrator: URL) -> None
     )
     for _ in range(2):  # the second time it is there already
         maker = create_engine(administrator)
-        create_account(maker, mine)
+        create_account(maker, mine, sees_everything=True)
         maker.dispose()
     engine = create_engine(administrator.set(username=mine.username, password=mine.password))
     with engine.connect() as connection:
@@ -42,6 +42,18 @@ def test_the_new_user_sees_the_connections_of_others(administrator: URL) -> None
     engine.dispose()
     watched.close()
     assert {"rds_first", "sampler_rds"} <= users
+
+
+def test_an_ordinary_user_sees_its_own_connections_alone(administrator: URL) -> None:
+    maker = create_engine(administrator)
+    with maker.connect():
+        create_account(maker, Secret("plain", "secret", "rds"))
+        engine = create_engine(administrator.set(username="plain", password="secret"))
+        with engine.connect() as connection:
+            users = {row["User"] for row in connection.execute(text("SHOW PROCESSLIST")).mappings()}
+        engine.dispose()
+    maker.dispose()
+    assert users == {"plain"}
 
 
 def test_a_password_that_changed_is_set_again(administrator: URL) -> None:

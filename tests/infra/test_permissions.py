@@ -123,9 +123,10 @@ def test_functions_read_their_own_secrets_and_nobody_writes_outside_of_the_campa
         for one in statements(expanded)
         if "secretsmanager:GetSecretValue" in one.actions
     }
-    application, sampler = {"Ref": "ApplicationSecret"}, {"Ref": "SamplerSecret"}
-    assert secrets["BenchmarkRole"] == secrets["ProxyRole"] == (application,)
-    assert secrets["SamplerRole"] == (sampler, application)
+    application, sampler, token = ({"Ref": f"{name}Secret"} for name in ("Application", "Sampler", "Token"))
+    assert secrets["BenchmarkRole"] == (application,)
+    assert secrets["ProxyRole"] == (application, token)
+    assert secrets["SamplerRole"] == (sampler, application, token)
     writers = [one for one in statements(expanded) if one.effect == "Allow" and "s3:PutObject" in one.actions]
     assert {one.resources for one in writers} == {("${Results.Arn}/campaigns/*",)}
 

@@ -13,6 +13,7 @@ from moto.server import ThreadedMotoServer
 from bench.aws.pack import INFRA
 from bench.cli.target import ALIAS, FLEET, LANE, SAMPLER_FUNCTION
 from bench.lab.ports import LOOPBACK
+from bench.lab.stack import APPLICATION, SAMPLER, TOKEN_USER
 from tests.infra.conftest import Expanded, Run
 
 pytestmark = pytest.mark.slow
@@ -138,16 +139,17 @@ def test_functions_know_what_the_labs_know_and_are_in_the_vpc_but_for_the_conduc
             "POOLBENCH_PROXY_ENDPOINT",
             "POOLBENCH_DATABASE_ENDPOINT",
             "POOLBENCH_SECRET_ARN",
+            "POOLBENCH_TOKENS",
             "POOLBENCH_TLS_CA",
         } <= variables
 
 
-def test_the_application_and_the_sampler_are_different_users(expanded: Expanded) -> None:
+def test_the_users_are_those_of_the_lab(expanded: Expanded) -> None:
     users = {
         name: json.loads(secret["GenerateSecretString"]["SecretStringTemplate"])["username"]
         for name, secret in expanded.of_type("AWS::SecretsManager::Secret").items()
     }
-    assert users == {"ApplicationSecret": "bench", "SamplerSecret": "sampler"}
+    assert users == {"ApplicationSecret": APPLICATION, "SamplerSecret": SAMPLER, "TokenSecret": TOKEN_USER}
     named = _named(expanded)
     assert named["sampler"]["Environment"]["Variables"]["POOLBENCH_SECRET_ARN"] == {"Ref": "SamplerSecret"}
     assert named["lane-00"]["Environment"]["Variables"]["POOLBENCH_SECRET_ARN"] == {
