@@ -9,7 +9,6 @@ import pytest
 
 from tests.users import User
 
-TLS = ("ClientConnectionsTLS", "ClientConnectionsNoTLS")
 FILE = """
 name = "conditions"
 description = "Other conditions than the usual ones."
@@ -43,8 +42,7 @@ def test_sqlalchemy_2_0_and_tls_lose_and_recover_as_the_usual_ones_do(user: User
     assert not metadata.version("sqlalchemy").startswith("2.0.")
     assert header["target"]["tls"] is True
     samples = pq.read_table(path.parent / "connections.parquet").to_pylist()
-    seen = {name: max((one["value"] for one in samples if one["metric"] == name), default=0) for name in TLS}
-    assert seen["ClientConnectionsTLS"] > seen["ClientConnectionsNoTLS"] == 0
+    assert any(one["metric"] == "ClientConnectionsTLS" and one["value"] > 0 for one in samples)
     assert set(header["drivers"]) == {"pymysql", "asyncmy"}
     first = {
         (row["driver"], row["strategy"]): row
