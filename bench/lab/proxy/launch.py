@@ -122,7 +122,7 @@ def running_proxy(
         work_dir: made if it is not there.
         listeners: ports by name, and how clients die on each; default: one, of the name `main`.
         control_port: of the control API; 0 for any free one.
-        rtt_s: a round-trip time to add between clients and proxy, see `bench.lab.proxy.rtt`; 0 adds nothing.
+        rtt_s: a round-trip time to add between clients and proxy, see `bench.lab.proxy.relay`; 0 for none.
 
     Raises:
         ChildFailed: it did not start; the message ends with its own words.

@@ -76,7 +76,7 @@ def test_the_added_time_is_the_one_asked_for(database: Database, tmp_path: Path,
 LATE_RELAY = """
 import json
 from bench.lab.proxy.calibration import calibrate
-from bench.lab.proxy.rtt import Relay
+from bench.lab.proxy.relay import Relay
 
 corrections = []
 
