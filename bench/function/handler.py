@@ -31,9 +31,10 @@ count_commands()
 
 @dataclass(slots=True)
 class Cell:
-    """A cell's client and its past in this environment; kept for as long as the environment lives."""
+    """A cell's client and its past in this environment; kept until another attempt or campaign begins."""
 
     client: Client
+    attempt: int = 0
     requests: int = 0
     last_done_ns: int | None = None  # boottime
 
@@ -52,6 +53,7 @@ class Cell:
 class Environment:
     """What this execution environment has seen."""
 
+    campaign: str = ""  # whose cells these are
     cells: dict[str, Cell] = field(default_factory=dict)
     requests: int = 0
     early: Client | None = None  # connected at init, for the reference's first cell on EARLY
@@ -79,9 +81,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if event.get("action") == "forget":
         return _forget(event["until_wall_ns"])
     invocation = Invocation.from_dict(event)
-    cell = ENVIRONMENT.cells.get(invocation.cell)
-    if cell is None:
-        cell = ENVIRONMENT.cells[invocation.cell] = _new_cell(invocation)
+    cell = _cell(invocation)
     workload = _workload(invocation)
     rows = drivers.get(invocation.driver).run(lambda: _requests(invocation, cell, workload))
     return _deliver(invocation, rows).as_dict()
@@ -123,10 +123,28 @@ def _measured(
 
 def _forget(until_wall_ns: int) -> dict[str, Any]:
     """Close all that cells have left open here; busy until then, so that every environment can be asked."""
-    while ENVIRONMENT.cells:
-        ENVIRONMENT.cells.popitem()[1].client.close()
+    _close_all()
     hold(until_wall_ns)
     return {"environment": CONFIG.environment}
+
+
+def _close_all() -> None:
+    while ENVIRONMENT.cells:
+        ENVIRONMENT.cells.popitem()[1].client.close()
+
+
+def _cell(invocation: Invocation) -> Cell:
+    """The cell's client; a deployed environment outlives campaigns, and what one left is none of the next's."""
+    if ENVIRONMENT.campaign != invocation.campaign:
+        _close_all()
+        ENVIRONMENT.campaign = invocation.campaign
+    cell = ENVIRONMENT.cells.get(invocation.cell)
+    if cell is None or cell.attempt != invocation.attempt:
+        if cell:
+            cell.client.close()
+        cell = ENVIRONMENT.cells[invocation.cell] = _new_cell(invocation)
+        cell.attempt = invocation.attempt
+    return cell
 
 
 def _new_cell(invocation: Invocation) -> Cell:
