@@ -134,7 +134,7 @@ def _close_all() -> None:
 
 
 def _cell(invocation: Invocation) -> Cell:
-    """The cell's client; a deployed environment outlives campaigns, and what one left is none of the next's."""
+    """The cell's client. A deployed environment outlives campaigns: what one left is none of the next's."""
     if ENVIRONMENT.campaign != invocation.campaign:
         _close_all()
         ENVIRONMENT.campaign = invocation.campaign
