@@ -23,10 +23,13 @@ def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]
         parameters: of the template, those that are not its defaults.
 
     Raises:
-        AwsFailed: the engine version, the quota of concurrency, or what is left of an earlier attempt.
+        AwsFailed: the engine version, the proxy's settings, the quota of concurrency, or what is left of an earlier attempt.
 
     """
     _check_engine(parameters.get("EngineVersion", PROXY_SERVES[-1]))
+    _check_idle(
+        parameters.get("MaxConnectionsPercent", "100"), parameters.get("MaxIdleConnectionsPercent", "50")
+    )
     status = status_of(account, stack)
     if status not in WHOLE | {ABSENT}:
         raise AwsFailed(f"stack {stack!r} in {account.region} is {status}: {cure_of(account, stack, status)}")
@@ -41,6 +44,13 @@ def _check_engine(version: str) -> None:
     if series not in PROXY_SERVES:
         raise AwsFailed(
             f"EngineVersion {version}: RDS Proxy serves RDS for MySQL {' and '.join(PROXY_SERVES)} alone"
+        )
+
+
+def _check_idle(most: str, idle: str) -> None:
+    if float(idle) > float(most):
+        raise AwsFailed(
+            f"MaxIdleConnectionsPercent {idle} exceeds MaxConnectionsPercent {most}: give one that does not"
         )
 
 

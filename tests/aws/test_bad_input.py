@@ -1,5 +1,6 @@
 """What can be wrong on AWS before anything is measured: one clear line, its cure, and the exit code."""
 
+import datetime
 import io
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,16 @@ def test_more_than_it_may_cost(moto: MotoServer, poolbench: Poolbench) -> None:
     assert boto3.client("stepfunctions").list_executions(stateMachineArn=machine_arn())["executions"] == []
 
 
+def test_a_stack_that_ends_before_the_campaign(moto: MotoServer, poolbench: Poolbench) -> None:
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1.05)
+    create_stack(outputs(), PARAMETERS | {"DeleteAt": f"{soon:%Y-%m-%dT%H:%M:%S}"})
+    make_bucket()
+    stack_machine()
+    code, said = poolbench(*ON_AWS)
+    assert (code, "it takes 2.3 h, and the stack deletes itself in 1.0 h" in said) == (2, True), said
+    assert "`make aws-up DEPLOY='--hours 5'` puts that off" in said
+
+
 def machine_arn() -> str:
     return outputs()["StateMachineArn"]
 
@@ -229,7 +240,7 @@ def test_what_is_deployed_and_what_it_costs(moto: MotoServer, poolbench: Poolben
     assert code == 0, said
     assert "stack 'poolbench' is CREATE_COMPLETE" in said
     assert "it costs 0.289 USD an hour" in said
-    assert "it deletes itself at 2027-01-31T18:00:00 UTC" in said
+    assert "it deletes itself at 2099-01-31T18:00:00 UTC" in said
 
 
 @pytest.mark.parametrize(
@@ -256,6 +267,13 @@ def test_an_engine_that_the_proxy_does_not_serve(
         1,
         True,
     )
+
+
+def test_more_idle_connections_than_connections(
+    moto: MotoServer, poolbench: Poolbench, bundled: None
+) -> None:
+    code, said = poolbench("deploy", "--parameter", "MaxConnectionsPercent=40")
+    assert (code, "MaxIdleConnectionsPercent 50 exceeds MaxConnectionsPercent 40" in said) == (1, True), said
 
 
 def test_a_deployment_over_the_ruins_of_another(
