@@ -1,0 +1,71 @@
+"""What a sync makes of a burst: rows say how many there were, samples of which cell they are."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from bench.campaign.journal import Journal
+from bench.campaign.sync import sync
+from bench.campaign.turn import finish_cell
+from bench.campaign.window import Window
+from bench.function.record import Role
+from bench.store import FileStore
+from tests.campaign.test_journal import CELL, put_row
+
+FACTS = {
+    "strategy": "queuepool",
+    "label": "queuepool",
+    "twin": False,
+    "control": False,
+    "gap_s": 0.0,
+    "gap_ratio": 0.0,
+    "driver": "pymysql",
+    "failure": "idle_close",
+    "endpoint": "proxy",
+    "workload": "slow",
+    "replicate": 0,
+}
+
+
+def burst_journal(folder: Path, cell: str) -> Journal:
+    """A campaign of one cell of three environments, finished, with samples around it."""
+    journal = Journal(FileStore(folder), "c-1")
+    journal.write("header", {"cells": [{"id": cell, "environments": 3, "threads": 2, **FACTS}]})
+    put_row(journal, 0, 0, thread=1, role=Role.BURST)
+    record = {
+        "sequence": 0,
+        "function": "fleet:live",
+        "client_sent_wall_ns": 5,
+        "client_done_wall_ns": 6,
+        "function_error": None,
+        "duration_s": 0.25,
+        "init_duration_s": None,
+        "max_memory_mb": 50.0,
+        "throttled": 0,
+    }
+    finish_cell(journal, cell, 0, [record], Window(100, 200, 300, 400))
+    sample = {"source": "server", "metric": "Threads_connected", "group": "", "value": 1.0}
+    lines = [json.dumps(sample | {"wall_ns": at}) + "\n" for at in (99, 100, 250, 400, 401)]
+    journal.store.put_new("c-1/connections/000-00000.jsonl", "".join(lines).encode())
+    return journal
+
+
+def test_samples_say_which_cell_was_in_progress_and_how_far_it_was(tmp_path: Path) -> None:
+    synced = sync(burst_journal(tmp_path / "store", CELL), tmp_path / "out")
+    assert (synced.invalid, synced.finished_cells) == (0, 1)
+    samples = pq.read_table(tmp_path / "out" / "connections.parquet").to_pylist()
+    assert [(each["cell"], each["phase"]) for each in samples] == [
+        (None, None),
+        (CELL, "before"),
+        (CELL, "burst"),
+        (CELL, "tail"),
+        (None, None),
+    ]
+
+
+def test_rows_say_their_thread_and_how_many_there_were(tmp_path: Path) -> None:
+    sync(burst_journal(tmp_path / "store", CELL), tmp_path / "out")
+    (row,) = pq.read_table(tmp_path / "out" / "rows.parquet").to_pylist()
+    assert (row["thread"], row["environments"], row["threads"], row["role"]) == (1, 3, 2, "burst")
+    assert row["counted"]
