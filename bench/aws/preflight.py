@@ -23,7 +23,8 @@ def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]
         parameters: of the template, those that are not its defaults.
 
     Raises:
-        AwsFailed: the engine version, the proxy's settings, the quota of concurrency, or what is left of an earlier attempt.
+        AwsFailed: the engine version, the proxy's settings, the quota of concurrency, or what is left of an
+            earlier attempt.
 
     """
     _check_engine(parameters.get("EngineVersion", PROXY_SERVES[-1]))
