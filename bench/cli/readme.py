@@ -41,8 +41,8 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
     with tempfile.TemporaryDirectory() as scratch:
         blocks = "\n\n".join(
             # Figures are drawn anew either way; a check throws them away.
-            _block(directory, readme.parent, Path(scratch) if check else directory)
-            for directory in directories
+            _block(directory, readme.parent, Path(scratch) if check else directory, whole=not number)
+            for number, directory in enumerate(directories)
         )
     made = f"{before}{BEGIN}\n{blocks}\n{END}{after}"
     if not check:
@@ -53,8 +53,8 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
         context.exit(1)
 
 
-def _block(directory: Path, base: Path, out: Path) -> str:
-    """One campaign: its price table, its picture, and its main table folded away; or the microbenchmarks."""
+def _block(directory: Path, base: Path, out: Path, *, whole: bool) -> str:
+    """One campaign: its prices, its picture and, if it is to be whole, its main table; or microbenchmarks."""
     if (directory / TRIMMED).exists():
         return f"### What a checkout costs\n\n{readme_table(directory / TRIMMED)}"
     figures = write_report([directory], out).figures
@@ -81,7 +81,7 @@ def _block(directory: Path, base: Path, out: Path) -> str:
             *parts,
             render.as_markdown(render.render(columns.PRICES, answer(setting).prices)),
             _picture(pictures["cliff"], base, "Lost requests against the idle gap, by strategy"),
-            *_folded(header.content["name"], render.render(columns.MAIN, rows)),
+            *(_folded(header.content["name"], render.render(columns.MAIN, rows)) if whole else ()),
         ]
     )
 
