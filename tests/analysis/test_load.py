@@ -103,6 +103,15 @@ def test_corrupt_connections_leave_the_rows_alone(tmp_path: Path) -> None:
     assert "connections.parquet is corrupt" in only_problem(dataset)[0]
 
 
+def test_corrupt_events_leave_the_rows_alone(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+    (tmp_path / "events.parquet").write_bytes(b"PAR1 not really")
+    dataset = load([tmp_path])
+    assert len(dataset.rows) == 96
+    assert dataset.events.empty
+    assert "events.parquet is corrupt" in only_problem(dataset)[0]
+
+
 def test_missing_connections_are_said(tmp_path: Path) -> None:
     small_campaign(tmp_path)
     (tmp_path / "connections.parquet").unlink()

@@ -75,6 +75,24 @@ def test_a_place_that_is_none_is_refused_by_name() -> None:
         fetch("nowhere")
 
 
+def test_two_versions_of_one_campaign_are_refused(tmp_path: Path) -> None:
+    small_campaign(tmp_path / "one")
+    small_campaign(tmp_path / "other", seed=2)
+    code, output = poolbench(tmp_path, "report", "one", "other")
+    assert code == 1
+    assert "one and other both hold campaign synthetic-" in output
+    assert "Traceback" not in output
+
+
+def test_a_campaign_with_a_corrupt_file_is_reported_without_it(tmp_path: Path) -> None:
+    small_campaign(tmp_path / "good")
+    bad = small_campaign(tmp_path / "bad", campaign="bad")
+    (bad / "rows.parquet").write_bytes(b"PAR1 not really")
+    code, output = poolbench(tmp_path, "report", "good", "bad", "--out", "both")
+    assert code == 0, output
+    assert "bad: rows.parquet is corrupt and left out" in (tmp_path / "both" / "report.html").read_text()
+
+
 def test_settings_that_differ_are_reported_together_when_asked(tmp_path: Path) -> None:
     small_campaign(tmp_path / "near")
     small_campaign(tmp_path / "far", campaign="far", rtt_s=0.01)
