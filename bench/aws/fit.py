@@ -1,5 +1,7 @@
 """Whether a campaign fits the deployed stack and the quotas of Step Functions; asked before it starts."""
 
+import datetime
+import math
 from collections.abc import Iterator, Sequence
 
 from bench.aws.deployed import Deployed
@@ -76,4 +78,20 @@ def check_history(lanes: Sequence[Lane]) -> None:
         raise BadCampaign(
             f"an execution of about {events:.0f} events, and Step Functions ends one at {HISTORY_EVENTS}: "
             "take fewer rounds, or more lanes"
+        )
+
+
+def check_time(deployed: Deployed, lanes: Sequence[Lane], now: datetime.datetime) -> None:
+    """Refuse lanes that would still be measuring when the stack deletes itself.
+
+    Raises:
+        BadCampaign: the stack does not live long enough.
+
+    """
+    end = datetime.datetime.fromisoformat(deployed.parameters["DeleteAt"]).replace(tzinfo=datetime.UTC)
+    needed_h, left_h = planned_s(lanes) / 3600, (end - now).total_seconds() / 3600
+    if left_h < needed_h:
+        raise BadCampaign(
+            f"it takes {needed_h:.1f} h, and the stack deletes itself in {left_h:.1f} h: "
+            f"`make aws-up DEPLOY='--hours {math.ceil(needed_h) + 2}'` puts that off"
         )

@@ -1,5 +1,6 @@
 """`poolbench campaign --target aws`: start it on the deployed stack, follow it, sync and report."""
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from rich.console import Console
 from bench.aws.account import Account, AwsFailed, open_account
 from bench.aws.cost import StackSize, TooExpensive, of_campaign, total
 from bench.aws.deployed import Deployed, find
-from bench.aws.fit import check
+from bench.aws.fit import check, check_time
 from bench.aws.follow import follow
 from bench.aws.prices import NoPrice, Prices
 from bench.aws.workflow import Started, running, start
@@ -96,7 +97,7 @@ class _Session:
 
     def run(self) -> None:
         """Start what is left of the campaign, if anything is, and follow it."""
-        self._afford()
+        self._check_means()
         campaign = self.loaded.campaign
         invoker = LambdaInvoker(campaign.function_timeout_s)
         target = self._target(STEP_FUNCTIONS)
@@ -123,7 +124,7 @@ class _Session:
 
     def run_from_here(self) -> None:
         """Wait for the gaps on this machine, as in the lab."""
-        self._afford()
+        self._check_means()
         resume = self.wanted.resume is not None
         try:
             with shown(self.console) as on_progress:
@@ -142,11 +143,12 @@ class _Session:
             fleet=self.deployed.fleet,
         )
 
-    def _afford(self) -> None:
+    def _check_means(self) -> None:
         finished = self.journal.finished_cells()
         campaign, most_usd = self.loaded.campaign, self.wanted.max_usd
         left = [] if campaign.burst else [cell for cell in campaign.cells() if cell.id not in finished]
         lanes = plan_lanes(campaign, left)  # a burst is over in minutes, and costs the stack's time
+        check_time(self.deployed, lanes, datetime.datetime.now(datetime.UTC))
         size = StackSize.of(len(self.deployed.lanes), self.deployed.parameters)
         try:
             usd = total(of_campaign(lanes, size, Prices.of(self.deployed.region)))

@@ -19,7 +19,7 @@ PARAMETERS = {
     "FleetConcurrency": "10",
     "MemorySize": "512",
     "DatabaseClass": "db.t4g.medium",
-    "DeleteAt": "2027-01-31T18:00:00",
+    "DeleteAt": "2099-01-31T18:00:00",
 }
 
 

@@ -239,7 +239,7 @@ def test_what_is_deployed_and_what_it_costs(moto: MotoServer, poolbench: Poolben
     code, said = poolbench("doctor", "--aws")
     assert code == 0, said
     assert "stack 'poolbench' is CREATE_COMPLETE" in said
-    assert "it costs 0.289 USD an hour" in said
+    assert "it costs 0.290 USD an hour" in said
     assert "it deletes itself at 2099-01-31T18:00:00 UTC" in said
 
 
