@@ -58,6 +58,7 @@ def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> N
         (["sync", "empty", "out"], 1, "say which campaign with --campaign; it holds none"),
         (["lab", "env"], 1, "the lab is not up; `poolbench lab up` starts it"),
         (["lab", "down"], 1, "the lab is not up"),
+        (["lab", "up", "--idle-client-timeout", "nan"], 2, "IdleClientTimeout: nan is out of range"),
         (
             ["lab", "exec", "--idle-client-timeout", "0.5", "true"],
             2,
@@ -71,6 +72,30 @@ def test_a_mistake_gets_one_clear_line_and_its_exit_code(
     found, output = poolbench(tmp_path, *arguments, XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert (found, message in output) == (code, True), output
     assert "Traceback" not in output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_nobody_can_take_is_an_error_and_not_a_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "strategies"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"poolbench: [Errno 28] No space left on device\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["", "[]", '{"pid": "x"}', '{"pid": 1, "started": "0", "variables": {"A": "b"}}'],
+    ids=["empty", "no-table", "half", "of-another-process"],
+)
+def test_what_a_lab_left_that_is_gone_is_no_lab(tmp_path: Path, state: str) -> None:
+    (tmp_path / "lab.json").write_text(state)
+    code, output = poolbench(tmp_path, "lab", "env", POOLBENCH_LAB_STATE=str(tmp_path / "lab.json"))
+    assert (code, "the lab is not up; `poolbench lab up` starts it" in output) == (1, True), output
 
 
 def test_a_misspelt_strategy_in_a_file_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -131,6 +156,8 @@ def test_the_lab_goes_up_serves_commands_and_goes_down(tmp_path: Path) -> None:
         )
         code, output = poolbench(tmp_path, "lab", "exec", "--", sys.executable, "-c", query, **variables)
         assert (code, "answer 42" in output) == (0, True), output
+        code, output = poolbench(tmp_path, "lab", "exec", "--lanes", "2", "true", **variables)
+        assert (code, "--lanes is for a lab of this command's own" in output) == (2, True), output
         code, _ = poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "exit 7", **variables)
         assert code == 7
     finally:
