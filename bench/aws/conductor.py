@@ -16,12 +16,21 @@ from typing import Any, Protocol
 
 from bench.aws.lane_plan import LanePlan, PlannedTurn, key_of
 from bench.campaign.clock import SystemClock
-from bench.campaign.invoker import InvokeFailed, Invoker, LambdaInvoker
+from bench.campaign.invoker import (
+    ANSWER_PATIENCE_S,
+    THROTTLE_PATIENCE_S,
+    InvokeFailed,
+    Invoker,
+    LambdaInvoker,
+)
 from bench.campaign.journal import Journal
 from bench.campaign.runner import DOWN_AFTER  # here of a lane, that knows of no other
 from bench.campaign.turn import FunctionBroken, finish_cell, take_turn
 from bench.store import LONGEST_PUT_S, Conflict, StoreError, open_store
 
+# What a turn may take besides the function: until it is let in, on its way, and for the puts of row, record,
+# cell and session.
+_AROUND_S = THROTTLE_PATIENCE_S + ANSWER_PATIENCE_S + 4 * LONGEST_PUT_S
 _WHY = 200  # characters of a reason: all lanes' answers together must fit into 256 KB
 
 
@@ -88,7 +97,7 @@ def _invoker(function_timeout_s: float) -> Invoker:
 def take_turns(state: LaneState, context: Context) -> None:
     """Take the lane's turn that is due and those that follow at once, then say how long to wait."""
     plan = _plan(state.store, state.campaign, state.session, state.lane)
-    longest_s = plan.function_timeout_s + 2 * LONGEST_PUT_S
+    longest_s = plan.function_timeout_s + _AROUND_S
     while True:
         _take(state, plan)
         state.next += 1
@@ -172,7 +181,7 @@ def finish(event: dict[str, Any]) -> dict[str, Any]:
         "started_wall_ns": event["started_wall_ms"] * 1_000_000,
         "how": how,
         "ended_wall_ns": time.time_ns(),
-        "sampling": event["sampling"],
+        "sampling": {name: value for name, value in event["sampling"].items() if name != "number"},
     }
     with contextlib.suppress(Conflict):  # asked again, because the first answer was lost
         journal.write(f"sessions/{event['session']}", record)

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 THROTTLE_PATIENCE_S = 15.0  # an environment may still be draining, or be replaced by a new one
+ANSWER_PATIENCE_S = 30.0  # beyond the function's timeout
 _REPORT = re.compile(r"(Init Duration|(?<!Billed )Duration|Max Memory Used): ([\d.]+)")
 
 
@@ -52,7 +53,7 @@ class LambdaInvoker:
         config = Config(
             retries={"total_max_attempts": 1},
             connect_timeout=5,
-            read_timeout=function_timeout_s + 30,
+            read_timeout=function_timeout_s + ANSWER_PATIENCE_S,
             tcp_keepalive=True,
             max_pool_connections=10 + at_once,
         )

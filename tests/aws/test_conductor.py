@@ -104,7 +104,7 @@ class Deployment:
             "session": "000",
             "started_wall_ms": 1000,
             "lanes": [{"state": asdict(self.state)}],
-            "sampling": {"samples": 5},
+            "sampling": {"number": 10_007, "samples": 5},
             "failure": None,
         }
         return handler(event | more, Context())
