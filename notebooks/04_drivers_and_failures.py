@@ -37,8 +37,8 @@ matrix.about()
 # %% [markdown]
 # ## Strategy by failure
 #
-# Each cell says how many of the first requests after a gap beyond the timeout were lost, with the error's
-# code.
+# One panel for each driver, one column for each way to go. A cell says how many of the first requests
+# after a gap beyond the timeout were lost.
 
 # %%
 matrix.matrix()
@@ -52,6 +52,56 @@ matrix.matrix()
 
 # %%
 matrix.errors()
+
+# %% [markdown]
+# ## Without a proxy
+#
+# MySQL has an idle timeout of its own, `wait_timeout`, eight hours unless it is told otherwise. Newer
+# servers say why they go, with error 4031, and not every driver reads it.
+
+# %%
+direct = results.campaign("wait_timeout")
+direct.about()
+
+# %%
+direct.matrix()
+
+# %%
+direct.errors()
+
+# %% [markdown]
+# ## Frozen, and out of reach
+#
+# A function that is frozen by a signal still has a kernel that receives what the proxy says at its end. A
+# frozen microVM has not: the end arrives nowhere. This campaign drops the packets of frozen functions, so
+# that each wakes up with a connection that looks as good as new.
+
+# %%
+frozen = results.campaign("frozen")
+frozen.about()
+
+# %%
+frozen.matrix()
+
+# %%
+frozen.errors()
+
+# %% [markdown]
+# ## Trouble at the very moment
+#
+# Not every failure waits for a quiet half hour. Here the gap is harmless, and the server restarts,
+# refuses connections or runs out of them while the request is on its way. What a pool does about the gap
+# is of no use then; what it does about errors is.
+
+# %%
+outages = results.campaign("outages")
+outages.about()
+
+# %%
+outages.matrix()
+
+# %%
+outages.errors()
 
 # %% [markdown]
 # ## Silence

@@ -39,6 +39,14 @@ results.campaign("questions").about()
 results.ask("frozen")
 
 # %% [markdown]
+# The lab can also drop the packets of a frozen function, which a microVM's kernel would never see: then
+# no end of a connection arrives, and a pool that only looked at its socket would see nothing wrong with
+# it.
+
+# %%
+results.campaign("frozen").matrix()
+
+# %% [markdown]
 # ## Recycle just below the timeout, or ping?
 
 # %%

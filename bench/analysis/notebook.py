@@ -109,6 +109,8 @@ class View:
 
     def matrix(self) -> Shown:
         """Strategy by everything else that was varied."""
+        if not self.settings:
+            return self.absent
         return _picture(matrix(self.settings), "lost requests by strategy and setting")
 
     def prices(self) -> Markdown:
