@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives import hashes
 from bench.aws import pack
 from bench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
 from bench.aws.pack import INFRA, imported_by, make_bundle
+from bench.campaign.plan import CampaignFile
+from bench.campaign.strict import BadCampaign
+from bench.cli.bundle import unpacked as unpacked_code
 from bench.function.strategies import CONTROL
 from bench.lab.ports import LOOPBACK, answers, free_port
 from bench.lab.process import Child
@@ -214,10 +217,12 @@ def test_the_lab_runs_a_campaign_from_the_very_bundle(bundle: Bundle, user: User
     assert {row["error_code"] for row in lost} == {2013}
 
 
-def test_a_campaign_that_chooses_libraries_does_not_run_from_a_bundle(bundle: Bundle, user: User) -> None:
-    (user.folder / "other.toml").write_text('sqlalchemy = "2.0"\n' + TINY)
-    code, output = user.run("campaign", "other.toml", "--bundle", str(bundle.path))
-    assert (code, output.splitlines()[-1]) == (
-        2,
-        "poolbench: --bundle: factors.drivers and sqlalchemy choose libraries; the bundle has its own",
-    )
+def test_a_campaign_that_chooses_libraries_does_not_run_from_a_bundle(bundle: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text('sqlalchemy = "2.0"\n' + TINY)
+    campaign = CampaignFile.load(str(file)).campaign
+    with (
+        pytest.raises(BadCampaign, match=r"^--bundle: factors.drivers and sqlalchemy choose libraries"),
+        unpacked_code(bundle.path, campaign),
+    ):
+        pass

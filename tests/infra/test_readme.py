@@ -1,14 +1,13 @@
 """infra/README.md says what the commands and the template say."""
 
 import functools
-import os
 import re
-import subprocess
-import sys
 
 import pytest
+from click.testing import CliRunner
 
 from bench.aws.pack import INFRA
+from bench.cli.main import poolbench
 from tests.infra.conftest import Expanded
 
 README = (INFRA / "README.md").read_text()
@@ -16,9 +15,10 @@ README = (INFRA / "README.md").read_text()
 
 @functools.cache
 def plan(name: str) -> str:
-    environment = {**os.environ, "COLUMNS": "100", "AWS_DEFAULT_REGION": "us-east-1"}
-    command = [sys.executable, "-m", "bench", "plan", name, "--target", "aws"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    where = {"COLUMNS": "100", "AWS_DEFAULT_REGION": "us-east-1"}
+    done = CliRunner(env=where).invoke(poolbench, ["plan", name, "--target", "aws"])
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def test_the_plan_of_the_faithful_campaign_is_what_is_shown() -> None:
