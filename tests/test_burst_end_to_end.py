@@ -1,6 +1,7 @@
 """Bursts as a user runs them: real server, proxy, fleet of frozen environments; counts are exact."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from bench.analysis.bursts import BurstRow, Count, burst_table
 from bench.analysis.load import load
-from tests.users import User
+from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -160,3 +161,42 @@ def test_the_report_opens_with_what_the_most_environments_did(burst: User, direc
 
 def test_nothing_is_left_of_the_fleet(burst: User) -> None:
     assert burst.left_over() == {}
+
+
+SHORT = """
+name = "short"
+description = "Just enough to be interrupted."
+seed = 5
+idle_client_timeout_s = 1.0
+[factors]
+strategies = ["queuepool", "nullpool"]
+environments = [2]
+threads = [3]
+[request]
+requests = 2
+[burst]
+think_s = 0.2
+"""
+CELLS = 7  # two strategies and the twin, in two shapes each, and the control
+
+
+def test_ctrl_c_leaves_bursts_that_go_on_where_they_stopped(user: User) -> None:
+    (user.folder / "short.toml").write_text(SHORT)
+    process = user.start("campaign", "short.toml")
+    wait_for(lambda: user.objects("*/cells/*"), timeout_s=TIMEOUT_S)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, output
+    assert user.left_over() == {}
+    finished = user.objects("*/cells/*")
+    assert 0 < len(finished) < CELLS
+    before = {path: path.stat().st_mtime_ns for path in finished}
+
+    code, output = user.run("campaign", "short.toml", "--resume")
+    assert code == 0, output
+    assert len(user.objects("*/cells/*")) == CELLS
+    assert {path: path.stat().st_mtime_ns for path in finished} == before
+    counted = user.rows(counted=True)
+    assert len(counted) == (4 * 2 + 3 * 3) * 2  # cells x threads in all x requests
+    facts = ("cell", "environment", "thread", "request")
+    assert len({tuple(row[name] for name in facts) for row in counted}) == len(counted)
