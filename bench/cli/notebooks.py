@@ -38,6 +38,8 @@ def notebooks(
     sources = sorted((_ROOT / "notebooks").glob("*.py"))
     if not sources:
         raise click.ClickException(f"{_ROOT / 'notebooks'} has no notebooks: they come with a checkout")
+    if not (any(results.glob("header.json")) or any(results.glob("*/header.json"))):
+        raise click.UsageError(f"{place} holds no synced campaign: see `poolbench sync`")
     is_reference = results.resolve() == RESULTS
     target = out or (_ROOT / "notebooks" if is_reference else results / "notebooks")
     try:
