@@ -44,6 +44,12 @@ def _misfits(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
         )
     if campaign.repetition.lanes > len(deployed.lanes):
         yield f"repetition.lanes is {campaign.repetition.lanes}, and the stack has {len(deployed.lanes)}"
+    fleet = int(deployed.parameters["FleetConcurrency"])
+    if campaign.fleet > fleet:
+        yield (
+            f"factors.environments: {campaign.fleet} at once, and the stack's fleet has {fleet}: "
+            f"`make aws-up DEPLOY='--parameter FleetConcurrency={campaign.fleet}'`"
+        )
     if campaign.added_rtt_s:
         yield "added_rtt_s is for the lab: on AWS the network has its own"
     if set(campaign.factors.drivers) != {DEFAULT}:

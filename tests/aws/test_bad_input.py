@@ -95,6 +95,7 @@ def test_a_stack_of_another_version(moto: MotoServer, poolbench: Poolbench) -> N
             "idle_client_timeout_s is 2, and the stack's proxy has 60: `make aws-up IDLE_CLIENT_TIMEOUT=2`",
         ),
         ("quick", "repetition.lanes is 36, and the stack has 12"),
+        ("concurrency", "at once, and the stack's fleet has 10: `make aws-up DEPLOY="),
         ("matrix", "factors.failures: "),
         ("quick_rtt", "added_rtt_s is for the lab"),
         ("concurrency", "factors.environments asks for 64 at once, and the stack has FleetConcurrency=10"),
