@@ -48,7 +48,8 @@ class Caution(Enum):
     )
     FREEZE_BY_SIGNAL = (
         "SIGSTOP stops the process but not its kernel, which goes on acknowledging packets. A check that "
-        "makes a round trip sees the same as on Lambda; one that only looks at its socket may see more."
+        "makes a round trip sees the same as on Lambda; one that only looks at its socket may see more. With "
+        "--freeze SIGSTOP+drop packets are lost, too."
     )
 
 
