@@ -2,7 +2,6 @@
 
 import json
 import os
-import urllib.request
 from collections.abc import Callable
 
 from bench.function.drivers import DEFAULT
@@ -17,6 +16,8 @@ def arrivals(driver: str, endpoint: str) -> Callable[[], int] | None:
     control = os.environ.get("POOLBENCH_PROXY_CONTROL")
     if driver == DEFAULT or not control or not endpoint.startswith("proxy"):
         return None
+
+    import urllib.request  # noqa: PLC0415 (only where it is needed: it is slow to import)
 
     def ask() -> int:
         with urllib.request.urlopen(f"{control}/metrics", timeout=5) as answer:  # noqa: S310 (ours, from the lab)
