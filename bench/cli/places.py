@@ -33,6 +33,8 @@ def fetch(place: str, campaign: str | None = None, out: Path | None = None) -> P
         if not directory.is_dir():
             raise NoPlace(f"directory {place!r} does not exist, and it is no file:// or s3:// URL")
         if not _is_store(directory):
+            if campaign is not None:
+                raise NoPlace(f"{place!r} is no store with campaigns to choose from: leave --campaign out")
             return directory
     journal = find(place, campaign)
     target = out or RUNS / journal.campaign

@@ -75,6 +75,12 @@ def test_a_place_that_is_none_is_refused_by_name() -> None:
         fetch("nowhere")
 
 
+def test_a_campaign_cannot_be_chosen_of_a_directory_that_is_one(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+    with pytest.raises(NoPlace, match="no store with campaigns to choose from: leave --campaign out"):
+        fetch(str(tmp_path), campaign="other")
+
+
 def test_two_versions_of_one_campaign_are_refused(tmp_path: Path) -> None:
     small_campaign(tmp_path / "one")
     small_campaign(tmp_path / "other", seed=2)
