@@ -62,6 +62,13 @@ def test_a_bad_configuration_is_one_line_that_says_what_to_do(text: str, says: s
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_the_relay_says_how_it_is_used_and_refuses_a_time_out_of_range() -> None:
+    assert "HOST PORT SECONDS" in run("bench.lab.proxy.relay", "--help").stdout
+    done = run("bench.lab.proxy.relay", "127.0.0.1", "3306", "7")
+    assert done.returncode == 2
+    assert done.stderr.endswith("error: round-trip time: 7.0 is out of range, 0.0002 to 1.0 s\n")
+
+
 def test_away_from_loopback_it_serves_tls_alone_with_certificates_made_by_command(
     database: Database, tmp_path: Path
 ) -> None:
