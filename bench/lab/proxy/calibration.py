@@ -20,6 +20,7 @@ import socket
 import statistics
 import struct
 import time
+import traceback
 from collections.abc import Callable
 from typing import Protocol
 
@@ -57,22 +58,27 @@ class Correctable(Protocol):
 
 
 def calibrate(relay: Correctable, rtt_s: float) -> None:
-    """Correct a relay that is to add `rtt_s`; its target is another one meanwhile."""
+    """Correct a relay that is to add `rtt_s`; its target is another one meanwhile.
+
+    Raises:
+        ChildProcessError: a process that this needs has ended.
+
+    """
     target = relay.target
-    ours, theirs = socket.socketpair()
-    with ours, theirs, socket.create_server((LOOPBACK, 0)) as listener, contextlib.ExitStack() as children:
+    with socket.create_server((LOOPBACK, 0)) as listener, contextlib.ExitStack() as children:
         relay.target = listener.getsockname()
-        for work in (
-            lambda: _echo(listener),
-            lambda: _measure(theirs, relay.address, relay.target, rtt_s),
-        ):
-            children.callback(_end, _fork(work))
+        children.callback(_end, _fork(lambda: _echo(listener)))
+        ours, theirs = map(children.enter_context, socket.socketpair())
+        children.callback(_end, _fork(lambda: _measure(theirs, relay.address, relay.target, rtt_s)))
+        theirs.close()  # so that its end is seen
         rounds = 0
 
         def take(_: int) -> None:
             nonlocal rounds
-            greeting_s, exchange_s = _RESULT.unpack(ours.recv(_RESULT.size))
-            relay.correct(greeting_s, exchange_s)
+            result = ours.recv(_RESULT.size)
+            if not result:
+                raise ChildProcessError("the calibration's client has ended")
+            relay.correct(*_RESULT.unpack(result))
             rounds += 1
             if rounds < ROUNDS:
                 ours.send(b"\x00")
@@ -92,8 +98,10 @@ def _fork(work: Callable[[], None]) -> int:
         if die_with_parent:
             die_with_parent()
         work()
+    except BaseException:
+        traceback.print_exc()
     finally:
-        os._exit(0)
+        os._exit(1)
 
 
 def _end(pid: int) -> None:

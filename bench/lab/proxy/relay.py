@@ -30,6 +30,7 @@ from bench.lab.proxy.relay_end import CHUNK, RESET_ON_CLOSE, End
 from bench.lab.proxy.rtt import LONGEST_S, SHORTEST_S, check_range
 
 AWAKE_NS = 60_000  # how long before something is due the timer rings: waking up takes about as long
+CALIBRATED_S = 0.005  # a longer time is calibrated as this one: what is to be corrected grows no more
 LATENESS_LIMIT_NS = 1_000_000  # beyond it, this process was not asleep but had no CPU
 
 
@@ -84,6 +85,10 @@ class Relay:
         self._half_ns = max(0, self._half_ns - of_half_ns)
         # The greeting comes after connecting and half a round-trip time.
         self._connect_ns = max(0, self._connect_ns - int(greeting_s * 1e9) + of_half_ns)
+
+    def lengthen(self, rtt_s: float) -> None:
+        """Add so much more round-trip time."""
+        self.correct(-2 * rtt_s, -rtt_s)
 
     def after_half(self, since_ns: int, act: Callable[[], None]) -> None:
         """Act half a round-trip time after that, of the monotonic clock."""
@@ -156,10 +161,12 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     run_before_others()  # a network is never short of CPU
-    relay = Relay((arguments.host, arguments.port), arguments.rtt_s)
+    calibrated_s = min(arguments.rtt_s, CALIBRATED_S)
+    relay = Relay((arguments.host, arguments.port), calibrated_s)
     gc.collect()
     gc.freeze()
-    calibrate(relay, arguments.rtt_s)
+    calibrate(relay, calibrated_s)
+    relay.lengthen(arguments.rtt_s - calibrated_s)
     sys.stdout.write(json.dumps({"port": relay.address[1], "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
     relay.run_until(lambda: False)

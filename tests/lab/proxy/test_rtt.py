@@ -18,7 +18,7 @@ import pytest
 
 from bench.lab.ports import LOOPBACK, free_port
 from bench.lab.proxy import Backend
-from bench.lab.proxy.rtt import running_relay
+from bench.lab.proxy.rtt import LONGEST_S, running_relay
 from bench.perf.rtt import RTTS_S, missed
 from tests.lab.proxy.conftest import Database, Start, rows
 
@@ -86,7 +86,8 @@ class Noting(Relay):
         super().correct(greeting_s, exchange_s)
 
 relay = Noting(("127.0.0.1", 1), 0.002)
-Relay.correct(relay, -0.004, -0.002)  # so much later
+relay.lengthen(0.002)
+corrections.clear()
 calibrate(relay, 0.002)
 print(json.dumps([sum(each) for each in zip(*corrections)]))
 """
@@ -182,6 +183,17 @@ def test_a_target_that_refuses_is_a_reset_to_the_client_and_the_relay_goes_on(tm
                 pytest.raises(ConnectionResetError),
             ):
                 client.recv(1)
+
+
+def test_the_longest_time_is_as_soon_ready(tmp_path: Path) -> None:
+    with (
+        serving(lambda connection: connection.sendall(b"hello")) as port,
+        running_relay(LOOPBACK, port, LONGEST_S, work_dir=tmp_path) as relay,
+    ):
+        began = time.perf_counter()
+        with socket.create_connection((relay.host, relay.port)) as client:
+            assert client.recv(5) == b"hello"
+        assert 1.9 < (time.perf_counter() - began) / LONGEST_S < 2.5
 
 
 @pytest.mark.parametrize("rtt_s", [0, 0.0001, 2, -1])
