@@ -81,20 +81,8 @@ class BurstRunner:
 
     def _run_cell(self, cell: Cell, first_attempt: int) -> None:
         try:
-            for attempt in range(first_attempt, first_attempt + TRIES):
-                began_ns = self._clock.wall_ns()
-                start_ns = self._in_time(cell.environments, patience=1 + attempt - first_attempt)
-                turns = self._together(cell, attempt, start_ns)
-                ended_ns = self._clock.wall_ns()
-                tail_s = self._burst.tail_s(cell, self._campaign.idle_client_timeout_s)
-                self._clock.sleep_until(self._clock.monotonic() + tail_s)
-                after_ns = self._clock.wall_ns()
-                environments = {turn.environment for turn in turns if turn.environment}
-                self._clear_up(environments)
-                if len(environments) == sum(bool(turn.environment) for turn in turns):
-                    window = Window(began_ns, start_ns, ended_ns, after_ns)
-                    finish_cell(self._journal, cell.id, attempt, [turn.record for turn in turns], window)
-                    self._watch(cell, turns)
+            for again in range(TRIES):
+                if self._finish(cell, first_attempt + again, patience=1 + again):
                     return
         except FunctionBroken as error:
             raise CampaignStopped(str(error)) from error
@@ -104,10 +92,27 @@ class BurstRunner:
                 "store is mended, --resume measures that cell again"
             ) from error
         raise CampaignStopped(
-            f"cell {cell.id}: {cell.environments} invocations at once found {len(environments)} environments "
-            f"of {self._fleet}, in {TRIES} tries: give it provisioned and reserved concurrency of "
+            f"cell {cell.id}: its {cell.environments} invocations did not each have an environment of "
+            f"{self._fleet} to itself, in {TRIES} tries: give it provisioned and reserved concurrency of "
             f"{self._campaign.fleet}, or lower factors.environments"
         )
+
+    def _finish(self, cell: Cell, attempt: int, patience: int) -> bool:
+        """Run the cell; whether each invocation had an environment to itself, so that the attempt counts."""
+        began_ns = self._clock.wall_ns()
+        start_ns = self._in_time(cell.environments, patience=patience)
+        turns = self._together(cell, attempt, start_ns)
+        ended_ns = self._clock.wall_ns()
+        tail_s = self._burst.tail_s(cell, self._campaign.idle_client_timeout_s)
+        self._clock.sleep_until(self._clock.monotonic() + tail_s)
+        window = Window(began_ns, start_ns, ended_ns, after=self._clock.wall_ns())
+        answered = [turn.environment for turn in turns if turn.environment]  # not of one that was killed
+        self._clear_up(set(answered))
+        if len(set(answered)) < len(answered):
+            return False
+        finish_cell(self._journal, cell.id, attempt, [turn.record for turn in turns], window)
+        self._watch(cell, turns)
+        return True
 
     def _in_time(self, environments: int, *, patience: int = 1) -> int:
         """A moment, in wall nanoseconds, by which so many invocations have arrived."""
