@@ -135,7 +135,7 @@ QUESTIONS = (
         "What does the ROLLBACK at each return cost?",
         ("sqlalchemy/sqlalchemy#12784",),
         "questions",
-        ("autocommit", "queuepool"),
+        ("autocommit", "queuepool", "pre_ping"),
         replies.rollback,
         contest,
         _DISTANCE,

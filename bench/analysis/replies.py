@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from bench.analysis import clocks
-from bench.analysis.comparison import compare
+from bench.analysis.comparison import compare, noise_floor
 from bench.analysis.figures.stale import after_stale
 from bench.analysis.recycle import offered
 from bench.analysis.render import count, interval, lost_of, milliseconds, number, percent, positive_interval
@@ -12,6 +12,7 @@ from bench.analysis.settings import Setting
 from bench.analysis.statistics import Estimate, rate
 from bench.analysis.tradeoff import Price
 from bench.function.record import Outcome
+from bench.function.strategies import STRATEGIES
 
 Prices = Mapping[str, Price]  # by strategy
 
@@ -22,6 +23,11 @@ def _lost(price: Price) -> str:
     if not beyond.n:
         return "was not tried beyond the timeout"
     return f"lost {lost_of(round(beyond.value * beyond.n), beyond.n)} [{interval(beyond, percent)}]"
+
+
+def _at(label: str) -> str:
+    """A strategy's pool_recycle, in idle client timeouts."""
+    return f"{STRATEGIES[label].recycle:g}"
 
 
 def _commands(each: float) -> str:
@@ -66,14 +72,14 @@ def near(_: Setting, found: Prices) -> Iterator[str]:
     """Recycle just below the timeout beside the ping."""
     near, early, ping = found["recycle_near"], found["recycle"], found["pre_ping"]
     yield (
-        "Of first requests beyond the timeout, a pool with pool_recycle at 0.95 of it "
-        f"{_lost(near)}, at 0.7 {_lost(early)}, and one with pre-ping {_lost(ping)}."
+        f"Of first requests beyond the timeout, a pool with pool_recycle at {_at('recycle_near')} of it "
+        f"{_lost(near)}, at {_at('recycle')} {_lost(early)}, and one with pre-ping {_lost(ping)}."
     )
-    yield f"A warm request took {_steady(near)} with the recycle at 0.95, and {_steady(ping)} with the ping."
+    yield f"A warm request took {_steady(near)} with the later recycle, and {_steady(ping)} with the ping."
     yield (
         "The recycle pays with reconnects of its own: "
-        f"{count(near.connects)} connects per request at 0.95 and {count(early.connects)} at 0.7, "
-        f"{count(ping.connects)} with the ping. It saves a round trip each time, and needs somebody who "
+        f"{count(near.connects)} connects per request with the later, {count(early.connects)} with the "
+        f"earlier, {count(ping.connects)} with the ping. It saves a round trip each time, and needs somebody who "
         "keeps the number below the proxy's."
     )
 
@@ -145,9 +151,10 @@ def late(_: Setting, found: Prices) -> Iterator[str]:
     """A recycle that comes too late, with the ping that makes up for it."""
     late, early, ping = found["aws_sample"], found["recycle_pre_ping"], found["pre_ping"]
     yield (
-        f"{'It is slower, not wrong' if late.is_safe else 'It is wrong'}: with the recycle at twice the "
-        f"timeout, and pre-ping, a pool {_lost(late)}. What it costs is a failed ping: the first request "
-        f"beyond the timeout took {_beyond(late)}, and with the recycle at 0.7 of it {_beyond(early)}."
+        f"{'It is slower, not wrong' if late.is_safe else 'It is wrong'}: with the recycle at "
+        f"{_at('aws_sample')} times the timeout, and pre-ping, a pool {_lost(late)}. What it costs is a "
+        f"failed ping: the first request beyond the timeout took {_beyond(late)}, and with the recycle at "
+        f"{_at('recycle_pre_ping')} times the timeout {_beyond(early)}."
     )
     extra = late.wire_beyond - early.wire_beyond
     yield (
@@ -172,16 +179,24 @@ def when_idle(_: Setting, found: Prices) -> Iterator[str]:
 
 def rollback(setting: Setting, found: Prices) -> Iterator[str]:
     """One command less for each request."""
-    auto, default = found["autocommit"], found["queuepool"]
-    ratio = next(one.ratio for one in compare(setting) if one.label == "autocommit")
+    auto, default, ping = found["autocommit"], found["queuepool"], found["pre_ping"]
+    comparisons = compare(setting)
+    ratio = next(one.ratio for one in comparisons if one.label == "autocommit")
+    noise = noise_floor(comparisons)
     yield (
         f"A warm request took {_steady(auto)} in AUTOCOMMIT with skip_autocommit_rollback, and "
         f"{_steady(default)} with the ROLLBACK at each return: {number(ratio.value)} times as long "
-        f"[{interval(ratio, number)}], paired within rounds."
+        f"[{interval(ratio, number)}], paired within rounds"
+        + (
+            f"; the default measured twice differs by {number(noise.value)} [{interval(noise, number)}]."
+            if noise
+            else "."
+        )
     )
     yield (
-        f"It is no cure of the gap: it {_lost(auto)}. Nor does it go with transactions; but one command less "
-        "is about what a ping costs, so the two together cost what the default does."
+        f"It is no cure of the gap: it {_lost(auto)}. Nor does it go with transactions. What it saves, "
+        f"{_commands(default.wire_steady - auto.wire_steady)}, is to be held against what a ping at each "
+        f"checkout adds, {_commands(ping.wire_steady - default.wire_steady)}."
     )
 
 
