@@ -79,8 +79,8 @@ def near(_: Setting, found: Prices) -> Iterator[str]:
     yield (
         "The recycle pays with reconnects of its own: "
         f"{count(near.connects)} connects per request with the later, {count(early.connects)} with the "
-        f"earlier, {count(ping.connects)} with the ping. It saves a round trip each time, and needs somebody who "
-        "keeps the number below the proxy's."
+        f"earlier, {count(ping.connects)} with the ping. It saves a round trip each time, and needs somebody "
+        "who keeps the number below the proxy's."
     )
 
 
