@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.campaign.burst import Burst, in_random_order
+from bench.campaign.cells import contenders
 from bench.campaign.failures import MODES, When
 from bench.campaign.plan import Campaign, CampaignFile, Factors, Repetition
 from bench.campaign.strict import BadCampaign
-from bench.function.strategies import CONTROL, REFERENCE, STRATEGIES
+from bench.function.drivers import DEFAULT
+from bench.function.strategies import CONTROL, STRATEGIES
 
 GOOD = """
 name = "x"
@@ -107,16 +109,13 @@ def test_expansion_is_complete_and_its_order_is_that_of_the_seed(
     assert len({cell.id for cell in cells}) == len(cells)
     wanted = {(number, 1) for number in environments} | {(1, number) for number in threads}
     alone = {shape for shape in wanted if shape[1] == 1}
-    for name in {*names, REFERENCE}:
-        for failure in failures:
-            mine = [
-                cell for cell in cells if (cell.strategy, cell.failure, cell.twin) == (name, failure, False)
-            ]
-            possible = alone if STRATEGIES[name].conduct.holds_connection else wanted
-            assert {(cell.environments, cell.threads) for cell in mine} == possible
-            assert len(mine) == len(possible) * replicates
-    control = [cell for cell in cells if cell.strategy == CONTROL]
-    assert {(cell.environments, cell.threads) for cell in control} == alone
+    for contender in contenders(names, [DEFAULT], failures)[0]:
+        factors = (contender.strategy, contender.failure, contender.twin)
+        mine = [cell for cell in cells if (cell.strategy, cell.failure, cell.twin) == factors]
+        one_thread = contender.strategy == CONTROL or STRATEGIES[contender.strategy].conduct.holds_connection
+        possible = alone if one_thread else wanted
+        assert {(cell.environments, cell.threads) for cell in mine} == possible
+        assert len(mine) == len(possible) * replicates
     ordered = in_random_order(cells, seed)
     assert ordered == in_random_order(cells, seed)
     assert sorted(ordered, key=lambda cell: cell.id) == sorted(cells, key=lambda cell: cell.id)
