@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from bench.aws.fit import SLICE_S
 from bench.aws.lane_plan import TURN_S, planned_s
@@ -33,7 +34,7 @@ class StackSize:
     secrets: int = 3
 
     @classmethod
-    def of(cls, lanes: int, parameters: Mapping[str, str]) -> "StackSize":
+    def of(cls, lanes: int, parameters: Mapping[str, str]) -> Self:
         """Size of a deployed stack."""
         return cls(
             lanes=lanes,
@@ -86,29 +87,58 @@ def hourly(size: StackSize, prices: Prices) -> tuple[Item, ...]:
     )
 
 
-def of_campaign(lanes: Sequence[Lane], size: StackSize, prices: Prices) -> tuple[Item, ...]:
-    """What a campaign costs: the stack for its duration, and what it uses.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What of a campaign is billed by use."""
 
-    Args:
-        lanes: its schedule.
-        size: of the stack.
-        prices: of the region.
+    seconds: float  # that it takes
+    invocations: int  # of lanes or fleet
+    running_s: float  # billed for those, and for the sampler
+    turns_s: float = 0.0  # billed for the conductor
+    calls: int = 0  # of it
+    transitions: float = 0.0  # of the state machine
+    puts: float  # and lists
+
+    @classmethod
+    def of_lanes(cls, lanes: Sequence[Lane]) -> Self:
+        """Of a campaign whose gaps the state machine waits."""
+        seconds = planned_s(lanes)
+        slices = seconds / SLICE_S
+        steps = sum(len(lane.steps) for lane in lanes)
+        cells = len({step.cell.id for lane in lanes for step in lane.steps})
+        calls = len(lanes) + sum(step.wait_s > 0 for lane in lanes for step in lane.steps)
+        return cls(
+            seconds=seconds,
+            invocations=steps,
+            running_s=steps * LANE_S + seconds,
+            turns_s=steps * TURN_S,
+            calls=calls,
+            transitions=calls * _TRANSITIONS_OF_A_TURN + slices * _TRANSITIONS_OF_A_SLICE + 10,
+            puts=2 * steps + cells + 2 * slices + len(lanes),  # rows, records; the sampling looks for its end
+        )
+
+    @classmethod
+    def of_bursts(cls, seconds: float, environments: Sequence[int]) -> Self:
+        """Of a campaign of bursts, as if its largest one took all of the time."""
+        invocations = 2 * sum(environments)  # the burst, and clearing up after it
+        return cls(
+            seconds=seconds,
+            invocations=invocations,
+            running_s=seconds * (1 + max(environments, default=0)),
+            puts=invocations + len(environments) + seconds / SLICE_S,
+        )
+
+
+def bill(usage: Usage, size: StackSize, prices: Prices) -> tuple[Item, ...]:
+    """What a campaign costs: the stack for its duration, and what it uses.
 
     Raises:
         NoPrice: the table lacks the instance class.
 
     """
-    seconds = planned_s(lanes)
-    hours = seconds / 3600 + SETUP_H
-    steps = sum(len(lane.steps) for lane in lanes)
-    cells = len({step.cell.id for lane in lanes for step in lane.steps})
-    calls = len(lanes) + sum(step.wait_s > 0 for lane in lanes for step in lane.steps)  # of the conductor
-    slices = seconds / SLICE_S
-    transitions = calls * _TRANSITIONS_OF_A_TURN + slices * _TRANSITIONS_OF_A_SLICE + 10
-    running_gb_s = (steps * LANE_S + seconds) * size.memory_gb  # of lanes and sampler, which are provisioned
-    conductor_gb_s = steps * TURN_S * size.memory_gb
-    requests = steps + calls + slices
-    puts = 2 * steps + cells + 2 * slices + len(lanes)  # rows and records; the sampling looks for its end
+    hours = usage.seconds / 3600 + SETUP_H
+    running_gb_s, turns_gb_s = usage.running_s * size.memory_gb, usage.turns_s * size.memory_gb
+    requests = usage.invocations + usage.calls + usage.seconds / SLICE_S
     stack = (Item(one.what, one.quantity * hours, one.unit, one.usd * hours) for one in hourly(size, prices))
     return (
         *stack,
@@ -119,9 +149,9 @@ def of_campaign(lanes: Sequence[Lane], size: StackSize, prices: Prices) -> tuple
             "GB-s",
             running_gb_s * prices.provisioned_duration_gb_s,
         ),
-        Item("Lambda, the conductor", conductor_gb_s, "GB-s", conductor_gb_s * prices.lambda_gb_s),
-        Item("Step Functions", transitions, "transitions", transitions * prices.state_transition),
-        Item("S3, written and listed", puts, "requests", puts * prices.s3_put),
-        Item("S3, read", 2 * puts, "requests", 2 * puts * prices.s3_get),
+        Item("Lambda, the conductor", turns_gb_s, "GB-s", turns_gb_s * prices.lambda_gb_s),
+        Item("Step Functions", usage.transitions, "transitions", usage.transitions * prices.state_transition),
+        Item("S3, written and listed", usage.puts, "requests", usage.puts * prices.s3_put),
+        Item("S3, read", 2 * usage.puts, "requests", 2 * usage.puts * prices.s3_get),
         Item("CloudWatch", _METRICS, "metrics", _METRICS * prices.metric_request),
     )

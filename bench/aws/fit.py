@@ -87,15 +87,15 @@ def check_history(lanes: Sequence[Lane]) -> None:
         )
 
 
-def check_time(deployed: Deployed, lanes: Sequence[Lane], now: datetime.datetime) -> None:
-    """Refuse lanes that would still be measuring when the stack deletes itself.
+def check_time(deployed: Deployed, seconds: float, now: datetime.datetime) -> None:
+    """Refuse a campaign that would still be measuring when the stack deletes itself.
 
     Raises:
         BadCampaign: the stack does not live long enough.
 
     """
     end = datetime.datetime.fromisoformat(deployed.parameters["DeleteAt"]).replace(tzinfo=datetime.UTC)
-    needed_h, left_h = planned_s(lanes) / 3600, (end - now).total_seconds() / 3600
+    needed_h, left_h = seconds / 3600, (end - now).total_seconds() / 3600
     if left_h < needed_h:
         raise BadCampaign(
             f"it takes {needed_h:.1f} h, and the stack deletes itself in {left_h:.1f} h: "

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.aws.account import Account, AwsFailed, open_account
-from bench.aws.cost import StackSize, TooExpensive, of_campaign, total
+from bench.aws.cost import StackSize, TooExpensive, bill, total
 from bench.aws.deployed import Deployed, find
 from bench.aws.fit import check, check_time
 from bench.aws.follow import follow
@@ -17,10 +17,10 @@ from bench.campaign.invoker import InvokeFailed, LambdaInvoker
 from bench.campaign.journal import Journal
 from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped
-from bench.campaign.schedule import plan_lanes
 from bench.campaign.session import Target, begin, open_journal, run_session
 from bench.campaign.strict import BadCampaign
 from bench.campaign.sync import sync
+from bench.cli.aws_plan import usage_of
 from bench.cli.metrics import sync_cloudwatch
 from bench.cli.progress import shown
 from bench.cli.report import describe, show_report
@@ -146,12 +146,11 @@ class _Session:
     def _check_means(self) -> None:
         finished = self.journal.finished_cells()
         campaign, most_usd = self.loaded.campaign, self.wanted.max_usd
-        left = [] if campaign.burst else [cell for cell in campaign.cells() if cell.id not in finished]
-        lanes = plan_lanes(campaign, left)  # a burst is over in minutes, and costs the stack's time
-        check_time(self.deployed, lanes, datetime.datetime.now(datetime.UTC))
+        usage = usage_of(campaign, [cell for cell in campaign.cells() if cell.id not in finished])
+        check_time(self.deployed, usage.seconds, datetime.datetime.now(datetime.UTC))
         size = StackSize.of(len(self.deployed.lanes), self.deployed.parameters)
         try:
-            usd = total(of_campaign(lanes, size, Prices.of(self.deployed.region)))
+            usd = total(bill(usage, size, Prices.of(self.deployed.region)))
         except NoPrice as error:
             if most_usd is not None:
                 raise

@@ -1,46 +1,61 @@
 """What a campaign would take and cost on AWS; nothing is asked of AWS, and nothing needs to be there."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import boto3
 from rich.console import Console
 from rich.table import Table
 
-from bench.aws.cost import SETUP_H, StackSize, hourly, of_campaign, total
+from bench.aws.cost import SETUP_H, StackSize, Usage, bill, hourly, total
 from bench.aws.fit import check_history
-from bench.aws.lane_plan import TURN_S, planned_s
+from bench.aws.lane_plan import TURN_S
 from bench.aws.prices import Prices
-from bench.campaign.schedule import Lane
+from bench.campaign.burst_runner import expected_s as expected_burst_s
+from bench.campaign.cells import Cell
+from bench.campaign.plan import Campaign
+from bench.campaign.schedule import plan_lanes
 from bench.campaign.strict import BadCampaign
 from bench.cli.progress import duration
 
 FALLBACK_REGION = "us-east-1"
 
 
-def show_cost(console: Console, lanes: Sequence[Lane], region: str | None) -> None:
-    """Print the duration and the bill, for a stack as the template makes it by default.
+def show_cost(console: Console, campaign: Campaign, region: str | None) -> None:
+    """Print the duration and the bill, for a stack as the template makes it but for the fleet's size.
 
     Raises:
         NoPrice: the price table lacks the region.
         BadCampaign: it is too long for one execution of the state machine, or the template lacks lanes.
 
     """
-    check_history(lanes)
     region = region or boto3.Session().region_name or FALLBACK_REGION
     prices, size = Prices.of(region), StackSize()
+    lanes = () if campaign.burst else plan_lanes(campaign, campaign.cells())
+    check_history(lanes)
     if len(lanes) > size.lanes:
         raise BadCampaign(
             f"repetition.lanes: {len(lanes)} are needed, and infra/template.yaml has {size.lanes}"
         )
-    items = of_campaign(lanes, size, prices)
+    size = replace(size, fleet=max(size.fleet, campaign.fleet))
+    usage = usage_of(campaign, campaign.cells())
+    items = bill(usage, size, prices)
     table = Table("on AWS", "quantity", "unit", "USD")
     for item in items:
         table.add_row(item.what, f"{item.quantity:,.2f}", item.unit, f"{item.usd:.4f}")
     table.add_section()
     table.add_row("in all", "", "", f"{total(items):.2f}")
     console.print(table)
+    assumed = "" if campaign.burst else f" with {TURN_S:g} s assumed for an invocation"
     console.print(
-        f"{duration(planned_s(lanes))} with {TURN_S:g} s assumed for an invocation, and {SETUP_H:g} h to set "
-        f"up and remove the stack, which costs {total(hourly(size, prices)):.3f} USD an hour"
+        f"{duration(usage.seconds)}{assumed}, and {SETUP_H:g} h to set up and remove the stack, which costs "
+        f"{total(hourly(size, prices)):.3f} USD an hour"
     )
     console.print(f"prices of {region}, checked on {prices.checked}, without free tiers and taxes")
+
+
+def usage_of(campaign: Campaign, cells: Sequence[Cell]) -> Usage:
+    """What these cells of a campaign use."""
+    if campaign.burst:
+        return Usage.of_bursts(expected_burst_s(campaign, cells), [cell.environments for cell in cells])
+    return Usage.of_lanes(plan_lanes(campaign, cells))

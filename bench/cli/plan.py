@@ -29,9 +29,11 @@ def plan(file: str, *, target: str, region: str | None) -> None:
     if loaded.burst:
         _show_burst(console, loaded)
     else:
-        _show_gaps(console, loaded, target, region)
+        _show_gaps(console, loaded, target)
     for reason in loaded.left_out():
         console.print(f"left out: {reason}")
+    if target == "aws":
+        show_cost(console, loaded, region)
 
 
 def _show_burst(console: Console, loaded: Campaign) -> None:
@@ -47,7 +49,7 @@ def _show_burst(console: Console, loaded: Campaign) -> None:
     )
 
 
-def _show_gaps(console: Console, loaded: Campaign, target: str, region: str | None) -> None:
+def _show_gaps(console: Console, loaded: Campaign, target: str) -> None:
     cells = loaded.cells()
     lanes = plan_lanes(loaded, cells)
     repetition = loaded.repetition
@@ -64,7 +66,6 @@ def _show_gaps(console: Console, loaded: Campaign, target: str, region: str | No
     )
     if target == "aws":
         console.print(f"{steps} invocations of {loaded.request.requests} requests")
-        show_cost(console, lanes, region)
         return
     console.print(
         f"{steps} invocations of {loaded.request.requests} requests; expected wall time "

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench.aws.cost import StackSize, hourly, of_campaign, total
+from bench.aws.cost import StackSize, Usage, bill, hourly, total
 from bench.aws.prices import NoPrice, Prices
 from bench.campaign.plan import Campaign, Factors, Repetition
 from bench.campaign.schedule import plan_lanes
@@ -41,7 +41,8 @@ def test_a_campaign() -> None:
         repetition=Repetition(lanes=3, rounds=2),
     )
     items = {
-        item.what: item for item in of_campaign(plan_lanes(campaign, campaign.cells()), StackSize(), PRICES)
+        item.what: item
+        for item in bill(Usage.of_lanes(plan_lanes(campaign, campaign.cells())), StackSize(), PRICES)
     }
     # The third lane starts in second 2; its gap ends at 2 + 0.25 + 3600, so in second 3603; that turn takes
     # 0.25 s, and the next priming follows at once with another; then 3603.5 + 3600 -> 7204, and 0.25 s.
@@ -56,6 +57,15 @@ def test_a_campaign() -> None:
     assert items["Lambda, the conductor"].usd == pytest.approx(steps * 0.25 * 0.5 * 0.0000166667)
     assert items["S3, written and listed"].usd == pytest.approx((2 * steps + 3 + 2 * slices + 3) * 5e-6)
     assert total(items.values()) == pytest.approx(sum(item.usd for item in items.values()))
+
+
+def test_a_campaign_of_bursts() -> None:
+    """Bursts of 1 and of 10 environments in 100 s: no machine, no conductor, at most 10 + sampler at work."""
+    items = {item.what: item for item in bill(Usage.of_bursts(100.0, [1, 10]), StackSize(), PRICES)}
+    assert items["RDS Proxy"].usd == pytest.approx(0.03 * (100 / 3600 + 0.6))
+    assert items["Lambda, provisioned"].usd == pytest.approx(100 * 11 * 0.5 * 0.0000097222)
+    assert items["requests of Lambda"].usd == pytest.approx((2 * 11 + 2) * 0.2e-6)
+    assert items["Step Functions"].usd == items["Lambda, the conductor"].usd == 0
 
 
 def test_the_size_of_a_deployed_stack_is_its_parameters() -> None:
