@@ -17,6 +17,7 @@ from bench.analysis.charts import CHARTS, Chart
 from bench.analysis.drivers import commands_by_driver
 from bench.analysis.errors import Error, errors
 from bench.analysis.figures.matrix import matrix
+from bench.analysis.headlines import headlines
 from bench.analysis.load import Dataset, load
 from bench.analysis.page import PAGE, SUMMARY, Pictures, Report, template, told_provenance
 from bench.analysis.settings import Setting, split, varying
@@ -107,12 +108,14 @@ def _section(
 
 
 def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None) -> str:
-    compared = [(section.setting, section.answer.comparisons) for section in sections]
+    found = [(section.setting, section.answer) for section in sections]
+    compared = [(setting, answer.comparisons) for setting, answer in found]
     return template("report.html.j2").render(
         sections=sections,
         safe_everywhere=_safe_everywhere(sections),
         overview=overview,
-        commands=commands_by_driver([(section.setting, section.answer) for section in sections]),
+        commands=commands_by_driver(found),
+        headlines=headlines(found),
         headers=dataset.headers,
         provenance=[dict(told_provenance(header.content)) for header in dataset.headers],
         cautions=cautions(dataset, compared),

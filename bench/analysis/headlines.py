@@ -1,0 +1,42 @@
+"""Strategies that hold almost everywhere, and where they do not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.analysis.answer import Answer
+from bench.analysis.settings import Setting, varying
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A strategy that lost requests in some settings, though not in most.
+
+    Attributes:
+        label: the strategy.
+        measured: settings that it was measured in.
+        lost_in: short titles of those in which it lost a request.
+
+    """
+
+    label: str
+    measured: int
+    lost_in: tuple[str, ...]
+
+
+def headlines(found: Sequence[tuple[Setting, Answer]]) -> tuple[Headline, ...]:
+    """Say where strategies lose that are safe in more than half of their settings; the rarest losses first."""
+    names = varying([setting for setting, _ in found])
+    measured: dict[str, int] = {}
+    lost_in: dict[str, list[str]] = {}
+    for setting, answer in found:
+        for price in answer.prices:
+            measured[price.label] = measured.get(price.label, 0) + 1
+            if not price.is_safe:
+                title = ", ".join(str(setting.facts[name]) for name in names)
+                lost_in.setdefault(price.label, []).append(title)
+    told = [
+        Headline(label, measured[label], tuple(titles))
+        for label, titles in lost_in.items()
+        if 2 * len(titles) < measured[label]
+    ]
+    return tuple(sorted(told, key=lambda one: len(one.lost_in) / one.measured))
