@@ -24,7 +24,7 @@ class Headline:
 
 
 def headlines(found: Sequence[tuple[Setting, Answer]]) -> tuple[Headline, ...]:
-    """Say where strategies lose that are safe in more than half of their settings; the rarest losses first."""
+    """Where strategies lose that are safe in more than half of their settings; the rarest losses first."""
     names = varying([setting for setting, _ in found])
     measured: dict[str, int] = {}
     lost_in: dict[str, list[str]] = {}
