@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bench.analysis import burst_columns, columns, render
-from bench.analysis.bursts import BurstRow, Series, burst_table, series_of
+from bench.analysis.bursts import BurstRow, Series, burst_table, interval_s, series_of
 from bench.analysis.cautions import cautions
 from bench.analysis.errors import Error, errors
 from bench.analysis.figures.concurrency import burst_latency, concurrency, leak
@@ -137,8 +137,9 @@ def _errors(dataset: Dataset) -> tuple[Error, ...]:
 def _cannot_say(dataset: Dataset) -> Iterator[str]:
     header = dataset.headers[0].content
     yield (
-        "Counts are exact at each sample, every 50 ms. A peak between two samples is not seen, so a peak may "
-        "be a little higher; what is left afterwards is at rest, and exact."
+        f"Counts are exact at each sample, every {render.milliseconds(interval_s(dataset))} ms. A peak "
+        "between two is not seen, so the peak may be a little higher; what is left afterwards is at rest, "
+        "and exact."
     )
     if dataset.headers[0].is_local:
         yield (

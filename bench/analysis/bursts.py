@@ -133,6 +133,13 @@ def series_of(dataset: Dataset, row: BurstRow, *, clients: bool) -> Series | Non
     return _clients(samples, row.label, done_ns) if clients else _database(samples, done_ns)
 
 
+def interval_s(dataset: Dataset) -> float:
+    """Median time between samples; NaN if there are none."""
+    samples = dataset.connections
+    times = samples.loc[samples["metric"] == THREADS, ["campaign", "wall_ns"]].sort_values("wall_ns")
+    return float(times.groupby("campaign", observed=True)["wall_ns"].diff().median()) / 1e9
+
+
 def _bursts(dataset: Dataset) -> pd.DataFrame:
     rows = dataset.rows
     return rows[rows["counted"] & (rows["kind"] == Kind.BURST)]

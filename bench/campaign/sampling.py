@@ -7,8 +7,13 @@ from typing import Any
 from bench.campaign.invoker import InvokeFailed, Invoker
 
 INTERVAL_S = 0.25
-BURST_INTERVAL_S = 0.05
+SHORTEST_INTERVAL_S = 0.05
 SLICE_S = 2.5  # how much of the series a crash can lose, and how long stopping can take
+
+
+def burst_interval_s(idle_client_timeout_s: float) -> float:
+    """Short enough for a burst of some tenths of a second; longer where its rest is watched for long."""
+    return min(INTERVAL_S, max(SHORTEST_INTERVAL_S, idle_client_timeout_s / 40))
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from bench.campaign.invoker import Invoker, LambdaInvoker
 from bench.campaign.journal import Journal, newest, no_campaign
 from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped, Progress, Runner, Switch
-from bench.campaign.sampling import BURST_INTERVAL_S, INTERVAL_S, Sampling
+from bench.campaign.sampling import INTERVAL_S, Sampling, burst_interval_s
 from bench.campaign.schedule import Lane, plan_lanes
 from bench.campaign.watch import Watch
 from bench.store import Store, StoreError, check_writable
@@ -96,7 +96,7 @@ def run_session(
         journal.store.url,
         journal.campaign,
         f"{session}-{record['started_wall_ns']}",
-        interval_s=BURST_INTERVAL_S if campaign.burst else INTERVAL_S,
+        interval_s=burst_interval_s(campaign.idle_client_timeout_s) if campaign.burst else INTERVAL_S,
     )
     watch = Watch()
     began = time.monotonic()

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.burst_columns import BURSTS, gone
-from bench.analysis.bursts import SETTLED_S, BurstRow, Count, Series, burst_table, is_burst, series_of
+from bench.analysis.bursts import (
+    SETTLED_S,
+    BurstRow,
+    Count,
+    Series,
+    burst_table,
+    interval_s,
+    is_burst,
+    series_of,
+)
 from bench.analysis.figures.concurrency import burst_latency, concurrency, leak
 from bench.analysis.load import Dataset
 from bench.analysis.render import as_text, render
@@ -143,6 +152,12 @@ def test_losses_are_told_by_code_or_class() -> None:
     assert (row.lost_count, row.lost.n) == (5, 9)
     assert row.latency.median.n == 4
     assert "TimeoutError x 3, 1040 x 2" in as_text(render(BURSTS, [row]))
+
+
+def test_the_interval_is_that_of_the_samples_of_each_campaign() -> None:
+    other = [one | {"campaign": "d", "wall_ns": one["wall_ns"] + S // 10} for one in SERVER]
+    assert interval_s(dataset(requests(), SERVER + CLIENTS + other)) == pytest.approx(0.8)
+    assert math.isnan(interval_s(dataset(requests(), [])))
 
 
 def test_a_campaign_about_gaps_is_no_burst() -> None:

@@ -11,6 +11,7 @@ from bench.campaign.burst import Burst, in_random_order
 from bench.campaign.cells import contenders
 from bench.campaign.failures import MODES, When
 from bench.campaign.plan import Campaign, CampaignFile, Factors, Repetition
+from bench.campaign.sampling import burst_interval_s
 from bench.campaign.strict import BadCampaign
 from bench.function.drivers import DEFAULT
 from bench.function.strategies import CONTROL, STRATEGIES
@@ -157,3 +158,8 @@ def test_a_bad_burst_is_refused_with_its_cure(tmp_path: Path, change: tuple[str,
         text = "burst = 3\n" + text.replace("burst = 3", "")
     with pytest.raises(BadCampaign, match=re.escape(message)):
         load(tmp_path, text)
+
+
+@pytest.mark.parametrize(("timeout_s", "interval_s"), [(1.0, 0.05), (2.0, 0.05), (4.0, 0.1), (1800.0, 0.25)])
+def test_samples_are_as_dense_as_the_time_that_is_watched_allows(timeout_s: float, interval_s: float) -> None:
+    assert burst_interval_s(timeout_s) == interval_s
