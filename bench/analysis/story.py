@@ -48,9 +48,11 @@ def find_story(setting: Setting) -> Story | None:
     after = rows.iloc[min(place + 1, len(rows) - 1)]
     reconnected = after["kind"] == Kind.AFTER_LOSS and not after["lost"]
     start_ns = int(before["done_wall_ns"])
-    clients = [row["connection_id"] for row in (before, *([after] if reconnected else []))]
+    clients = {row["connection_id"] for row in (before, *([after] if reconnected else []))}
     of_campaign = setting.events["campaign"] == story["campaign"]
-    events = setting.events[of_campaign & setting.events["client"].isin(clients)]
+    # Not every driver tells which connection it had; and some events are of no client.
+    of_clients = setting.events["client"].isin(clients) & setting.events["client"].notna()
+    events = setting.events[of_campaign & of_clients]
     events = events.assign(at_s=(events["wall_ns"] - start_ns) / 1e9)
     closed = events[(events["kind"] == _IDLE_CLOSE) & (events["client"] == before["connection_id"])]
     return Story(

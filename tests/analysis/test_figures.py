@@ -18,7 +18,7 @@ from bench.analysis.settings import Setting, split
 from bench.analysis.story import find_story
 from bench.analysis.style import look_of, to_svg, write_png
 from bench.function.strategies import CONTROL, STRATEGIES
-from tests.analysis.edit import small_campaign
+from tests.analysis.edit import edit_rows, small_campaign
 
 UNITS = ("ms", " s", "÷", "requests", "commands", "connections", "lost", "unanswered")
 
@@ -93,6 +93,21 @@ def test_timeline_is_drawn_from_what_the_proxy_said_it_did(setting: Setting) -> 
     said = [text.get_text() for text in figure.axes[0].texts]
     assert "idle close" in said
     assert any("after 2 s of silence" in text for text in said)
+
+
+def test_timeline_of_a_driver_that_does_not_name_its_connections_has_no_events(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+
+    def forget(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["connection_id"] = None
+
+    edit_rows(tmp_path, forget)
+    (setting,) = split(load([tmp_path]))
+    story = find_story(setting)
+    assert story is not None
+    assert story.events.empty
+    assert timeline(setting) is not None
 
 
 def test_timeline_of_a_proxy_without_an_event_log_says_so(tmp_path: Path) -> None:
