@@ -136,7 +136,8 @@ def sync(journal: Journal, directory: Path) -> Synced:
     samples = [json.loads(line) for _, line in _lines(journal, "connections")]
     for sample in samples:
         sample["cell"], sample["phase"] = windows.at(sample["wall_ns"])
-    events = [json.loads(line) for _, line in _lines(journal, "events")]
+    # Whoever does not remember how far the last slice got asks for all events again.
+    events = [json.loads(line) for line in dict.fromkeys(line for _, line in _lines(journal, "events"))]
     directory.mkdir(parents=True, exist_ok=True)
     _write_parquet(directory / "rows.parquet", rows, ROWS)
     _write_parquet(directory / "connections.parquet", samples, CONNECTIONS)

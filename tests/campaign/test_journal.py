@@ -121,6 +121,18 @@ def test_sync_again_replaces_what_it_wrote(journal: Journal, tmp_path: Path) -> 
     ]
 
 
+def test_events_that_two_slices_hold_count_once(journal: Journal, tmp_path: Path) -> None:
+    told = [
+        json.dumps({"wall_ns": at, "kind": "accept", "client": at, "database": None, "detail": None})
+        for at in (1, 2, 3)
+    ]
+    for number, lines in enumerate((told[:2], told)):
+        data = "".join(f"{line}\n" for line in lines).encode()
+        journal.store.put_new(f"{journal.campaign}/events/000-{number}.jsonl", data)
+    sync(journal, tmp_path / "out")
+    assert pq.read_table(tmp_path / "out" / "events.parquet")["wall_ns"].to_pylist() == [1, 2, 3]
+
+
 def test_every_field_of_a_row_is_a_column() -> None:
     assert set(FIELDS) <= set(ROWS.names)
 
