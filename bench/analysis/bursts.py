@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.figures.connections import CLIENTS, THREADS
-from bench.analysis.load import Dataset
+from bench.analysis.load import CannotLoad, Dataset
 from bench.analysis.requests import Kind
 from bench.analysis.statistics import Estimate, Quantiles, rate
 
@@ -106,8 +106,20 @@ class Series:
 
 
 def is_burst(dataset: Dataset) -> bool:
-    """Whether this is about concurrency and not about gaps."""
-    return bool((dataset.rows["kind"] == Kind.BURST).any())
+    """Whether this is about concurrency and not about gaps.
+
+    Raises:
+        CannotLoad: of several campaigns some are about the one, some about the other.
+
+    """
+    of_bursts = dataset.rows["kind"] == Kind.BURST
+    if of_bursts.any() and not of_bursts.all():
+        gaps, bursts = (
+            ", ".join(map(str, dataset.rows.loc[chosen, "campaign"].unique()))
+            for chosen in (~of_bursts, of_bursts)
+        )
+        raise CannotLoad(f"{bursts} is about concurrency, {gaps} about gaps: report them one by one")
+    return bool(of_bursts.any())
 
 
 def burst_table(dataset: Dataset) -> tuple[BurstRow, ...]:

@@ -23,7 +23,7 @@ from bench.analysis.bursts import (
     series_of,
 )
 from bench.analysis.figures.concurrency import burst_latency, concurrency, leak
-from bench.analysis.load import Dataset
+from bench.analysis.load import CannotLoad, Dataset
 from bench.analysis.render import as_text, render
 from bench.analysis.requests import Kind
 
@@ -163,6 +163,11 @@ def test_the_interval_is_that_of_the_samples_of_each_campaign() -> None:
 def test_a_campaign_about_gaps_is_no_burst() -> None:
     assert is_burst(dataset(requests(), []))
     assert not is_burst(dataset(requests(kind=Kind.STEADY), []))
+    both = requests() + requests(kind=Kind.STEADY, campaign="quick-1")
+    with pytest.raises(
+        CannotLoad, match="c is about concurrency, quick-1 about gaps: report them one by one"
+    ):
+        is_burst(dataset(both, []))
 
 
 @given(
