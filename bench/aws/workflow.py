@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,22 +54,13 @@ def start(
     now_ms = time.time_ns() // 1_000_000
     attempts = journal.next_attempts()
     states = []
-    for number, (lane, function, offsets) in enumerate(
-        zip(lanes, deployed.lanes, stagger(lanes), strict=False)
-    ):
+    placed = zip(lanes, deployed.lanes, stagger(lanes), strict=False)
+    for number, (lane, function, offsets) in enumerate(placed):
         plan = LanePlan(
             function=function,
             function_timeout_s=campaign.function_timeout_s,
             starts_wall_ms=now_ms + _HEAD_START_S * 1000,
-            turns=tuple(
-                PlannedTurn(
-                    invocation=invocation_of(campaign, journal, step, attempts.get(step.cell.id, 0)),
-                    wait_s=step.wait_s,
-                    offset_s=offset_s,
-                    control=step.cell.control,
-                )
-                for step, offset_s in zip(lane.steps, offsets, strict=True)
-            ),
+            turns=_turns(campaign, journal, attempts, lane, offsets),
         )
         journal.store.put_new(key_of(journal.campaign, session, number), plan.encode())
         wait_s = _HEAD_START_S + offsets[0]
@@ -86,6 +77,20 @@ def start(
     content = _input(deployed, journal, session, states, sampling)
     arn = _start_execution(account, deployed, f"{journal.campaign}-{session}", content)
     return Started(session, arn)
+
+
+def _turns(
+    campaign: Campaign, journal: Journal, attempts: Mapping[str, int], lane: Lane, offsets: Sequence[int]
+) -> tuple[PlannedTurn, ...]:
+    return tuple(
+        PlannedTurn(
+            invocation=invocation_of(campaign, journal, step, attempts.get(step.cell.id, 0)),
+            wait_s=step.wait_s,
+            offset_s=offset_s,
+            control=step.cell.control,
+        )
+        for step, offset_s in zip(lane.steps, offsets, strict=True)
+    )
 
 
 def _input(
