@@ -227,7 +227,7 @@ class S3Store:
                     yield entry["Key"].removeprefix(self._prefix)
 
     def list_folders(self) -> list[str]:  # noqa: D102
-        with self._explained("list", ""):
+        with self._explained("list", "its folders"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix, Delimiter="/"
             )

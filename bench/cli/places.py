@@ -58,6 +58,8 @@ def find(url: str, campaign: str | None) -> Journal:
     if campaign is None and (itself := _named_by(store.url)):
         return itself
     begun = [folder for folder in store.list_folders() if Journal(store, folder).begun()]
+    if not begun:
+        raise NoCampaign(f"store {store.url} holds no campaign")
     if campaign is None and len(begun) != 1:
         raise NoCampaign(f"store {store.url}: say which campaign with --campaign; {_held(begun)}")
     chosen = campaign or begun[0]
@@ -67,13 +69,14 @@ def find(url: str, campaign: str | None) -> Journal:
 
 
 def _held(campaigns: Sequence[str]) -> str:
-    return f"it holds {', '.join(campaigns) or 'none'}"
+    return f"it holds {', '.join(campaigns)}"
 
 
 def _named_by(url: str) -> Journal | None:
     above, _, last = url.rpartition("/")
     try:
         journal = Journal(open_store(above), last)
-        return journal if journal.begun() else None
+        synced = any(journal.store.list_keys(f"{last}/rows.parquet"))  # it has a header, too, but no objects
+        return journal if journal.begun() and not synced else None
     except StoreError:  # `url` is that of a bucket, with nothing above it
         return None

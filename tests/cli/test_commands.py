@@ -55,7 +55,7 @@ def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> N
         (["campaign", "smoke", "--freeze", "ice"], 2, "'ice' is not one of"),
         (["campaign", "smoke", "--server", "oracle"], 1, "server 'oracle' is neither a URL nor one of"),
         (["report", "nowhere"], 2, "directory 'nowhere' does not exist, and it is no file:// or s3:// URL"),
-        (["sync", "empty", "out"], 1, "say which campaign with --campaign; it holds none"),
+        (["sync", "empty", "out"], 1, "empty holds no campaign"),
         (["notebooks", "."], 2, ". holds no synced campaign"),
         (["lab", "env"], 1, "the lab is not up; `poolbench lab up` starts it"),
         (["lab", "down"], 1, "the lab is not up"),

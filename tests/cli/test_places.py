@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from bench.analysis.report import write_report
 from bench.campaign.journal import NoCampaign
-from bench.cli.places import NoPlace, fetch
+from bench.cli.places import NoPlace, fetch, find
 from bench.store import FileStore, S3Store
 from tests.analysis.edit import small_campaign
 from tests.cli.test_commands import poolbench
@@ -79,6 +79,12 @@ def test_a_campaign_cannot_be_chosen_of_a_directory_that_is_one(tmp_path: Path) 
     small_campaign(tmp_path)
     with pytest.raises(NoPlace, match="no store with campaigns to choose from: leave --campaign out"):
         fetch(str(tmp_path), campaign="other")
+
+
+def test_what_was_synced_is_not_synced_again(tmp_path: Path) -> None:
+    small_campaign(tmp_path / "synced")
+    with pytest.raises(NoCampaign, match="synced holds no campaign"):
+        find(str(tmp_path / "synced"), None)
 
 
 def test_two_versions_of_one_campaign_are_refused(tmp_path: Path) -> None:
