@@ -18,7 +18,13 @@ from bench.function.strategies import CONTROL, get
 # be given to an environment that is through already.
 LEAD_S, LEAD_PER_ENVIRONMENT_S = 0.2, 0.02
 
-FEWEST_CONNECTIONS = 10  # the least that MariaDB takes for max_connections
+MOST_AT_ONCE = 1000  # Lambda's default quota of concurrent executions
+_RANGES = {
+    "think_s": (0, 60),
+    "tail_timeouts": (0.1, 100),
+    "max_connections": (10, 100_000),  # what MariaDB takes
+    "max_connections_percent": (1, 100),  # what RDS Proxy takes
+}
 
 Shape = tuple[int, int]  # environments, threads in each
 
@@ -39,18 +45,10 @@ class Burst:
             BadCampaign: see the message.
 
         """
-        if self.think_s < 0:
-            raise BadCampaign(f"burst.think_s is {self.think_s}: it must not be negative")
-        if self.tail_timeouts <= 0:
-            raise BadCampaign(f"burst.tail_timeouts is {self.tail_timeouts}: it must be positive")
-        if not 1 <= self.max_connections_percent <= 100:
-            raise BadCampaign(
-                f"burst.max_connections_percent is {self.max_connections_percent}: use 1 to 100"
-            )
-        if self.max_connections < FEWEST_CONNECTIONS:
-            raise BadCampaign(
-                f"burst.max_connections is {self.max_connections}: use {FEWEST_CONNECTIONS} or more"
-            )
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise BadCampaign(f"burst.{name} is {value:g}: use {low:g} to {high:g}")
 
     def tail_s(self, cell: Cell, idle_client_timeout_s: float) -> float:
         """Time from the burst's end to that of the cell; the control leaves nothing behind to wait for."""
@@ -77,8 +75,9 @@ def check_factors(wanted: Sequence[Shape], failures: Sequence[str], drivers: Seq
     """
     if not wanted:
         raise BadCampaign("factors.environments and factors.threads are empty: say how many at once")
-    if min(min(shape) for shape in wanted) < 1:
-        raise BadCampaign("factors.environments and factors.threads: use 1 or more")
+    for environments, threads in wanted:
+        if not (1 <= environments <= MOST_AT_ONCE and 1 <= threads <= MOST_AT_ONCE):
+            raise BadCampaign(f"factors.environments and factors.threads: use 1 to {MOST_AT_ONCE}")
     switched = [name for name in failures if MODES[name].when is not When.ALWAYS]
     if switched:
         raise BadCampaign(f"factors.failures: {', '.join(switched)} cannot be had in a burst")
