@@ -140,7 +140,7 @@ def test_a_connection_that_is_held_is_not_shared_by_threads(tmp_path: Path) -> N
         (("think_s = 0.1", "max_connections = 5"), "burst.max_connections is 5: use 10 to"),
         (
             ("think_s = 0.1", "max_connections_percent = 0"),
-            "burst.max_connections_percent is 0: use 1 to 100",
+            "max_connections_percent is 0: use 1 to 100",
         ),
         (("[burst]\nthink_s = 0.1", "burst = 3"), "is 3, not a table"),
         (("[burst]\nthink_s = 0.1", ""), "are of a burst: add a table [burst]"),
