@@ -164,9 +164,7 @@ def test_a_campaign_about_gaps_is_no_burst() -> None:
     assert is_burst(dataset(requests(), []))
     assert not is_burst(dataset(requests(kind=Kind.STEADY), []))
     both = requests() + requests(kind=Kind.STEADY, campaign="quick-1")
-    with pytest.raises(
-        CannotLoad, match="c is about concurrency, quick-1 about gaps: report them"
-    ):
+    with pytest.raises(CannotLoad, match="c is about concurrency, quick-1 about gaps: report them"):
         is_burst(dataset(both, []))
 
 
