@@ -37,13 +37,16 @@ def contest(setting: Setting, labels: Sequence[str]) -> Figure | None:
             _strip(axis, place, label, part[part["label"] == label])
         axis.set_title(title)
         _in_milliseconds(axis)
+    ends = (*beyond.get_xlim(), *steady.get_xlim())
+    for axis in (beyond, steady):  # one scale, so that the two can be compared
+        axis.set_xlim(min(ends), max(ends))
     for place, label in enumerate(shown):
         for part, filled in zip(parts.values(), (True, False), strict=True):
             _count(commands, place, label, part[part["label"] == label], filled=filled)
     commands.set_title("commands on the wire")
     commands.set_xlim(left=0)
     commands.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    commands.set_xlabel("per request   (fewer is better)")
+    commands.set_xlabel("each   (fewer is better)")
     beyond.set(yticks=range(len(shown)), yticklabels=shown, ylim=(-0.6, len(shown) - 0.4))
     figure.legend(handles=_legend(), loc="outside upper center", ncols=5, handletextpad=0.4)
     return figure

@@ -50,7 +50,7 @@ def timeline(setting: Setting) -> Figure | None:
     _steps(axis, story, closed_s)
     if story.events.empty:
         text = "none: that it closed its side then is its setting"
-        axis.text(left, _LANES[_LOG], text, va="center", fontsize=7.5)
+        axis.text(0.015 * gap_s, _LANES[_LOG], text, va="center", fontsize=7.5)
     axis.set_yticks(list(_LANES.values()), list(_LANES))
     axis.set(xlim=(left, right), ylim=(-0.2, 5.0))
     axis.set_xlabel("time since the first access was answered, s")
