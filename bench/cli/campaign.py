@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 
 from bench.aws.bundle import DEFAULT
@@ -15,7 +14,7 @@ from bench.campaign.session import NEWEST, open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS, Wanted, run_on_aws
 from bench.cli.bundle import unpacked
-from bench.cli.options import server_option
+from bench.cli.options import refuse_given, server_option
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
 from bench.cli.switches import check_own_database, listeners_of, proxy_settings, server_options
@@ -132,7 +131,7 @@ def campaign(
     On AWS it goes on without you, and --resume attaches to it again.
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
-    _refuse_options_of_the_other(target)
+    refuse_given(_OF_ONE["aws" if target == "lab" else "lab"], f"not with --target {target}")
     loaded = load(file, own, failures)
     if url:
         check_own_database(loaded.campaign, server)
@@ -195,19 +194,6 @@ def campaign(
     describe(console, sync(journal, directory))
     show_report(console, [directory], directory)
     console.print(f"all done in {duration(time.monotonic() - began)}")
-
-
-def _refuse_options_of_the_other(target: str) -> None:
-    """Whoever names an option wants it to count for something."""
-    context = click.get_current_context()
-    given = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-    ]
-    wrong = [option for option in given if option in _OF_ONE["aws" if target == "lab" else "lab"]]
-    if wrong:
-        raise click.UsageError(f"{', '.join(wrong)}: not with --target {target}")
 
 
 def _leave_the_network() -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from bench.aws.account import open_account
 from bench.aws.deployed import STACK
 from bench.cli.aws_doctor import show_inventory
+from bench.cli.options import refuse_given
 from bench.lab.leftovers import find_leftovers
 from bench.lab.mysql.docker import engine_runs
 from bench.lab.platform import IS_LINUX, fidelity_notes
@@ -27,6 +28,7 @@ def doctor(context: click.Context, *, clean: bool, aws: bool, stack: str, region
 
     Exits with 1 if something is left over and --clean was not given.
     """
+    refuse_given(*((("--clean",), "not with --aws") if aws else (("--stack", "--region"), "only with --aws")))
     console = Console()
     if aws:
         context.exit(0 if show_inventory(console, open_account(region), stack) else 1)

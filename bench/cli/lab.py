@@ -11,9 +11,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from bench.cli.options import SERVER_VARIABLE, server_option
+from bench.cli.options import SERVER_VARIABLE, refuse_given, server_option
 from bench.cli.state import read_state, remove_state, state_path, write_state
 from bench.cli.target import make_functions
 from bench.lab.libraries import install_mysqlclient
@@ -118,18 +117,14 @@ def print_variables() -> None:
 @lab.command(name="exec", context_settings={"ignore_unknown_options": True})
 @lab_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.pass_context
-def execute(
-    context: click.Context,
-    server: str | None,
-    idle_client_timeout: float,
-    lanes: int,
-    command: tuple[str, ...],
-) -> None:
+def execute(server: str | None, idle_client_timeout: float, lanes: int, command: tuple[str, ...]) -> None:
     """Run COMMAND with the lab's variables: of the lab that is up, else of one for this command alone."""
     state = read_state()
     if state:
-        _refuse_options(context)
+        refuse_given(
+            ("--server", "--idle-client-timeout", "--lanes"),
+            "for a lab of this command's own, but one is up: `poolbench lab down` first, or leave it out",
+        )
         sys.exit(_run(command, state.variables))
     with _stack(server, idle_client_timeout, lanes) as stack:
         code = _run(command, stack.environment())
@@ -147,15 +142,6 @@ def install_mysql_command() -> None:
 def install_mysqlclient_command() -> None:
     """Compile the driver mysqlclient into a private directory, for campaigns that name it."""
     click.echo(f"mysqlclient is there: {install_mysqlclient()}")
-
-
-def _refuse_options(context: click.Context) -> None:
-    for name in ("server", "idle_client_timeout", "lanes"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(
-                f"--{name.replace('_', '-')} is for a lab of this command's own, but one is up: "
-                "`poolbench lab down` first, or leave it out"
-            )
 
 
 def _run(command: tuple[str, ...], variables: Mapping[str, str]) -> int:

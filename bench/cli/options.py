@@ -1,9 +1,10 @@
 """Options that several verbs share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 SERVER_VARIABLE = "POOLBENCH_SERVER"
 
@@ -11,3 +12,21 @@ SERVER_VARIABLE = "POOLBENCH_SERVER"
 def server_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--server`, or a variable: a command line is no place for a URL with a password."""
     return click.option("--server", envvar=SERVER_VARIABLE, show_envvar=True, help=text)
+
+
+def refuse_given(options: Collection[str], because: str) -> None:
+    """Refuse options of the running command that count for nothing: whoever names one wants it to.
+
+    Raises:
+        click.UsageError: names those that were given, and then why they cannot be.
+
+    """
+    context = click.get_current_context()
+    wrong = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.opts[0] in options
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if wrong:
+        raise click.UsageError(f"{', '.join(wrong)}: {because}")

@@ -57,6 +57,8 @@ def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> N
         (["report", "nowhere"], 2, "directory 'nowhere' does not exist, and it is no file:// or s3:// URL"),
         (["sync", "empty", "out"], 1, "empty holds no campaign"),
         (["notebooks", "."], 2, ". holds no synced campaign"),
+        (["doctor", "--clean", "--aws"], 2, "--clean: not with --aws"),
+        (["doctor", "--stack", "x"], 2, "--stack: only with --aws"),
         (["lab", "env"], 1, "the lab is not up; `poolbench lab up` starts it"),
         (["lab", "down"], 1, "the lab is not up"),
         (["lab", "up", "--idle-client-timeout", "nan"], 2, "IdleClientTimeout: nan is out of range"),
@@ -158,7 +160,7 @@ def test_the_lab_goes_up_serves_commands_and_goes_down(tmp_path: Path) -> None:
         code, output = poolbench(tmp_path, "lab", "exec", "--", sys.executable, "-c", query, **variables)
         assert (code, "answer 42" in output) == (0, True), output
         code, output = poolbench(tmp_path, "lab", "exec", "--lanes", "2", "true", **variables)
-        assert (code, "--lanes is for a lab of this command's own" in output) == (2, True), output
+        assert (code, "--lanes: for a lab of this command's own" in output) == (2, True), output
         code, _ = poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "exit 7", **variables)
         assert code == 7
     finally:
