@@ -58,7 +58,7 @@ def _of_whole(account: Account, stack: str) -> Iterator[str]:
     size = StackSize.of(len(deployed.lanes), deployed.parameters)
     try:
         prices = Prices.of(account.region)
-        yield f"it costs {total(hourly(size, prices)):.3f} USD an hour, by prices of {prices.checked}"
+        yield f"it costs {total(hourly(size, prices)):.3f} USD an hour, by prices of {prices.noted}"
     except NoPrice as error:
         yield f"what it costs is not known: {error}"
     yield f"it deletes itself at {deployed.parameters.get('DeleteAt', 'no time')} UTC"

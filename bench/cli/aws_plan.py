@@ -51,7 +51,7 @@ def show_cost(console: Console, campaign: Campaign, region: str | None) -> None:
         f"{duration(usage.seconds)}{assumed}, and {SETUP_H:g} h to set up and remove the stack, which costs "
         f"{total(hourly(size, prices)):.3f} USD an hour"
     )
-    console.print(f"prices of {region}, checked on {prices.checked}, without free tiers and taxes")
+    console.print(f"prices of {region}, as noted on {prices.noted}, without free tiers and taxes")
 
 
 def usage_of(campaign: Campaign, cells: Sequence[Cell]) -> Usage:

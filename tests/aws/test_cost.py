@@ -106,7 +106,7 @@ def test_the_size_that_is_planned_with_is_the_templates() -> None:
 
 
 def test_the_table_is_dated_and_has_every_price_of_every_region() -> None:
-    assert PRICES.checked >= datetime.date(2026, 11, 23)
+    assert PRICES.noted >= datetime.date(2026, 11, 23)
     for region in ("us-east-1", "us-east-2", "us-west-2"):
         prices = Prices.of(region)
         assert set(prices.instances) == set(prices.vcpus)
