@@ -35,6 +35,13 @@ def dropped_answer(application: Application, environ: Environ, start: Any) -> It
     return []
 
 
+def away(_application: Application, environ: Environ, start: Any) -> Iterable[bytes]:
+    """Close the connection, with nothing done, as who is being restarted does."""
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    start("200 OK", [])
+    return []
+
+
 def slow(seconds: float) -> Fault:
     """Do what is asked, and say so late."""
 

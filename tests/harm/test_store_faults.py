@@ -18,6 +18,7 @@ from tests.harm.s3 import (
     SLOW_DOWN,
     Fault,
     FaultyS3,
+    away,
     dropped_answer,
     faulty_s3,
     slow,
@@ -51,9 +52,18 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
         ([dropped_answer], False),
         ([dropped_answer, INTERNAL_ERROR], False),
         ([CREATING, CREATING], True),
+        ([away, away, away], True),
         pytest.param([slow(4)], False, marks=pytest.mark.slow),
     ],
-    ids=["throttled", "failing", "answer-dropped", "answer-dropped-then-failing", "being-created", "slow"],
+    ids=[
+        "throttled",
+        "failing",
+        "answer-dropped",
+        "answer-dropped-then-failing",
+        "being-created",
+        "away-for-a-while",
+        "slow",
+    ],
 )
 def test_a_put_is_repeated_until_the_object_is_there_once(
     s3: FaultyS3, faults: list[Fault], created: bool
