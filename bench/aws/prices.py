@@ -20,7 +20,7 @@ class NoPrice(Exception):
 class Prices:
     """Of one region, in US dollars; the names are those of prices.toml."""
 
-    checked: datetime.date
+    noted: datetime.date
     lambda_request: float
     lambda_gb_s: float
     provisioned_gb_s: float
@@ -49,7 +49,7 @@ class Prices:
             raise NoPrice(
                 f"prices: {unknown(region, table['regions'])}; add its section to bench/aws/prices.toml"
             )
-        return cls(checked=table["checked"], vcpus=table["vcpus"], **table["regions"][region])
+        return cls(noted=table["noted"], vcpus=table["vcpus"], **table["regions"][region])
 
     def instance_h(self, name: str) -> float:
         """Price of an instance class per hour.
