@@ -95,7 +95,7 @@ def run_and_kill(user: User, victim: str, rng: random.Random) -> Harm | None:
     os.kill(pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=TIMEOUT_S)
     harm = Harm(from_ns, time.time_ns(), function, finished=process.returncode == 0)
-    wait_for(lambda: user.left_over() == {}, timeout_s=10)
+    wait_for(lambda: user.left_over() == {}, timeout_s=30)
     assert "Traceback" not in output
     if victim == CAMPAIGN:
         assert process.returncode in (0, -signal.SIGKILL), output

@@ -46,7 +46,7 @@ def test_an_interrupted_campaign_leaves_nothing(
     output, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, output
     assert "Traceback" not in output
-    wait_for(lambda: user.left_over() == {}, timeout_s=10)
+    wait_for(lambda: user.left_over() == {}, timeout_s=30)
     assert [entry.name for entry in user.folder.iterdir()] == ["runs"]
 
 
@@ -58,7 +58,7 @@ def test_what_a_power_cut_leaves_is_found_and_cleaned(user: User) -> None:
     assert (code, str(lab) in output) == (0, False), "it is in use"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=TIMEOUT_S)
-    wait_for(lambda: user.left_over() == {}, timeout_s=10)
+    wait_for(lambda: user.left_over() == {}, timeout_s=30)
     code, output = user.run("doctor")
     assert (code, f"left over: {lab}, 0 processes" in output) == (1, True), output
     assert "poolbench doctor --clean" in output
