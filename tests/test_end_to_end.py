@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from bench.campaign.plan import CampaignFile
+from bench.campaign.file import CampaignFile
 from bench.perf.campaign import campaign_overlap
 from tests.users import TIMEOUT_S, User, wait_for
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.campaign.plan import CampaignFile
+from bench.campaign.file import CampaignFile
 
 SCHEMA = 1
 CHECKED = ("versions", "drivers", "server", "target")  # must be the same when a campaign is resumed

@@ -1,18 +1,12 @@
-"""A campaign file, and the list of cells that it stands for."""
+"""A campaign, checked, and the list of cells that it stands for."""
 
-import hashlib
-import tomllib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib import resources
-from pathlib import Path
-from typing import Self
+from dataclasses import asdict, dataclass
 
 from bench.campaign.bounds import check_extent, check_gaps, check_name
 from bench.campaign.burst import Burst, Shape, burst_cells, check_factors, lead_s, shapes, without_threads
 from bench.campaign.cells import Cell, contenders
 from bench.campaign.failures import MODES, RESTARTS_ALL, USUAL
-from bench.campaign.strict import BadCampaign, build, unknown
+from bench.campaign.strict import BadCampaign, unknown
 from bench.function.drivers import DEFAULT, DRIVERS
 from bench.function.strategies import CONTROL, BadEngine, UnknownStrategy, get
 from bench.function.workload import UnknownWorkload, get_workload
@@ -54,7 +48,7 @@ class Repetition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """A campaign file, checked."""
+    """What a campaign file says, checked."""
 
     name: str
     description: str
@@ -224,80 +218,3 @@ class Campaign:
         factors = self.factors
         _, misfits = contenders(factors.strategies, factors.drivers, factors.failures)
         return (*misfits, *without_threads(factors.strategies, self.shapes()))
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignFile:
-    """A campaign with the text it came from, which is what its rows are filed under."""
-
-    campaign: Campaign
-    text: str
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @classmethod
-    def load(cls, name: str) -> Self:
-        """Read a file, or one that comes with poolbench by its bare name (`quick`).
-
-        Raises:
-            BadCampaign: no such file, not TOML, or not a campaign.
-
-        """
-        text = _read(name)
-        try:
-            table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise BadCampaign(f"{name}: not TOML: {error}") from None
-        try:
-            return cls(build(Campaign, table), text)
-        except BadCampaign as error:
-            raise BadCampaign(f"{name}: {error}") from None
-
-    def with_failures(self, names: Sequence[str]) -> Self:
-        """Take these failures instead of the file's; they become part of its text, as strategies do.
-
-        Raises:
-            BadCampaign: there is no such failure.
-
-        """
-        if not names:
-            return self
-        factors = replace(self.campaign.factors, failures=tuple(names))
-        return type(self)(
-            replace(self.campaign, factors=factors), f"{self.text}# and failures {', '.join(names)}\n"
-        )
-
-    def with_strategies(self, names: Sequence[str]) -> Self:
-        """Add strategies to the file's; they become part of its text, and so of what is resumed.
-
-        Raises:
-            BadCampaign: there is no such strategy, or it is in the file already.
-
-        """
-        if not names:
-            return self
-        factors = replace(self.campaign.factors, strategies=(*self.campaign.factors.strategies, *names))
-        return type(self)(
-            replace(self.campaign, factors=factors), f"{self.text}# and strategies {', '.join(names)}\n"
-        )
-
-
-def packaged() -> list[str]:
-    """Names of the campaign files that come with poolbench."""
-    folder = resources.files("bench.campaign") / "files"
-    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def _read(name: str) -> str:
-    if name in packaged():
-        return (resources.files("bench.campaign") / "files" / f"{name}.toml").read_text(encoding="utf-8")
-    try:
-        return Path(name).read_text(encoding="utf-8")
-    except OSError as error:
-        known = ", ".join(packaged())
-        raise BadCampaign(f"campaign file {name!r}: {error.strerror}; packaged are: {known}") from None
-    except UnicodeDecodeError:
-        raise BadCampaign(f"{name}: not a text file") from None

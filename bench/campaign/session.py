@@ -10,10 +10,10 @@ from typing import Any
 from bench.campaign.burst_runner import BurstRunner
 from bench.campaign.cells import Cell
 from bench.campaign.clock import SystemClock
+from bench.campaign.file import CampaignFile
 from bench.campaign.header import check_same, make_header, new_id
 from bench.campaign.invoker import Invoker, LambdaInvoker
 from bench.campaign.journal import Journal, newest, no_campaign
-from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped, Progress, Runner, Switch
 from bench.campaign.sampling import INTERVAL_S, Sampling, burst_interval_s
 from bench.campaign.schedule import Lane, plan_lanes

@@ -13,9 +13,9 @@ from bench.aws.fit import check, check_time
 from bench.aws.follow import follow
 from bench.aws.prices import NoPrice, Prices
 from bench.aws.workflow import Started, running, start
+from bench.campaign.file import CampaignFile
 from bench.campaign.invoker import InvokeFailed, LambdaInvoker
 from bench.campaign.journal import Journal
-from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.session import Target, begin, open_journal, run_session
 from bench.campaign.strict import BadCampaign

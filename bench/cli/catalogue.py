@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from bench.campaign.failures import MODES
-from bench.campaign.plan import CampaignFile, packaged
+from bench.campaign.file import CampaignFile, packaged
 from bench.cli.target import how_to_install, library_variables
 from bench.function.drivers import DRIVERS
 from bench.function.strategies import STRATEGIES

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from bench.campaign.plan import Campaign, CampaignFile
+from bench.campaign.file import CampaignFile
+from bench.campaign.plan import Campaign
 from bench.campaign.session import Target
 from bench.campaign.strict import BadCampaign, unknown
 from bench.cli.switches import Switches, proxy_settings

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.campaign.file import CampaignFile
 from bench.campaign.journal import Journal
-from bench.campaign.plan import CampaignFile
 from bench.campaign.session import open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.switches import listeners_of, proxy_settings, server_options

@@ -9,7 +9,7 @@ from bench.analysis.figures.stale import after_stale
 from bench.analysis.load import load
 from bench.analysis.questions import QUESTIONS, Question
 from bench.analysis.settings import Setting, split
-from bench.campaign.plan import CampaignFile
+from bench.campaign.file import CampaignFile
 from tests.analysis.edit import edit_rows, small_campaign
 from tests.analysis.test_figures import points_of
 

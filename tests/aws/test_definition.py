@@ -21,9 +21,9 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from bench.aws import workflow
 from bench.aws.account import open_account
 from bench.aws.deployed import Deployed, find
+from bench.campaign.file import CampaignFile
 from bench.campaign.invoker import LambdaInvoker
 from bench.campaign.journal import Journal
-from bench.campaign.plan import CampaignFile
 from bench.campaign.session import Target, begin, open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.target import ALIAS, LANE, make_functions, variables_set

@@ -12,8 +12,8 @@ from bench.aws.account import AwsFailed
 from bench.aws.follow import PATIENCE, follow
 from bench.aws.lane_plan import LanePlan, PlannedTurn, key_of
 from bench.aws.workflow import Started, next_session
+from bench.campaign.file import CampaignFile
 from bench.campaign.journal import Journal
-from bench.campaign.plan import CampaignFile
 from bench.campaign.runner import CampaignStopped, Progress
 from bench.campaign.schedule import plan_lanes
 from bench.campaign.turn import invocation_of

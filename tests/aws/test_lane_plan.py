@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.aws.lane_plan import TURN_S, LanePlan, PlannedTurn, planned_s, stagger
-from bench.campaign.plan import CampaignFile
+from bench.campaign.file import CampaignFile
 from bench.campaign.schedule import Lane, Step, expected_s, plan_lanes
 from bench.function.invocation import Invocation
 from bench.function.record import Role

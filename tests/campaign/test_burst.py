@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from bench.campaign.burst import Burst, in_random_order
 from bench.campaign.cells import contenders
 from bench.campaign.failures import MODES, When
-from bench.campaign.plan import Campaign, CampaignFile, Factors, Repetition
+from bench.campaign.file import CampaignFile
+from bench.campaign.plan import Campaign, Factors, Repetition
 from bench.campaign.sampling import burst_interval_s
 from bench.campaign.strict import BadCampaign
 from bench.function.drivers import DEFAULT

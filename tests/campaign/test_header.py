@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bench.campaign.file import CampaignFile
 from bench.campaign.header import Different, check_same, make_header, new_id
-from bench.campaign.plan import CampaignFile
 
 DESCRIBED = {
     "drivers": {"pymysql": {"version": "1.2.4", "build": "pure Python"}},

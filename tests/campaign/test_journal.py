@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from bench.campaign.file import CampaignFile
 from bench.campaign.header import make_header
 from bench.campaign.journal import Journal, NoCampaign, newest
-from bench.campaign.plan import CampaignFile
 from bench.campaign.session import open_journal
 from bench.campaign.sync import ROWS, sync
 from bench.campaign.unanswered import row_of_unanswered

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.campaign.plan import Campaign, CampaignFile, Factors, Repetition, packaged
+from bench.campaign.file import CampaignFile, packaged
+from bench.campaign.plan import Campaign, Factors, Repetition
 from bench.campaign.strict import BadCampaign, build
 from bench.function.strategies import CONTROL, REFERENCE, STRATEGIES
 

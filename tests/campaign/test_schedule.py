@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.campaign.plan import Campaign, CampaignFile, Factors, Repetition
+from bench.campaign.file import CampaignFile
+from bench.campaign.plan import Campaign, Factors, Repetition
 from bench.campaign.schedule import Lane, expected_s, plan_lanes
 from bench.function.record import Role
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.campaign.plan import CampaignFile
+from bench.campaign.file import CampaignFile
 from bench.campaign.strict import BadCampaign
 from bench.cli import target
 from bench.cli.switches import proxy_settings, server_options

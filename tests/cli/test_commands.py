@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.campaign.plan import packaged
+from bench.campaign.file import packaged
 from bench.cli.readme import BEGIN, END
 from bench.function.strategies import STRATEGIES
 from bench.lab.proxy import DESCRIPTIONS

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bench.campaign.plan import CampaignFile
+from bench.campaign.file import CampaignFile
 from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = [

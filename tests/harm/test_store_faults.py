@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from bench.campaign.plan import CampaignFile
+from bench.campaign.file import CampaignFile
 from bench.store import FileStore, S3Store, StoreError
 from tests.harm.s3 import (
     CREATING,

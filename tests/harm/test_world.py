@@ -17,7 +17,7 @@ import pytest
 
 from bench.analysis.cautions import Caution
 from bench.analysis.report import write_report
-from bench.campaign.plan import CampaignFile
+from bench.campaign.file import CampaignFile
 from bench.campaign.session import open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.target import lanes_of, make_functions, target_of, variables_set

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from bench.aws import pack
 from bench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
 from bench.aws.pack import INFRA, imported_by, make_bundle
-from bench.campaign.plan import CampaignFile
+from bench.campaign.file import CampaignFile
 from bench.campaign.strict import BadCampaign
 from bench.cli.bundle import unpacked as unpacked_code
 from bench.function.strategies import CONTROL
