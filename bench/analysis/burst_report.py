@@ -138,8 +138,8 @@ def _cannot_say(dataset: Dataset) -> Iterator[str]:
     header = dataset.headers[0].content
     yield (
         f"Counts are exact at each sample, every {render.milliseconds(interval_s(dataset))} ms. A peak "
-        "between two is not seen, so the peak may be a little higher; what is left afterwards is at rest, "
-        "and exact."
+        "between two is not seen, so the peak may be a little higher; what clients leave open afterwards is at "
+        "rest, and exact."
     )
     if dataset.headers[0].is_local:
         yield (
@@ -150,7 +150,8 @@ def _cannot_say(dataset: Dataset) -> Iterator[str]:
         )
         yield (
             "Database connections that the proxy has no use for are closed after "
-            f"{header['target']['proxy']['DatabaseIdleAfter']:.2g} s here, and after minutes by RDS Proxy."
+            f"{header['target']['proxy']['DatabaseIdleAfter']:.2g} s here, and after minutes by RDS Proxy: "
+            "how many of them are left right after a burst is caught in passing."
         )
     yield (
         "Requests of one burst are not independent of each other, as the intervals take them to be: a second "
