@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.lab.leftovers import PREFIX, work_directory
-from tests.users import TIMEOUT_S, User, wait_for
+from tests.users import SHORT_ROWS, TIMEOUT_S, User, wait_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -69,7 +69,7 @@ def test_what_a_power_cut_leaves_is_found_and_cleaned(user: User) -> None:
 
 
 def test_two_campaigns_at_once_keep_apart(user: User) -> None:
-    both = [user.start("campaign", "smoke") for _ in range(2)]
+    both = [user.start("campaign", user.short()) for _ in range(2)]
     outputs = [process.communicate(timeout=TIMEOUT_S)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     campaigns = {path.parts[-4] for path in user.objects("*/rows/*/*")}
@@ -77,7 +77,11 @@ def test_two_campaigns_at_once_keep_apart(user: User) -> None:
     for campaign in campaigns:
         counted = [row for row in user.rows_of(campaign) if row["counted"]]
         assert {row["campaign"] for row in counted} == {campaign}
-        assert len({(row["cell"], row["sequence"], row["request"]) for row in counted}) == len(counted) == 144
+        assert (
+            len({(row["cell"], row["sequence"], row["request"]) for row in counted})
+            == len(counted)
+            == SHORT_ROWS
+        )
     assert user.left_over() == {}
 
 

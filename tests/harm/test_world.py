@@ -64,7 +64,8 @@ def restart(stack: Stack, ends: contextlib.ExitStack, work_dir: Path) -> None:
 
 
 def test_a_server_a_proxy_and_an_environment_that_are_replaced_are_in_the_report(tmp_path: Path) -> None:
-    file = CampaignFile.load("smoke")
+    (tmp_path / "longer.toml").write_text(CampaignFile.load("smoke").text.replace("rounds = 2", "rounds = 4"))
+    file = CampaignFile.load(str(tmp_path / "longer.toml"))
     lanes = lanes_of(file.campaign)
     journal = open_journal(file, FileStore(tmp_path / "store"), None)
     with contextlib.ExitStack() as ends:
@@ -80,17 +81,17 @@ def test_a_server_a_proxy_and_an_environment_that_are_replaced_are_in_the_report
             run_session, file, journal, target, resume=False, on_progress=lambda _progress: None
         )
         # Children die with the thread that started them, so it is this one that restarts things.
-        wait_for(lambda: len(journal.names("rows")) > 20 or session.done())
-        stack.server.restart()
-        wait_for(lambda: len(journal.names("rows")) > 40 or session.done())
-        restart(stack, ends, tmp_path)
+        wait_for(lambda: len(journal.names("rows")) > 9 or session.done())
         lane = next(one for one in stack.aws.environments() if one.function == "poolbench-lane-00")
         stack.aws.replace(lane.id)
+        stack.server.restart()
+        wait_for(lambda: len(journal.names("rows")) > 70 or session.done())
+        restart(stack, ends, tmp_path)
         session.result(TIMEOUT_S)
     synced = sync(journal, tmp_path / "out")
     assert (synced.finished_cells, synced.invalid) == (18, 0)
     rows = pq.read_table(tmp_path / "out" / "rows.parquet").to_pylist()
-    assert len({(row["cell"], row["sequence"], row["request"]) for row in rows}) == len(rows) == 144
+    assert len({(row["cell"], row["sequence"], row["request"]) for row in rows}) == len(rows) == 288
     environments = collections.defaultdict(set)
     for row in rows:
         environments[row["function"]].add(row["environment"])
