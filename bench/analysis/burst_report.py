@@ -138,8 +138,8 @@ def _cannot_say(dataset: Dataset) -> Iterator[str]:
     header = dataset.headers[0].content
     yield (
         f"Counts are exact at each sample, every {render.milliseconds(interval_s(dataset))} ms. A peak "
-        "between two is not seen, so the peak may be a little higher; what clients leave open afterwards is at "
-        "rest, and exact."
+        "between two is not seen, so the peak may be a little higher; what clients leave open afterwards is "
+        "at rest, and exact."
     )
     if dataset.headers[0].is_local:
         yield (
