@@ -1,5 +1,6 @@
 """`poolbench campaign`: run it in a lab of its own, sync and report."""
 
+import shlex
 import time
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from rich.console import Console
 from bench.aws.bundle import DEFAULT
 from bench.aws.deployed import STACK
 from bench.campaign.invoker import InvokeFailed
+from bench.campaign.journal import Journal
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.session import NEWEST, open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS, Wanted, run_on_aws
 from bench.cli.bundle import unpacked
-from bench.cli.options import refuse_given, server_option
+from bench.cli.options import given_again, refuse_given, server_option
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
 from bench.cli.switches import check_own_database, listeners_of, proxy_settings, server_options
@@ -23,10 +25,11 @@ from bench.lab.aws import Freeze
 from bench.lab.leftovers import running_labs
 from bench.lab.platform import enter_private_network, fidelity_notes
 from bench.lab.stack import running_stack
-from bench.store import open_store
+from bench.store import StoreError, open_store
 
 STORE = "runs/store"  # below the current directory, like everything that a campaign writes
 FILE = click.argument("file", metavar="FILE")
+_SECRET = ("--server", "--url")  # may hold a password
 _OF_ONE = {  # target -> options that mean something there alone
     "lab": ("--store", "--server", "--url", "--bundle", "--freeze"),
     "aws": ("--stack", "--region", "--driver", "--max-usd"),
@@ -185,15 +188,22 @@ def campaign(
             lab = code.target(target_of(running, lanes))
             finished = run_session(loaded, journal, lab, resume=resume is not None, on_progress=on_progress)
     except (CampaignStopped, InvokeFailed, KeyboardInterrupt):
-        console.print(
-            f"not finished; to go on: poolbench campaign {file} --store {store_url} --resume", soft_wrap=True
-        )
+        if _is_begun(journal):
+            again = shlex.join(["poolbench", "campaign", file, *given_again(hidden=_SECRET), "--resume"])
+            console.print(f"not finished; to go on: {again}", soft_wrap=True)
         raise
     console.print(f"measured in {duration(finished.wall_s)}")
     directory = out or Path("runs") / journal.campaign
     describe(console, sync(journal, directory))
     show_report(console, [directory], directory)
     console.print(f"all done in {duration(time.monotonic() - began)}")
+
+
+def _is_begun(journal: Journal) -> bool:
+    try:
+        return journal.begun()
+    except StoreError:  # which is what stopped it
+        return True
 
 
 def _leave_the_network() -> None:

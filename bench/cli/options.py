@@ -30,3 +30,22 @@ def refuse_given(options: Collection[str], because: str) -> None:
     ]
     if wrong:
         raise click.UsageError(f"{', '.join(wrong)}: {because}")
+
+
+def given_again(hidden: Collection[str]) -> list[str]:
+    """Options of the running command as they were given, for a command that goes on with what it did.
+
+    Args:
+        hidden: options whose values are not to be shown.
+
+    """
+    context = click.get_current_context()
+    words = []
+    for parameter in context.command.params:
+        option, name = parameter.opts[0], parameter.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and isinstance(parameter, click.Option) and option != "--resume":
+            value = context.params[name]
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [option, "..." if option in hidden else str(one)]
+    return words

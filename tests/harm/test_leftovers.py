@@ -38,7 +38,7 @@ def starting(user: User) -> bool:
 def test_an_interrupted_campaign_leaves_nothing(
     user: User, moment: Callable[[User], bool], signals: list[signal.Signals]
 ) -> None:
-    process = user.start("campaign", "smoke")
+    process = user.start("campaign", "smoke", "--freeze", "SIGSTOP")
     wait_for(lambda: moment(user))
     for number in signals:
         process.send_signal(number)
@@ -46,6 +46,8 @@ def test_an_interrupted_campaign_leaves_nothing(
     output, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, output
     assert "Traceback" not in output
+    began = bool(user.objects("*/header.json"))
+    assert ("to go on: poolbench campaign smoke --freeze SIGSTOP --resume" in output) is began
     wait_for(lambda: user.left_over() == {}, timeout_s=30)
     assert [entry.name for entry in user.folder.iterdir()] == ["runs"]
 
