@@ -13,13 +13,13 @@ FILE = """
 name = "failures"
 description = "Failures that somebody has to bring about."
 seed = 1
-idle_client_timeout_s = 4
+idle_client_timeout_s = 30
 connection_borrow_timeout_s = 0.2
 
 [factors]
 strategies = ["queuepool", "nullpool"]
 failures = [{failures}]
-gaps = [0.4]
+gaps_s = [1]
 
 [request]
 requests = 1
