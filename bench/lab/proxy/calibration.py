@@ -32,7 +32,9 @@ WINDOWS = 8
 WINDOW_S = 0.03
 EXCHANGES = 4  # per connection
 PAUSE_S = 0.0005
-GREETING_S = 0.0003  # what servers take before they greet; less, and the client's CPU would stay awake for it
+GREETING_S = (
+    0.0001  # about what servers take before they greet, during which the client's CPU falls asleep or not
+)
 _RESULT = struct.Struct("dd")
 
 Address = tuple[str, int]
