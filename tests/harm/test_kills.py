@@ -26,7 +26,7 @@ pytestmark = [
 ]
 KILLS, LAB_KILLS = (
     int(os.environ.get("POOLBENCH_KILLS", "2")),
-    int(os.environ.get("POOLBENCH_LAB_KILLS", "4")),
+    int(os.environ.get("POOLBENCH_LAB_KILLS", "2")),
 )
 SEED = int(os.environ.get("POOLBENCH_KILLS_SEED", "1"))
 CELLS, INVOCATIONS = 18, 18 * 2 * 2  # of the smoke campaign; each invocation sends two requests
@@ -37,9 +37,9 @@ SESSIONS = 4  # of one campaign; then another one is begun
 CAMPAIGN, ENVIRONMENT = "campaign", "environment"
 PARTS = {  # what its command line holds, and what a campaign that loses it says
     "server": (("--datadir",), "no request has succeeded in 20 invocations in a row"),
+    ENVIRONMENT: (("awslambdaric", "bench.function.handler"), "all done"),
     "proxy": (("bench.lab.proxy",), "no request has succeeded in 20 invocations in a row"),
     "lambda-service": (("bench.lab.aws",), "function poolbench-lane-"),
-    ENVIRONMENT: (("awslambdaric", "bench.function.handler"), "all done"),
 }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bench.lab.mysql import RunningServer
+from bench.lab.mysql import running_server
 from tests.harm.sockets import listeners
 from tests.users import User, wait_for
 
@@ -125,20 +125,22 @@ def test_an_error_that_tells_the_password_is_recorded_without_it(marked: User) -
 
 
 def test_the_password_of_ones_own_database_stays_with_it(
-    marked: User, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+    marked: User, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    password, at = f"{CANARY}-own", f"{server.server.host}:{server.server.port}"
-    server.server.execute(
-        "CREATE SCHEMA own_database",
-        f"CREATE USER own_user@'%' IDENTIFIED BY '{password}'",
-        "GRANT ALL ON own_database.* TO own_user@'%'",
-    )
-    monkeypatch.setenv("POOLBENCH_URL", f"mysql://own_user:{password}@{at}/own_database")
-    code, output = marked.run("campaign", marked.short())
-    assert (code, CANARY in output) == (0, False), output
-    assert files_that_tell(marked.folder) == []
-    monkeypatch.setenv("POOLBENCH_URL", f"mysql://own_user:{password}-not@{at}/own_database")
-    code, output = marked.run("campaign", marked.short())
+    password = f"{CANARY}-own"
+    with running_server(work_dir=tmp_path_factory.mktemp("own")) as own:
+        own.server.execute(
+            "CREATE SCHEMA own_database",
+            f"CREATE USER own_user@'%' IDENTIFIED BY '{password}'",
+            "GRANT ALL ON own_database.* TO own_user@'%'",
+        )
+        at = f"{own.server.host}:{own.server.port}"
+        monkeypatch.setenv("POOLBENCH_URL", f"mysql://own_user:{password}@{at}/own_database")
+        code, output = marked.run("campaign", marked.short())
+        assert (code, CANARY in output) == (0, False), output
+        assert files_that_tell(marked.folder) == []
+        monkeypatch.setenv("POOLBENCH_URL", f"mysql://own_user:{password}-not@{at}/own_database")
+        code, output = marked.run("campaign", marked.short())
     assert (code, CANARY in output) == (1, False), output
     assert "own_user" in output
 
