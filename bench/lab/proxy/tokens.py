@@ -1,7 +1,8 @@
 """Tokens in place of a password, as with IAM authentication: signed for a user, and soon over.
 
-AWS signs a URL (SigV4, 15 minutes) and RDS Proxy asks for it with `mysql_clear_password`. Here the signature
-is an HMAC of user and expiry, with a key that the proxy and its clients share.
+AWS signs a URL (SigV4, 15 minutes) and RDS Proxy asks for it by `mysql_clear_password`, over TLS only. Here
+the signature is an HMAC of user and expiry, with a key that the proxy and its clients share, and it is taken
+without TLS, too, for campaigns that have none.
 """
 
 import hashlib
