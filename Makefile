@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: campaign test test-fast perf soak bench results readme notebooks format lock clean infra-checks aws-up aws-campaign aws-down
+.PHONY: campaign test test-parts test-whole test-fast perf soak bench results readme notebooks format lock clean infra-checks aws-up aws-campaign aws-down
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
@@ -15,7 +15,16 @@ test: $(VENV)/ready infra-checks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	.ci/audit
-	$(BIN)/pytest
+	@echo "Tests now run in two halves, side by side, for most of their time is waiting; each reports at its end."
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-parts test-whole
+
+# The parts of the suite, and all that takes it as a whole.
+PARTS := tests/analysis tests/campaign tests/function tests/lab tests/micro
+test-parts:
+	$(BIN)/pytest $(PARTS)
+
+test-whole:
+	$(BIN)/pytest $(addprefix --ignore=,$(PARTS))
 
 test-fast: $(VENV)/ready
 	$(BIN)/pytest -m 'not slow'

@@ -11,6 +11,9 @@ import pytest
 from bench.lab.mysql import RunningServer, ServerUnavailable, installed_mysql, running_server
 from tests.users import User
 
+# Where pytest runs in the background of a shell, Ctrl-C is ignored, by it and by all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def _choices() -> list[str]:
     """Servers to test on: POOLBENCH_SERVER alone, or the default one and real MySQL where it was fetched."""
