@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import stat
 import threading
 import time
 
@@ -46,10 +47,16 @@ class Deadline:
                 return
             self.passed = True
             for descriptor in os.listdir("/dev/fd"):  # noqa: PTH208 (numbers, not paths)
-                # OSError: not a socket, or not connected.
-                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(descriptor))) as peer:
-                    if peer.family != socket.AF_UNIX and peer.getpeername()[1] == self._port:
-                        peer.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):  # not connected, or closed meanwhile
+                    self._cut(int(descriptor))
+
+    def _cut(self, descriptor: int) -> None:
+        # Asked first: a copy of what is no socket would be left over, and copied in its turn the next time.
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return
+        with socket.socket(fileno=os.dup(descriptor)) as peer:
+            if peer.family != socket.AF_UNIX and peer.getpeername()[1] == self._port:
+                peer.shutdown(socket.SHUT_RDWR)
 
 
 class Patience:
