@@ -18,8 +18,8 @@ test: $(VENV)/ready infra-checks
 	@echo "Tests now run in two halves, side by side, for most of their time is waiting; each reports at its end."
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-parts test-whole
 
-# The parts of the suite, and all that takes it as a whole.
-PARTS := tests/analysis tests/campaign tests/function tests/lab tests/micro
+# The parts of the suite, and what takes it as a whole: about equally long.
+PARTS := tests/analysis tests/aws tests/campaign tests/function tests/infra tests/lab tests/micro
 test-parts:
 	$(BIN)/pytest $(PARTS)
 

@@ -104,56 +104,6 @@ outages.matrix()
 outages.errors()
 
 # %% [markdown]
-# ## Without a proxy, on MySQL
-#
-# MySQL itself ends an idle connection, too, after its `wait_timeout`, and since 8.0.24 it says so before it
-# does: error 4031. Whether that word gets through depends on the driver.
-
-# %%
-server = results.campaign("wait_timeout")
-server.about()
-
-# %%
-server.matrix()
-
-# %%
-server.errors()
-
-# %% [markdown]
-# ## Frozen more deeply
-#
-# A process that is stopped is not quite a microVM that is paused: the kernel below it stays awake, and takes
-# note when the proxy closes. In this campaign every packet that came while an environment was frozen was
-# lost, as on a microVM. The question is whether anything but the words of the error is different.
-
-# %%
-frozen = results.campaign("frozen")
-frozen.about()
-
-# %%
-frozen.matrix()
-
-# %%
-frozen.errors()
-
-# %% [markdown]
-# ## Trouble at the very moment of a request
-#
-# Not every failure waits for an idle connection. Here the database restarts behind the proxy just before the
-# request, the proxy refuses new connections, it has no database connection to lend, or the database itself
-# has none left. A connection that is held is then worth more than a fresh one.
-
-# %%
-outages = results.campaign("outages")
-outages.about()
-
-# %%
-outages.matrix()
-
-# %%
-outages.errors()
-
-# %% [markdown]
 # ## Silence
 #
 # The worst way to go is to say nothing. Then a ping is a request like any other: it waits for an answer,
