@@ -6,10 +6,9 @@ longer than the direct one and the round-trip time together is the excess. Most 
 but waking up: of the relay, and of a client that waits for longer than it does without a relay, and whose CPU
 goes to sleep meanwhile. It differs from machine to machine.
 
-Other processes mostly add to it, so that of several short looks at it the lower quartile counts. It also
-depends on where the scheduler puts client and server: while they share a CPU, a direct exchange wakes nobody
-up and the excess is greater (by 0.06 ms where this was written). The smaller one, of processes that have a
-CPU each, is what is corrected.
+It depends on what came before, too: right after a direct exchange the CPUs are awake, right after connecting
+they have more to acknowledge (0.02 ms where this was written). So exchanges are measured on connections that
+have been open for a while, in blocks of the same kind, as workloads make them.
 """
 
 import contextlib
@@ -28,9 +27,9 @@ from bench.lab.platform import parent_death_hook
 from bench.lab.ports import LOOPBACK
 
 ROUNDS = 2  # the second sees what the first has left, as waiting for a shorter time changes the waking up
-WINDOWS = 8
-WINDOW_S = 0.03
-EXCHANGES = 4  # per connection
+KIND_S = 0.16  # for greetings, and for exchanges, in each round
+BLOCK = 6  # the first of each is not counted
+QUICK_ACKS = 20  # what comes on a new connection Linux acknowledges at once, and later with the answer
 PAUSE_S = 0.0005
 GREETING_S = (
     0.0001  # about what servers take before they greet, during which the client's CPU falls asleep or not
@@ -133,34 +132,41 @@ def _echo(listener: socket.socket) -> None:
 
 def _measure(results: socket.socket, relayed: Address, direct: Address, rtt_s: float) -> None:
     """Send the excess of the greeting and of an exchange after each round, and go on when answered."""
-    while True:
-        windows = [_window(relayed, direct, rtt_s) for _ in range(WINDOWS)]
-        results.send(_RESULT.pack(*(sorted(found)[WINDOWS // 4] for found in zip(*windows, strict=True))))
-        results.recv(1)
+    with socket.create_connection(direct) as near, socket.create_connection(relayed) as far:
+        for connection in (near, far):
+            connection.recv(1)
+            for _ in range(QUICK_ACKS):
+                _exchange(connection)
+        while True:
+            greeting_s = _excess(lambda: _greeting(direct), lambda: _greeting(relayed), 2 * rtt_s)
+            exchange_s = _excess(lambda: _exchange(near), lambda: _exchange(far), rtt_s)
+            results.send(_RESULT.pack(greeting_s, exchange_s))
+            results.recv(1)
 
 
-def _window(relayed: Address, direct: Address, rtt_s: float) -> tuple[float, float]:
-    """Median excess of greetings and of exchanges."""
-    greetings, exchanges = list[float](), list[float]()
+def _excess(near: Callable[[], float], far: Callable[[], float], expected_s: float) -> float:
+    """Median of how much longer `far` takes than `near`, beyond what is expected."""
+    found = list[float]()
     began = time.perf_counter()
-    while not greetings or time.perf_counter() < began + WINDOW_S:
-        near, far = _connection(direct), _connection(relayed)
-        greetings.append(far[0] - near[0] - 2 * rtt_s)
-        exchanges += (b - a - rtt_s for a, b in zip(near[1:], far[1:], strict=True))
-    return statistics.median(greetings), statistics.median(exchanges)
+    while not found or time.perf_counter() < began + KIND_S:
+        direct, delayed = ([act() for _ in range(BLOCK)][1:] for act in (near, far))
+        found += (b - a - expected_s for a, b in zip(direct, delayed, strict=True))
+    return statistics.median(found)
 
 
-def _connection(address: Address) -> list[float]:
-    """How long the greeting of a new connection takes, and each exchange on it."""
+def _greeting(address: Address) -> float:
+    """How long a new connection takes to be greeted."""
     time.sleep(PAUSE_S)
     began = time.perf_counter()
     with socket.create_connection(address) as connection:
         connection.recv(1)
-        times = [time.perf_counter() - began]
-        for _ in range(EXCHANGES):
-            time.sleep(PAUSE_S)
-            began = time.perf_counter()
-            connection.send(b"\x00")
-            connection.recv(1)
-            times.append(time.perf_counter() - began)
-        return times
+        return time.perf_counter() - began
+
+
+def _exchange(connection: socket.socket) -> float:
+    """How long a byte takes there and back."""
+    time.sleep(PAUSE_S)
+    began = time.perf_counter()
+    connection.send(b"\x00")
+    connection.recv(1)
+    return time.perf_counter() - began

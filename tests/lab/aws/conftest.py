@@ -33,7 +33,10 @@ def poll(ready: Callable[[], bool], timeout_s: float = 15.0) -> None:
 
 
 def process_state(pid: int) -> str | None:
-    """State letter of proc(5), T for stopped; None if there is no such process, or only its entry is left."""
+    """State letter of proc(5), T for stopped; None if there is no such process, or only its entry is left.
+
+    A signal takes effect when the kernel gets to it: poll for the state, do not assert it.
+    """
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

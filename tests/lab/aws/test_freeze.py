@@ -12,7 +12,7 @@ def test_a_provisioned_environment_is_initialised_and_frozen_before_its_first_ev
     assert [(e.provisioned, e.state, e.freezes, e.invocations) for e in before] == [
         (True, "frozen", 1, 0)
     ] * 2
-    assert [process_state(e.pid or 0) for e in before] == ["T", "T"]
+    poll(lambda: [process_state(e.pid or 0) for e in before] == ["T", "T"])
     reply = caller.invoke("echo:live")
     assert reply.payload["pid"] in [e.pid for e in before]
     assert reply.payload["variables"]["AWS_LAMBDA_INITIALIZATION_TYPE"] == "provisioned-concurrency"

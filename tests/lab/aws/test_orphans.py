@@ -75,6 +75,6 @@ def test_nothing_is_left(
     process, told = program
     everything = descendants(process.pid)
     assert {told["service"], *told["frozen"]} <= everything
-    assert all(process_state(pid) == "T" for pid in told["frozen"])
+    poll(lambda: all(process_state(pid) == "T" for pid in told["frozen"]))
     os.kill(process.pid if victim == "program" else told["service"], number)
     poll(lambda: not any(process_state(pid) for pid in everything))

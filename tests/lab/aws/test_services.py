@@ -75,7 +75,7 @@ def run_machine(caller: Caller, states: dict[str, Any], event: Any) -> dict[str,
 def test_a_state_machine_invokes_a_frozen_function(start: Start) -> None:
     caller = start(function("echo", provisioned_concurrency=1, reserved_concurrency=1))
     (environment,) = caller.aws.environments()
-    assert process_state(environment.pid or 0) == "T"
+    poll(lambda: process_state(environment.pid or 0) == "T")
     invoke = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
