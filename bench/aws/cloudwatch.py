@@ -105,8 +105,8 @@ def queries(target: Mapping[str, Any]) -> tuple[Query, ...]:
 
 def window(header: Mapping[str, Any]) -> tuple[datetime.datetime, datetime.datetime]:
     """Whole minutes from the campaign's start to its last word; one that has no end yet, until now."""
-    ends = [session["ended_wall_ns"] for session in header["sessions"]]
     now_ns = int(datetime.datetime.now(datetime.UTC).timestamp() * 1e9)
+    ends = [session.get("ended_wall_ns", now_ns) for session in header["sessions"][-1:]]
     first_s = header["created_wall_ns"] // 10**9 // PERIOD_S * PERIOD_S
     last_s = -(-max(ends, default=now_ns) // 10**9 // PERIOD_S) * PERIOD_S
     start, end = (datetime.datetime.fromtimestamp(s, datetime.UTC) for s in (first_s, last_s + PERIOD_S))

@@ -32,12 +32,6 @@ class Started:
     arn: str
 
 
-def next_session(journal: Journal) -> str:
-    """Name for another execution; one that was stopped left its plans, if no word of its end."""
-    used = [*journal.names("sessions"), *(name.partition("-")[0] for name in journal.names("lanes"))]
-    return f"{max((int(name) + 1 for name in used), default=0):03d}"
-
-
 def start(
     account: Account, deployed: Deployed, campaign: Campaign, journal: Journal, lanes: Sequence[Lane]
 ) -> Started:
@@ -50,7 +44,7 @@ def start(
 
     """
     check_history(lanes)
-    session = next_session(journal)
+    session = journal.next_session()
     now_ms = time.time_ns() // 1_000_000
     attempts = journal.next_attempts()
     states = []

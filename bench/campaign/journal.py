@@ -21,7 +21,9 @@ class Journal:
     <campaign>/cells/<cell>.json           a finished cell, with its invocations as the client saw them
     <campaign>/connections/<session>-<slice>.jsonl      the sampler's series
     <campaign>/events/<session>-<slice>.jsonl           what happened at the lab's proxy; none on AWS
-    <campaign>/sessions/<session>.json     how one run of the campaign command ended
+    <campaign>/starts/<session>.json       that one run of the campaign command began
+    <campaign>/jumps/<session>-<n>.json    when time jumped in it, noted at once
+    <campaign>/sessions/<session>.json     how it ended, with all of that; none if it was killed
     <campaign>/lanes/<session>-<lane>.json              what a lane is to do, where a state machine waits
     <campaign>/invocations/<cell>/<attempt>-<sequence>.json    what becomes part of the cell then
     """
@@ -62,8 +64,20 @@ class Journal:
         return frozenset(self.names("cells"))
 
     def next_session(self) -> str:
-        """Name for another run of the campaign command."""
-        return f"{len(self.names('sessions')):03d}"
+        """Name for another run of the campaign; one that was killed left its start or its plans."""
+        used = [*self.names("starts"), *self.names("sessions"), *self.names("lanes")]
+        return f"{max((int(name.partition('-')[0]) + 1 for name in used), default=0):03d}"
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Every run of the campaign, in order; of one that was killed, or still runs, what it has noted."""
+        ended, jumps = self.names("sessions"), self.names("jumps")
+        return [
+            self.read(f"sessions/{name}")
+            if name in ended
+            else self.read(f"starts/{name}")
+            | {"jumps": [self.read(f"jumps/{jump}") for jump in jumps if jump.startswith(f"{name}-")]}
+            for name in sorted({*ended, *self.names("starts")})
+        ]
 
     def next_attempts(self) -> dict[str, int]:
         """For each cell with rows: the number that a new attempt at it gets."""

@@ -80,7 +80,9 @@ def run_session(
     invoker = LambdaInvoker(campaign.function_timeout_s, at_once=campaign.fleet)
     cells = _begin(file, journal, target, invoker, resume=resume)
     session = journal.next_session()
-    record: dict[str, Any] = {"session": session, "started_wall_ns": time.time_ns(), "how": "finished"}
+    record: dict[str, Any] = {"session": session, "started_wall_ns": time.time_ns(), "how": "not ended"}
+    journal.write(f"starts/{session}", record)
+    record["how"] = "finished"
     common = (journal, invoker, SystemClock(), on_progress)
     run: Callable[[], None]
     if campaign.burst:
@@ -98,7 +100,7 @@ def run_session(
         f"{session}-{record['started_wall_ns']}",
         interval_s=burst_interval_s(campaign.idle_client_timeout_s) if campaign.burst else INTERVAL_S,
     )
-    watch = Watch()
+    watch = Watch(functools.partial(_note_jump, journal, session))
     began = time.monotonic()
     try:
         with sampling, watch:
@@ -117,6 +119,12 @@ def run_session(
         with contextlib.suppress(*() if record["how"] == "finished" else (StoreError,)):
             journal.write(f"sessions/{session}", record)
     return Finished(journal.campaign, time.monotonic() - began)
+
+
+def _note_jump(journal: Journal, session: str, number: int, jump: dict[str, Any]) -> None:
+    """Store a jump before anything can kill the session; a store that refuses it may take it at the end."""
+    with contextlib.suppress(StoreError):
+        journal.write(f"jumps/{session}-{number:03d}", jump)
 
 
 def begin(

@@ -105,7 +105,7 @@ def sync(journal: Journal, directory: Path) -> Synced:
     """
     header = journal.read("header")
     finished = {cell: journal.read(f"cells/{cell}") for cell in sorted(journal.finished_cells())}
-    header["sessions"] = [journal.read(f"sessions/{name}") for name in journal.names("sessions")]
+    header["sessions"] = journal.sessions()
     header["finished"] = len(finished) == len(header["cells"])
     rows: list[dict[str, Any]] = []
     invalid: list[dict[str, Any]] = []

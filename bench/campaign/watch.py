@@ -1,6 +1,7 @@
 """A heartbeat beside a campaign, which notes when time jumped: the machine slept, or a clock was set."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,8 +38,9 @@ def jump_between(before: Instant, after: Instant) -> Jump | None:
 class Watch:
     """Context manager: beats from entry to exit, on a thread of its own."""
 
-    def __init__(self) -> None:
-        """Nothing beats yet."""
+    def __init__(self, on_jump: Callable[[int, dict[str, Any]], None] = lambda _number, _jump: None) -> None:
+        """Nothing beats yet; `on_jump` is told each jump's number and the jump, as JSON types."""
+        self._on_jump = on_jump
         self._jumps: list[Jump] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -62,5 +64,7 @@ class Watch:
         while not self._stop.wait(BEAT_S):
             after = now()
             if jump := jump_between(before, after):
+                self._on_jump(len(self._jumps), asdict(jump))
                 self._jumps.append(jump)
+                after = now()  # what that took is no jump
             before = after

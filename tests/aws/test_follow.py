@@ -11,7 +11,7 @@ from botocore.exceptions import EndpointConnectionError
 from bench.aws.account import AwsFailed
 from bench.aws.follow import PATIENCE, follow
 from bench.aws.lane_plan import LanePlan, PlannedTurn, key_of
-from bench.aws.workflow import Started, next_session
+from bench.aws.workflow import Started
 from bench.campaign.file import CampaignFile
 from bench.campaign.journal import Journal
 from bench.campaign.runner import CampaignStopped, Progress
@@ -112,7 +112,7 @@ def test_an_end_that_is_none_is_told_with_its_reason(tmp_path: Path, end: dict[s
 
 def test_an_execution_that_left_nothing_but_plans_has_used_its_name(tmp_path: Path) -> None:
     journal = Journal(FileStore(tmp_path), "t-1")
-    assert next_session(journal) == "000"
+    assert journal.next_session() == "000"
     journal.write("lanes/004-000", {})
     journal.write("sessions/002", {})
-    assert next_session(journal) == "005"
+    assert journal.next_session() == "005"

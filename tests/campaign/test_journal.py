@@ -161,3 +161,19 @@ def test_a_campaign_killed_before_its_header_was_written_is_none(tmp_path: Path)
         NoCampaign, match="no campaign 'quick-20260102T000000Z-aaaa'; it holds quick-20260101"
     ):
         open_journal(CampaignFile.load("quick"), store, "quick-20260102T000000Z-aaaa")
+
+
+def test_a_session_that_was_killed_is_told_with_the_jumps_it_had_noted(
+    journal: Journal, tmp_path: Path
+) -> None:
+    killed = {"session": "000", "started_wall_ns": 1, "how": "not ended"}
+    finished = {"session": "001", "started_wall_ns": 9, "how": "finished", "jumps": [{"wall_ns": 10}]}
+    journal.write(f"starts/{journal.next_session()}", killed)
+    journal.write("jumps/000-000", {"wall_ns": 5})
+    journal.write(f"starts/{journal.next_session()}", finished | {"how": "not ended"})
+    journal.write("jumps/001-000", {"wall_ns": 10})
+    journal.write("sessions/001", finished)
+    assert journal.next_session() == "002"
+    sync(journal, tmp_path / "out")
+    header = json.loads((tmp_path / "out" / "header.json").read_text())
+    assert header["sessions"] == [killed | {"jumps": [{"wall_ns": 5}]}, finished]

@@ -137,6 +137,7 @@ def test_a_machine_that_sleeps_and_a_clock_that_is_set_are_in_the_report(
     assert len({(row["cell"], row["sequence"], row["request"]) for row in counted}) == len(counted) == 144
     (session,) = user.objects("*/sessions/*")
     jumps = json.loads(session.read_text())["jumps"]
+    assert [json.loads(path.read_text()) for path in user.objects("*/jumps/*")] == jumps  # kept at once
     assert max(jump["monotonic_s"] for jump in jumps) > STOOD_STILL_S
     assert min(jump["wall_s"] for jump in jumps) < -SET_BACK_S + 10
     (page,) = (user.folder / "runs").glob("*/*.html")
