@@ -1,12 +1,13 @@
 """What a request does with its connection, and the table that it does it to."""
 
 import difflib
-import importlib
 import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, select, text
+
+from bench.function.own import import_function
 
 ITEMS = 1000
 
@@ -100,12 +101,10 @@ def get_workload(name: str) -> Workload:
 
     """
     if ":" in name:
-        module, _, function = name.partition(":")
         try:
-            own: Workload = getattr(importlib.import_module(module), function)
-        except (ImportError, AttributeError, ValueError) as error:
+            return import_function(name)
+        except ImportError as error:
             raise UnknownWorkload(f"workload {name!r} cannot be imported: {error}") from error
-        return own
     if name not in WORKLOADS:
         near = difflib.get_close_matches(name, WORKLOADS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(WORKLOADS)}"

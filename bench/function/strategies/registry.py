@@ -4,13 +4,13 @@ Library defaults and tuned variants are entries of their own.
 """
 
 import difflib
-import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import NullPool, StaticPool
 
+from bench.function.own import import_function
 from bench.function.strategies.listeners import keep_alive, ping_when_idle, recycle_when_idle
 from bench.function.strategies.strategy import Conduct, Strategy, Token
 
@@ -233,9 +233,8 @@ def get(name: str) -> Strategy:
 
 
 def _own(name: str) -> Strategy:
-    module, _, function = name.partition(":")
     try:
-        factory = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+        factory = import_function(name)
+    except ImportError as error:
         raise UnknownStrategy(f"strategy {name!r} cannot be imported: {error}") from error
     return Strategy(name=name, purpose="your own engine", price="?", fails="?", factory=factory)
