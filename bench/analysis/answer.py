@@ -57,6 +57,15 @@ def answer(setting: Setting) -> Answer:
     )
 
 
+def as_markdown(found: Answer) -> str:
+    """What to do, in Markdown: a sentence, and the reasons as a list below it."""
+    if found.recommended is None:
+        return "No strategy was safe: each lost at least one request."
+    safe = ", ".join(f"`{label}`" for label in found.safe)
+    verdict = f"Lost no request: {safe}. Recommended: **`{found.recommended}`**, because"
+    return "\n".join([f"{verdict}\n", *(f"- {why}" for why in found.because)])
+
+
 def _because(chosen: Price, all_prices: Sequence[Price]) -> Iterator[str]:
     beyond = chosen.lost_beyond
     if beyond.n:

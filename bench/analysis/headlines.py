@@ -1,4 +1,4 @@
-"""Strategies that hold almost everywhere, and where they do not."""
+"""Strategies that hold everywhere, and those that almost do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,3 +40,23 @@ def headlines(found: Sequence[tuple[Setting, Answer]]) -> tuple[Headline, ...]:
         if 2 * len(titles) < measured[label]
     ]
     return tuple(sorted(told, key=lambda one: len(one.lost_in) / one.measured))
+
+
+def safe_everywhere(found: Sequence[tuple[Setting, Answer]]) -> tuple[str, ...]:
+    """Strategies that were measured in every setting and lost no request in any."""
+    labels = found[0][0].strategies if found else ()
+    return tuple(label for label in labels if all(label in answer.safe for _, answer in found))
+
+
+def as_markdown(found: Sequence[tuple[Setting, Answer]]) -> str:
+    """What holds everywhere, in a sentence, and what holds almost everywhere, as a list below it."""
+    safe = ", ".join(f"`{label}`" for label in safe_everywhere(found)) or "none"
+    lines = [f"Safe in all {len(found)} settings: {safe}."]
+    if told := headlines(found):
+        lines += ["", "Safe almost everywhere, but not:", ""]
+        lines += (
+            f"- `{one.label}` loses requests in {len(one.lost_in)} of {one.measured} settings: "
+            f"{'; '.join(one.lost_in)}"
+            for one in told
+        )
+    return "\n".join(lines)

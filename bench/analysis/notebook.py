@@ -11,7 +11,7 @@ from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
 from bench.analysis import burst_columns, columns, render
-from bench.analysis.answer import Answer, answer, cannot_say
+from bench.analysis.answer import Answer, answer, as_markdown, cannot_say
 from bench.analysis.burst_report import CHARTS as BURST_CHARTS
 from bench.analysis.bursts import burst_table, is_burst
 from bench.analysis.cautions import cautions
@@ -135,10 +135,7 @@ class View:
 
     def recommendation(self) -> Markdown:
         """Which strategies lost nothing, and which of them to take, for each setting."""
-        parts = [
-            f"{self._title(setting)}{_verdict(found)}\n\n" + "\n".join(f"- {why}" for why in found.because)
-            for setting, found in self._answers
-        ]
+        parts = [self._title(setting) + as_markdown(found) for setting, found in self._answers]
         return Markdown("\n\n".join(parts)) if parts else self.absent
 
     def limits(self) -> Markdown:
@@ -161,13 +158,6 @@ class View:
 
 def _picture(figure: Figure | None, what: str) -> Shown:
     return Image(to_png(figure), format="png", alt=what) if figure else _NO_CHART
-
-
-def _verdict(found: Answer) -> str:
-    if found.recommended is None:
-        return "No strategy was safe: each lost at least one request."
-    safe = ", ".join(f"`{label}`" for label in found.safe)
-    return f"Lost no request: {safe}. Recommended: **`{found.recommended}`**, because"
 
 
 def _of_header(content: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from bench.analysis.charts import CHARTS, Chart
 from bench.analysis.drivers import commands_by_driver
 from bench.analysis.errors import Error, errors
 from bench.analysis.figures.matrix import matrix
-from bench.analysis.headlines import headlines
+from bench.analysis.headlines import headlines, safe_everywhere
 from bench.analysis.load import Dataset, load
 from bench.analysis.page import PAGE, SUMMARY, Pictures, Report, template, told_provenance
 from bench.analysis.settings import Setting, split, varying
@@ -112,7 +112,7 @@ def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None
     compared = [(setting, answer.comparisons) for setting, answer in found]
     return template("report.html.j2").render(
         sections=sections,
-        safe_everywhere=_safe_everywhere(sections),
+        safe_everywhere=safe_everywhere(found),
         overview=overview,
         commands=commands_by_driver(found),
         headlines=headlines(found),
@@ -125,9 +125,3 @@ def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None
         render=render,
         columns=columns,
     )
-
-
-def _safe_everywhere(sections: Sequence[Section]) -> list[str]:
-    """Strategies that were measured in every setting and lost no request in any."""
-    labels = sections[0].setting.strategies if sections else ()
-    return [label for label in labels if all(label in section.answer.safe for section in sections)]

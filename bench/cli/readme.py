@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from bench.analysis import burst_columns, columns, render
-from bench.analysis.answer import answer
+from bench.analysis import burst_columns, columns, headlines, render
+from bench.analysis.answer import answer, as_markdown
 from bench.analysis.bursts import burst_table, is_burst
 from bench.analysis.load import load
 from bench.analysis.report import write_report
@@ -62,9 +62,9 @@ def _block(directory: Path, base: Path, out: Path, *, whole: bool) -> str:
     (header,) = (dataset := load([directory])).headers
     parts = [f"### {header.content['name']}", str(header.content["description"])]
     if "matrix" in pictures:
-        return "\n\n".join(
-            [*parts, _picture(pictures["matrix"], base, "Lost requests by strategy and failure")]
-        )
+        answers = [(setting, answer(setting)) for setting in split(dataset)]
+        picture = _picture(pictures["matrix"], base, "Lost requests by strategy and failure")
+        return "\n\n".join([*parts, headlines.as_markdown(answers), picture])
     if is_burst(dataset):
         bursts = render.render(burst_columns.BURSTS, burst_table(dataset))
         return "\n\n".join(
@@ -75,11 +75,13 @@ def _block(directory: Path, base: Path, out: Path, *, whole: bool) -> str:
             ]
         )
     (setting,) = split(dataset)
+    found = answer(setting)
     rows = [row for row in main_table(setting) if row.label in STRATEGIES]
     return "\n\n".join(
         [
             *parts,
-            render.as_markdown(render.render(columns.PRICES, answer(setting).prices)),
+            as_markdown(found),
+            render.as_markdown(render.render(columns.PRICES, found.prices)),
             _picture(pictures["cliff"], base, "Lost requests against the idle gap, by strategy"),
             *(_folded(header.content["name"], render.render(columns.MAIN, rows)) if whole else ()),
         ]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.analysis.answer import answer
-from bench.analysis.headlines import headlines
+from bench.analysis.headlines import as_markdown, headlines, safe_everywhere
 from bench.analysis.load import load
 from bench.analysis.settings import split
 from tests.analysis.edit import edit_rows, small_campaign
@@ -28,3 +28,13 @@ def test_a_strategy_that_loses_with_one_driver_of_three_is_a_headline(tmp_path: 
     assert len(only.lost_in) == 1
     assert "asyncmy" in only.lost_in[0]
     assert headlines(found[:2]) == ()
+    assert "pre_ping" in safe_everywhere(found[:2])
+    assert "pre_ping" not in safe_everywhere(found)
+    safe = ", ".join(f"`{label}`" for label in safe_everywhere(found))
+    assert as_markdown(found).splitlines() == [
+        f"Safe in all 3 settings: {safe}.",
+        "",
+        "Safe almost everywhere, but not:",
+        "",
+        f"- `pre_ping` loses requests in 1 of 3 settings: {only.lost_in[0]}",
+    ]
