@@ -6,11 +6,15 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import mysql.connector  # noqa: F401 (first: after pyarrow there is no room for its C extension's thread storage)
 import pytest
+from hypothesis import settings
 
 from bench.lab.mysql import RunningServer, ServerUnavailable, installed_mysql, running_server
 from tests.users import User
 
+# Everywhere as Hypothesis does on CI: a busy machine breaks no deadline, and a run can be repeated.
+settings.load_profile("ci")
 # Where pytest runs in the background of a shell, Ctrl-C is ignored, by it and by all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -2,6 +2,8 @@
 
 Asynchronous drivers are entered twice, because what they do after a gap depends on the application's event
 loop: one that lives as long as the environment, or one for each invocation (`asyncio.run` in the handler).
+So is mysql-connector, with its C extension and without: their errors differ, and SQLAlchemy knows only those
+of one for a lost connection.
 """
 
 import asyncio
@@ -91,9 +93,9 @@ def _client_library() -> str:
     return f"C, client library {importlib.import_module('MySQLdb').get_client_info()}"
 
 
-def _connector() -> str:
-    compiled = importlib.import_module("mysql.connector").HAVE_CEXT
-    return "C extension" if compiled else "pure Python, without its C extension"
+def _extension() -> str:
+    loaded = importlib.import_module("mysql.connector").HAVE_CEXT
+    return "C extension" if loaded else "without its C extension, which cannot be loaded here"
 
 
 def _program_name(label: str) -> Connect:
@@ -130,17 +132,22 @@ _MYSQLCLIENT = Driver(
     thread_id=_thread_id,
     build=_client_library,
 )
-_CONNECTOR = Driver(
-    name="mysqlconnector",
-    package="mysql-connector-python",
-    module="mysql.connector",
-    scheme="mysql+mysqlconnector",
-    plain={"ssl_disabled": True},
-    encrypted=lambda authority: {"ssl_ca": authority.file, "ssl_verify_cert": True},
-    labelled=lambda label: {"conn_attrs": {"program_name": label}},
-    thread_id=lambda connection: int(connection.connection_id),
-    build=_connector,
-)
+
+
+def _connector(name: str, build: Callable[[], str], *, pure: bool) -> Driver:
+    # Said either way: left to itself it passes over an extension that cannot be loaded.
+    which = {"use_pure": pure}
+    return Driver(
+        name=name,
+        package="mysql-connector-python",
+        module="mysql.connector",
+        scheme="mysql+mysqlconnector",
+        plain={"ssl_disabled": True, **which},
+        encrypted=lambda authority: {"ssl_ca": authority.file, "ssl_verify_cert": True, **which},
+        labelled=lambda label: {"conn_attrs": {"program_name": label}},
+        thread_id=lambda connection: int(connection.connection_id),
+        build=build,
+    )
 
 
 def _asynchronous(name: str, loop: Loop, **more: Any) -> Driver:
@@ -162,7 +169,8 @@ _LOOPS = (Loop.PERSISTENT, Loop.PER_INVOCATION)
 _ENTRIES = (
     _PYMYSQL,
     _MYSQLCLIENT,
-    _CONNECTOR,
+    _connector("mysqlconnector", _extension, pure=False),
+    _connector("mysqlconnector_pure", lambda: "pure Python", pure=True),
     *(
         _asynchronous("asyncmy", loop, timeouts=frozenset({"read_timeout"}), build=lambda: "Cython")
         for loop in _LOOPS
@@ -192,5 +200,5 @@ def of_dialect(name: str) -> Driver | None:
 
 
 def versions(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """What each of these drivers is here, by the name of its package."""
-    return {driver.package: driver.describe() for driver in map(get, names)}
+    """What each of these drivers is here, by its name."""
+    return {name: get(name).describe() for name in names}
