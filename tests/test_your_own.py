@@ -39,17 +39,19 @@ def owner(user: User) -> User:
     return user
 
 
-def database(server: RunningServer) -> str:
-    """URL of somebody's own schema, whose user may do nothing elsewhere."""
+def database(server: RunningServer, *, wants_tls: bool = False) -> str:
+    """URL of somebody's own schema, whose user may do nothing elsewhere, nor in plain if `wants_tls`."""
     found = server.server
     create_accounts(found, "shop", [Account(name="shopper", password=PASSWORD)])
     found.execute("DROP TABLE IF EXISTS shop.items", "CREATE TABLE shop.items (id INT PRIMARY KEY)")
-    return f"mysql://shopper:{quote(PASSWORD, safe='')}@{found.host}:{found.port}/shop"
+    found.execute(f"ALTER USER shopper@'%' REQUIRE {'SSL' if wants_tls else 'NONE'}")
+    query = f"?ssl_ca={found.tls_ca}" if wants_tls else ""
+    return f"mysql://shopper:{quote(PASSWORD, safe='')}@{found.host}:{found.port}/shop{query}"
 
 
 @pytest.mark.slow
 def test_the_example_of_the_readme_runs_on_a_database_of_ones_own(owner: User, server: RunningServer) -> None:
-    url = database(server)
+    url = database(server, wants_tls=server.server.tls_ca is not None)
     code, output = owner.run("campaign", "own.toml", "--url", url)
     assert code == 0, output
     assert PASSWORD not in output
@@ -78,6 +80,7 @@ def test_without_the_proxy_nothing_ends_a_connection_of_a_server_that_waits_for_
     ("arguments", "message"),
     [
         (["--url", "mysql://a:b@127.0.0.1:1/x"], "the server at 127.0.0.1:1 does not let a in"),
+        (["--url", "mysql://a:b@127.0.0.1:1/x?ssl_ca=none.pem"], "/none.pem: no authority's certificate"),
         (["--url", "postgres://a:b@127.0.0.1:1/x"], "the server's URL is not mysql://user:password@host"),
         (
             ["--url", "mysql://a:b@127.0.0.1:1/x", "--failure", "server_restart_direct"],

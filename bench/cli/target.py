@@ -119,10 +119,14 @@ def make_functions(
         lane_environment["POOLBENCH_TOKENS"] = json.dumps(
             {"user": endpoints.token_user, **asdict(endpoints.tokens)}
         )
-    if endpoints.authorities:
-        lane_environment["POOLBENCH_TLS_CA"] = str(endpoints.authorities)
+    trust = {"POOLBENCH_TLS_CA": str(endpoints.authorities)} if endpoints.authorities else {}
+    lane_environment |= trust
     fleets = [_function(FLEET, "handler", lane_environment, timeout_s, environments=fleet)] if fleet else []
-    sampler_environment = {**where, "POOLBENCH_SECRET": _secret(endpoints.sampler)}
+    sampler_environment = {
+        **where,
+        "POOLBENCH_SECRET": _secret(endpoints.sampler),
+        **(trust if endpoints.database_wants_tls else {}),
+    }
     return [
         *(_function(LANE.format(number), "handler", lane_environment, timeout_s) for number in range(lanes)),
         *fleets,

@@ -42,5 +42,6 @@ class Endpoints:
     application: Login  # known to the server and to the proxy
     sampler: Login  # sees everybody's connections, where the server is the lab's
     authorities: Path | None = None  # of the certificates of proxy and server; None: they are not to be used
+    database_wants_tls: bool = False  # of everybody
     token_user: str = ""  # comes in with tokens in place of a password; none on somebody's own database
     tokens: Tokens | None = None

@@ -91,7 +91,7 @@ def running_stack(
             created there.
         options: limits of a private server.
         listeners: the proxy's ports by name, and how clients die on each; USUAL must be one of them.
-        tls: whether functions are told whom to trust, and so speak TLS.
+        tls: whether functions are told whom to trust, and so speak TLS; a database that wants it makes them.
         freeze: how environments are frozen.
         added_rtt_s: round-trip time to add between functions and proxy; 0 for none.
         say: told what happens, one line at a time.
@@ -110,8 +110,13 @@ def running_stack(
         logins = _logins_of(own_database) if own_database else _make_logins(found)
         say(f"{found.flavour} {found.version} ({found.source}) on port {found.port}")
         application = logins[APPLICATION]
+        tls = tls or found.wants_tls
         backend = Backend(
-            host=found.host, port=found.port, user=application.user, password=application.password
+            host=found.host,
+            port=found.port,
+            user=application.user,
+            password=application.password,
+            authority=str(found.tls_ca) if found.wants_tls else None,
         )
         valid_s = TOKENS_VALID * settings.idle_client_timeout
         tokens = None if own_database else Tokens(secrets.token_urlsafe(18), valid_s)
@@ -140,6 +145,7 @@ def running_stack(
             token_user=TOKEN_USER if tokens else "",
             tokens=tokens,
             authorities=_authorities(work_dir, proxy.authority, found.tls_ca) if tls else None,
+            database_wants_tls=found.wants_tls,
         )
         configs = functions(endpoints)
         environments = sum(config.provisioned_concurrency for config in configs)

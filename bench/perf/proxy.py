@@ -16,7 +16,8 @@ from pymysql.constants import COMMAND
 
 from bench.lab.mysql import Account, create_accounts, running_server
 from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
-from bench.lab.proxy.backend import Identity, log_in
+from bench.lab.proxy.backend import Identity
+from bench.lab.proxy.database_login import open_connection
 from bench.lab.proxy.protocol import packet
 from bench.perf.figure import Figure
 from bench.perf.haproxy import running_haproxy
@@ -47,7 +48,7 @@ class Paths:
     def connect(self, name: str) -> socket.socket:
         """Return a connection on which commands may be sent."""
         backend = Backend(self.host, self.ports[name], USER, self.password)
-        connection, _ = log_in(backend, Identity(USER, 0), self.password)
+        connection = open_connection(backend, Identity(USER, 0), self.password).socket
         connection.setblocking(True)
         return connection
 

@@ -13,7 +13,8 @@ from pymysql.constants import COMMAND
 
 from bench.lab.mysql import running_server
 from bench.lab.proxy import Backend
-from bench.lab.proxy.backend import Identity, log_in
+from bench.lab.proxy.backend import Identity
+from bench.lab.proxy.database_login import open_connection
 from bench.lab.proxy.protocol import packet
 from bench.lab.proxy.rtt import running_relay
 from bench.perf.figure import Figure
@@ -108,7 +109,7 @@ def _compare(
 
 
 def _logged_in(backend: Backend) -> socket.socket:
-    connection, _ = log_in(backend, Identity(backend.user, 0), backend.password)
+    connection = open_connection(backend, Identity(backend.user, 0), backend.password).socket
     connection.setblocking(True)
     return connection
 

@@ -48,7 +48,7 @@ class Crowd:
                 port=server.port,
                 user=self._user,
                 password=self._password,
-                ssl_disabled=True,
+                **server.encryption(),
             )
         except pymysql.err.OperationalError as error:
             if error.args[0] == ER.CON_COUNT_ERROR:

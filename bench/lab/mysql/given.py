@@ -1,12 +1,16 @@
 """A server that somebody else runs, named by URL."""
 
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pymysql
 
 from bench.lab.mysql.server import URL, Server, ServerUnavailable
 
 _DEFAULT_PORT = 3306
+AUTHORITY = (
+    "ssl_ca"  # of a URL's query, as SQLAlchemy has it: PEM file that the server's certificate is checked by
+)
 
 
 class Given:
@@ -47,7 +51,14 @@ def _ask(url: str) -> Server:
     if parts.scheme.partition("+")[0] not in ("mysql", "mariadb") or not host or not parts.username:
         raise ServerUnavailable(f"the server's URL is not {form}")
     user, password = unquote(parts.username), unquote(parts.password or "")
+    authority = next(iter(parse_qs(parts.query).get(AUTHORITY, ())), None)
+    tls_ca = Path(authority).absolute() if authority else None
     try:
-        return Server.ask(host=host, port=port, user=user, password=password, source=URL)
+        return Server.ask(host=host, port=port, user=user, password=password, source=URL, tls_ca=tls_ca)
     except pymysql.Error as error:
-        raise ServerUnavailable(f"the server at {host}:{port} does not let {user} in: {error}") from error
+        way_out = "" if tls_ca else f"; if it wants TLS, end its URL in ?{AUTHORITY}=FILE"
+        raise ServerUnavailable(
+            f"the server at {host}:{port} does not let {user} in: {error}{way_out}"
+        ) from error
+    except OSError as error:
+        raise ServerUnavailable(f"{AUTHORITY}={tls_ca}: no authority's certificate: {error}") from error

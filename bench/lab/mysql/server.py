@@ -1,6 +1,7 @@
 """A MySQL-compatible server, as the rest of the lab sees it."""
 
 import contextlib
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,7 +40,7 @@ class Server:
     user: str
     password: str = field(repr=False)
     source: str  # how it was had: url, docker, mysqld, mariadbd, apt or mysql-prefix
-    tls_ca: Path | None = None  # authority of its certificate; None where the lab did not make that
+    tls_ca: Path | None = None  # authority of its certificate, where the lab made that or the URL names it
     flavour: str = ""  # mysql or mariadb
     version: str = ""  # as VERSION() says it
     max_connections: int = 0
@@ -66,6 +67,17 @@ class Server:
         """URL of the administrator; holds the password."""
         return f"mysql://{quote(self.user, safe='')}:{quote(self.password, safe='')}@{self.host}:{self.port}/"
 
+    @property
+    def wants_tls(self) -> bool:
+        """Whether nobody is to speak to it in plain: a URL that names an authority says so."""
+        return self.source == URL and self.tls_ca is not None
+
+    def encryption(self) -> dict[str, Any]:
+        """Arguments of PyMySQL's `connect`."""
+        if not self.wants_tls:
+            return {"ssl_disabled": True}
+        return {"ssl": ssl.create_default_context(cafile=self.tls_ca)}
+
     @contextlib.contextmanager
     def connect(self, read_timeout_s: float | None = None) -> Iterator["pymysql.Connection[Cursor]"]:
         """Connect as the administrator, with autocommit."""
@@ -75,10 +87,9 @@ class Server:
             user=self.user,
             password=self.password,
             autocommit=True,
-            # Our own server is on the loopback; another may be far away, and PyMySQL asks it for TLS.
-            ssl_disabled=self.source != URL,
             connect_timeout=_ASK_TIMEOUT_S,
             read_timeout=read_timeout_s,
+            **self.encryption(),
         )
         with contextlib.closing(connection):
             yield connection

@@ -32,7 +32,8 @@ Try it, with a MySQL or MariaDB server at hand:
 
 CONFIG is JSON, because it holds passwords: give the file mode 0600, or pipe it in.
 
-  backend       where the database is, and a user of it who is only asked for the server's settings
+  backend       where the database is, and a user of it who is only asked for the server's settings; with
+                "authority": FILE (PEM) TLS is spoken to it, and its certificate checked
   accounts      user to password: who may come in, and with what the proxy goes on to the database
   tokens        {USER: {"key": ..., "valid_s": 900}}: these come in with tokens signed with that key
   settings      see below; the names are those of AWS

@@ -1,25 +1,20 @@
-"""One connection to the database: opened and authenticated by PyMySQL, then spoken to packet by packet."""
+"""One connection to the database, spoken to packet by packet once it is authenticated."""
 
 import asyncio
-import contextlib
 import itertools
-import os
-import socket
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple, Protocol, cast
 
-import pymysql
-from pymysql.constants import COMMAND, CR, ER
-from pymysql.cursors import Cursor
+from pymysql.constants import COMMAND
 
 from bench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, packet
 from bench.lab.proxy.reply import Reply
 from bench.lab.proxy.session_state import SessionState, replay
+from bench.lab.proxy.tls import TlsChannel
 from bench.lab.proxy.valve import Valve
-
-CONNECT_TIMEOUT_S = 10  # MySQL's connect_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +25,9 @@ class Backend:
     port: int
     user: str
     password: str = field(repr=False)
+    authority: str | None = (
+        None  # PEM file; given: TLS, and the server's certificate must be this authority's
+    )
 
 
 class Identity(NamedTuple):
@@ -87,6 +85,7 @@ class BackendConnection(asyncio.Protocol):
         state: SessionState,
         init_query: Sequence[bytes],
         on_lost: Callable[["BackendConnection"], None],
+        tls: TlsChannel | None = None,
     ) -> None:
         self.id = next(self._ids)
         self.thread_id = 0  # the server's number for it
@@ -101,6 +100,8 @@ class BackendConnection(asyncio.Protocol):
         self._on_lost = on_lost
         self._reply = Reply()
         self._transport: asyncio.Transport
+        self._write: Callable[[bytes], None]
+        self._tls = tls
         self.valve: Valve
         self._waiting: asyncio.Future[bytes] | None = None  # for the answer to a command of the proxy's own
         self._answer = b""
@@ -119,6 +120,9 @@ class BackendConnection(asyncio.Protocol):
         """Part of asyncio's protocol."""
         self._transport = cast(asyncio.Transport, transport)
         self.valve = Valve(self._transport)
+        self._write = self._transport.write
+        if self._tls:
+            self._tls.carry, self._write = self._write, self._tls.send
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         """Part of asyncio's protocol."""
@@ -131,6 +135,8 @@ class BackendConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Part of asyncio's protocol."""
         try:
+            if self._tls and not (data := self._tls.receive(data)):
+                return
             if self._waiting:
                 self._answer += data
                 if self._reply.feed(data) and not self._waiting.done():
@@ -141,7 +147,7 @@ class BackendConnection(asyncio.Protocol):
                     borrower.answered(self._reply)
             else:  # the server says good-bye, by ERR 4031 or 1053 say
                 self.close()
-        except Malformed:
+        except (Malformed, ssl.SSLError):
             self.close()
 
     def pause_writing(self) -> None:
@@ -157,11 +163,11 @@ class BackendConnection(asyncio.Protocol):
     def send(self, command: int, data: bytes) -> None:
         """Begin a command: `data` is (the start of) its packets."""
         self._reply.begin(command)
-        self._transport.write(data)
+        self._write(data)
 
     def send_more(self, data: bytes) -> None:
         """Go on with a command that is longer than one read."""
-        self._transport.write(data)
+        self._write(data)
 
     def close(self) -> None:
         """Drop the connection; the server rolls back and forgets the session."""
@@ -235,54 +241,3 @@ class BackendConnection(asyncio.Protocol):
         """
         for statement in self._init_query:
             await self.run(bytes([COMMAND.COM_QUERY]) + statement)
-
-
-def log_in(backend: Backend, identity: Identity, password: str) -> tuple[socket.socket, int]:
-    """Open and authenticate a connection; blocks. Returns its socket and the server's number for it.
-
-    Raises:
-        DatabaseRefused: the server answered with an error.
-        DatabaseUnavailable: it did not answer.
-
-    """
-    try:
-        raw = socket.create_connection((backend.host, backend.port), CONNECT_TIMEOUT_S)
-    except OSError as error:
-        raise DatabaseUnavailable(str(error)) from error
-    with contextlib.ExitStack() as undo:
-        undo.enter_context(raw)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        thread_id = _authenticate(raw, identity, password)
-        raw.setblocking(False)
-        undo.pop_all()
-        return raw, thread_id
-
-
-def _authenticate(raw: socket.socket, identity: Identity, password: str) -> int:
-    driver: pymysql.Connection[Cursor] = pymysql.Connection(
-        user=identity.user,
-        password=password,
-        client_flag=identity.capabilities,
-        autocommit=None,
-        read_timeout=CONNECT_TIMEOUT_S,
-        ssl_disabled=True,
-        program_name="poolbench proxy",
-        defer_connect=True,
-    )
-    theirs = raw.dup()
-    try:
-        driver.connect(theirs)
-    except pymysql.MySQLError as error:
-        code = int(error.args[0])
-        # Codes from CR_ERROR_FIRST on are PyMySQL's own, lower ones the server's.
-        if 0 < code < CR.CR_ERROR_FIRST:
-            sqlstate = getattr(error, "sqlstate", None) or "HY000"
-            raise DatabaseRefused(code, sqlstate, str(error.args[1])) from error
-        raise DatabaseUnavailable(str(error)) from error
-    except RuntimeError as error:  # a plugin that PyMySQL does not know, or lacks a library for
-        raise DatabaseRefused(ER.UNKNOWN_ERROR, "HY000", str(error)) from error
-    finally:
-        # Now, and not when PyMySQL's objects are collected; nor by its own close(), which ends the session.
-        if (descriptor := theirs.detach()) >= 0:
-            os.close(descriptor)
-    return int(driver.thread_id())  # type: ignore[no-untyped-call]

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import pymysql
 
-from bench.lab.proxy.backend import CONNECT_TIMEOUT_S, Backend, DatabaseUnavailable
+from bench.lab.proxy.backend import Backend, DatabaseUnavailable
+from bench.lab.proxy.database_login import CONNECT_TIMEOUT_S
+from bench.lab.proxy.tls import client_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ def learn(backend: Backend) -> Facts:
                 user=backend.user,
                 password=backend.password,
                 connect_timeout=CONNECT_TIMEOUT_S,
-                ssl_disabled=True,
+                ssl=client_context(backend.authority) if backend.authority else None,
+                ssl_disabled=backend.authority is None,
                 autocommit=None,
             ) as connection,
             connection.cursor() as cursor,

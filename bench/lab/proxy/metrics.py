@@ -35,6 +35,7 @@ class Metrics:
         self.failed_auth = 0
         self.clients_closed: Counter[str] = Counter()  # by why
         self.database_requests = 0
+        self.database_requests_tls = 0
         self.database_set_up = 0
         self.database_set_up_failed = 0
         self.commands = 0  # of clients, that have an answer
@@ -44,6 +45,11 @@ class Metrics:
         self.borrow_latency = Latency()
         self.response_latency = Latency()  # from command to answer
         self.database_latency = Latency()  # of that, the database's part
+
+    def count_database_request(self, *, tls: bool) -> None:
+        """Count a connection to the database that was asked for."""
+        self.database_requests += 1
+        self.database_requests_tls += tls
 
     def count_query(self, *, tls: bool) -> None:
         """Count a query of a client."""
@@ -63,7 +69,7 @@ class Metrics:
             "ClientConnectionsSetupFailedAuth": self.failed_auth,
             "ClientConnectionsClosed": dict(self.clients_closed),
             "DatabaseConnectionRequests": self.database_requests,
-            "DatabaseConnectionRequestsWithTLS": 0,  # the way to the database is a loopback, or as short
+            "DatabaseConnectionRequestsWithTLS": self.database_requests_tls,
             "DatabaseConnectionsSetupSucceeded": self.database_set_up,
             "DatabaseConnectionsSetupFailed": self.database_set_up_failed,
             "ClientCommands": self.commands,  # as SessionPins, not one of CloudWatch's

@@ -1,7 +1,6 @@
 """The proxy as a whole: listeners, the pool behind them, housekeeping, gauges."""
 
 import asyncio
-import socket
 from time import monotonic
 from typing import Any
 
@@ -10,10 +9,10 @@ from bench.lab.proxy.backend import (
     DatabaseRefused,
     DatabaseUnavailable,
     Identity,
-    log_in,
 )
 from bench.lab.proxy.config import Config
 from bench.lab.proxy.context import Context
+from bench.lab.proxy.database_login import Opened, open_connection
 from bench.lab.proxy.events import Kind
 from bench.lab.proxy.facts import Facts
 from bench.lab.proxy.faults import Failure
@@ -94,29 +93,30 @@ class Proxy:
 
         """
         loop, context = asyncio.get_running_loop(), self.context
-        context.metrics.database_requests += 1
+        context.metrics.count_database_request(tls=self._backend.authority is not None)
         try:
             if Failure.SERVER_RESTART in self._failures():
                 raise DatabaseUnavailable("as the failure has it")
             password = context.accounts[identity.user]
-            raw, thread_id = await loop.run_in_executor(None, log_in, self._backend, identity, password)
-            connection = await self._adopt(raw, identity)
+            opened = await loop.run_in_executor(None, open_connection, self._backend, identity, password)
+            connection = await self._adopt(opened, identity)
         except (DatabaseRefused, DatabaseUnavailable) as failure:
             context.metrics.database_set_up_failed += 1
             self._database_answers = isinstance(failure, DatabaseRefused)
             raise
         self._database_answers = True
-        connection.thread_id = thread_id
+        connection.thread_id = opened.thread_id
         context.metrics.database_set_up += 1
-        context.events.add(Kind.OPEN_DATABASE, database=thread_id)
+        context.events.add(Kind.OPEN_DATABASE, database=opened.thread_id)
         return connection
 
-    async def _adopt(self, raw: socket.socket, identity: Identity) -> BackendConnection:
+    async def _adopt(self, opened: Opened, identity: Identity) -> BackendConnection:
         context = self.context
         state = SessionState(None, context.facts.autocommit)
         init_query = statements_of(context.settings.init_query)
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: BackendConnection(identity, state, init_query, self._lost), sock=raw
+            lambda: BackendConnection(identity, state, init_query, self._lost, opened.tls),
+            sock=opened.socket,
         )
         try:
             await connection.initialise()

@@ -1,10 +1,12 @@
-"""TLS towards clients, as a channel over bytes.
+"""TLS towards clients and the database, as a channel over bytes.
 
 asyncio's own TLS cannot be used: a client may send its SSLRequest and its ClientHello in one segment, of
-which `loop.start_tls` would lose the second part.
+which `loop.start_tls` would lose the second part; and a connection to the database speaks TLS before asyncio
+takes it over.
 """
 
 import contextlib
+import functools
 import ssl
 from collections.abc import Callable
 
@@ -21,14 +23,38 @@ def server_context(files: Certificate) -> ssl.SSLContext:
     return context
 
 
-class TlsChannel:
-    """The server's end of a TLS connection whose ciphertext somebody else carries."""
+@functools.cache
+def client_context(authority: str) -> ssl.SSLContext:
+    """Return what a client needs whose server has a certificate of this authority (a PEM file).
 
-    def __init__(self, context: ssl.SSLContext, send: Callable[[bytes], None]) -> None:
+    Raises:
+        OSError: there is no such file, or it is not one.
+
+    """
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except OSError as error:  # which does not name the file
+        raise OSError(f"{authority}: no certificate of an authority can be read there: {error}") from error
+
+
+class TlsChannel:
+    """One end of a TLS connection whose ciphertext somebody else carries: a client's, if it names a server.
+
+    Attributes:
+        carry: sends ciphertext to the peer.
+        shaken: whether the handshake is over.
+
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, carry: Callable[[bytes], None], server: str | None = None
+    ) -> None:
+        self.carry = carry
+        self.shaken = False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._channel = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._send = send
-        self._shaken = False
+        self._channel = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=server is None, server_hostname=server
+        )
 
     def receive(self, data: bytes) -> bytes:
         """Take ciphertext, return the plaintext that it completes, and answer where the handshake needs it.
@@ -40,9 +66,9 @@ class TlsChannel:
         self._incoming.write(data)
         plain = []
         try:
-            if not self._shaken:
+            if not self.shaken:
                 self._channel.do_handshake()
-                self._shaken = True
+                self.shaken = True
             while part := self._channel.read(CHUNK):
                 plain.append(part)
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):  # the latter is close_notify; FIN follows
@@ -64,4 +90,4 @@ class TlsChannel:
 
     def _flush(self) -> None:
         if self._outgoing.pending:
-            self._send(self._outgoing.read())
+            self.carry(self._outgoing.read())

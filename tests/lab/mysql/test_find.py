@@ -128,6 +128,22 @@ class TestUrl:
         with pytest.raises(ServerUnavailable, match="Access denied"), running_server(url, work_dir=tmp_path):
             pass
 
+    def test_one_that_wants_tls_gets_it_where_the_url_names_its_authority(
+        self, server: RunningServer, tmp_path: Path
+    ) -> None:
+        found = server.server
+        if found.tls_ca is None:
+            pytest.skip("its certificate is not ours")
+        found.execute("CREATE USER IF NOT EXISTS careful@'%' IDENTIFIED BY 'c' REQUIRE SSL")
+        url = f"mysql://careful:c@127.0.0.1:{found.port}"
+        with (
+            pytest.raises(ServerUnavailable, match=r"if it wants TLS, .*\?ssl_ca=FILE"),
+            running_server(url, work_dir=tmp_path),
+        ):
+            pass
+        with running_server(f"{url}?ssl_ca={found.tls_ca}", work_dir=tmp_path) as given:
+            assert given.server.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")[0][1].startswith("TLSv1.")
+
     def test_nobody_there(self, tmp_path: Path) -> None:
         with (
             pytest.raises(ServerUnavailable, match=r"the server at 127\.0\.0\.1:1 does not let me in"),

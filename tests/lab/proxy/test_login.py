@@ -1,5 +1,6 @@
 """Who comes in comes in with the right password, over TLS where that is required, and all drivers can."""
 
+import contextlib
 import ssl
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from bench.lab.proxy import Backend, ProxySettings, running_proxy
+from bench.lab.process import ChildFailed
+from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
 from tests.lab.proxy.conftest import OTHER_USER, USER, Database, Start, rows, value
 
 METHODS = ["MYSQL_NATIVE_PASSWORD", "MYSQL_CACHING_SHA2_PASSWORD"]
@@ -72,6 +74,39 @@ def test_whatever_plugin_the_server_asks_for_the_client_need_not_know(
         for user in plugins:
             client = database.connect(proxy.port, user=user, password=password, database=None)
             assert value(client, "SELECT CURRENT_USER()") == f"{user}@%"
+
+
+def test_a_database_that_wants_tls_gets_it_and_must_prove_who_it_is(
+    database: Database, start: Start, tmp_path: Path
+) -> None:
+    server = database.server
+    if server.tls_ca is None:
+        pytest.skip("its certificate is not ours")
+    server.execute(
+        "CREATE USER IF NOT EXISTS proxy_careful@'%' IDENTIFIED BY 'not in any cache' REQUIRE SSL",
+        "ALTER USER proxy_careful@'%' IDENTIFIED BY 'not in any cache'",
+    )
+
+    def proxy_trusting(authority: Path) -> contextlib.AbstractContextManager[RunningProxy]:
+        return running_proxy(
+            ProxySettings(),
+            backend=Backend(server.host, server.port, server.user, server.password, str(authority)),
+            accounts={"proxy_careful": "not in any cache"},
+            work_dir=tmp_path,
+        )
+
+    with proxy_trusting(server.tls_ca) as proxy:
+        client = database.connect(
+            proxy.port, user="proxy_careful", password="not in any cache", database=None
+        )
+        assert rows(client, "SHOW SESSION STATUS LIKE 'Ssl_version'")[0][1].startswith("TLSv1.")
+        size = 8 << 20  # many records, in both directions
+        assert value(client, f"SELECT CONCAT('{'x' * size}', 'y')") == "x" * size + "y"
+        metrics = proxy.metrics()
+        assert metrics["DatabaseConnectionRequestsWithTLS"] == metrics["DatabaseConnectionRequests"] > 0
+    strangers = start().authority
+    with pytest.raises(ChildFailed, match="CERTIFICATE_VERIFY_FAILED"), proxy_trusting(strangers):
+        pass
 
 
 def test_a_user_that_the_proxy_does_not_know_is_1045_even_if_the_server_does(

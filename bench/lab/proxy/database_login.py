@@ -1,0 +1,123 @@
+"""A connection to the database as PyMySQL leaves it, which knows every plugin that a server may ask for."""
+
+import contextlib
+import os
+import socket
+import ssl
+from typing import NamedTuple, Self
+
+import pymysql
+from pymysql.constants import CR, ER
+from pymysql.cursors import Cursor
+
+from bench.lab.proxy.backend import Backend, DatabaseRefused, DatabaseUnavailable, Identity
+from bench.lab.proxy.tls import CHUNK, TlsChannel, client_context
+
+CONNECT_TIMEOUT_S = 10  # MySQL's connect_timeout
+
+
+class Opened(NamedTuple):
+    """A connection that is logged in and waits for commands."""
+
+    socket: socket.socket  # does not block
+    thread_id: int  # the server's number for it
+    tls: TlsChannel | None  # through which it is spoken to; None: as it is
+
+
+def open_connection(backend: Backend, identity: Identity, password: str) -> Opened:
+    """Open and authenticate a connection; blocks.
+
+    Raises:
+        DatabaseRefused: the server answered with an error.
+        DatabaseUnavailable: it did not answer, or has not the certificate that it should.
+
+    """
+    try:
+        raw = socket.create_connection((backend.host, backend.port), CONNECT_TIMEOUT_S)
+    except OSError as error:
+        raise DatabaseUnavailable(str(error)) from error
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(raw)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        thread_id, tls = _authenticate(raw, backend, identity, password)
+        raw.setblocking(False)
+        undo.pop_all()
+        return Opened(raw, thread_id, tls)
+
+
+def _authenticate(
+    raw: socket.socket, backend: Backend, identity: Identity, password: str
+) -> tuple[int, TlsChannel | None]:
+    context = client_context(backend.authority) if backend.authority else None
+    driver: pymysql.Connection[Cursor] = pymysql.Connection(
+        host=backend.host,
+        user=identity.user,
+        password=password,
+        client_flag=identity.capabilities,
+        autocommit=None,
+        read_timeout=CONNECT_TIMEOUT_S,
+        ssl=context,
+        ssl_disabled=context is None,
+        program_name="poolbench proxy",
+        defer_connect=True,
+    )
+    keeper = _Keeper(context) if context else None
+    if keeper:
+        driver.ctx = keeper  # type: ignore[attr-defined]
+    theirs = raw.dup()
+    try:
+        driver.connect(theirs)
+    except pymysql.MySQLError as error:
+        code = int(error.args[0])
+        # Codes from CR_ERROR_FIRST on are PyMySQL's own, lower ones the server's.
+        if 0 < code < CR.CR_ERROR_FIRST:
+            sqlstate = getattr(error, "sqlstate", None) or "HY000"
+            raise DatabaseRefused(code, sqlstate, str(error.args[1])) from error
+        raise DatabaseUnavailable(str(error)) from error
+    except RuntimeError as error:  # a plugin that PyMySQL does not know, or lacks a library for
+        raise DatabaseRefused(ER.UNKNOWN_ERROR, "HY000", str(error)) from error
+    finally:
+        # Now, and not when PyMySQL's objects are collected; nor by its own close(), which ends the session.
+        if (descriptor := theirs.detach()) >= 0:
+            os.close(descriptor)
+    return int(driver.thread_id()), keeper.channel if keeper else None  # type: ignore[no-untyped-call]
+
+
+class _Keeper:
+    """Stands in for PyMySQL's SSLContext and for its socket in TLS, to keep a channel that can be taken over.
+
+    That of an SSLSocket cannot: it is bound to a descriptor, which it reads and writes itself.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._raw: socket.socket
+        self._plain = b""
+        self.channel: TlsChannel
+
+    def wrap_socket(self, raw: socket.socket, server_hostname: str) -> Self:
+        """Shake hands."""
+        self._raw = raw
+        self.channel = TlsChannel(self._context, raw.sendall, server_hostname)
+        self._plain = self.channel.receive(b"")
+        while not self.channel.shaken:
+            self._receive()
+        self.settimeout, self.sendall, self.close = raw.settimeout, self.channel.send, raw.close
+        return self
+
+    def makefile(self, _mode: str) -> Self:
+        """Return what `read` is called of."""
+        return self
+
+    def read(self, size: int) -> bytes:
+        """Wait for that many bytes."""
+        while len(self._plain) < size:
+            self._receive()
+        data, self._plain = self._plain[:size], self._plain[size:]
+        return data
+
+    def _receive(self) -> None:
+        data = self._raw.recv(CHUNK)
+        if not data:
+            raise ConnectionError("the database closed the connection")
+        self._plain += self.channel.receive(data)
