@@ -7,6 +7,7 @@ from bench.campaign.failures import MODES, USUAL
 from bench.function.drivers import DEFAULT
 from bench.function.drivers import get as get_driver
 from bench.function.strategies import CONTROL, REFERENCE, get, misfit
+from bench.function.workload import NOT_TWICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Contender:
 
 
 def contenders(
-    strategies: Sequence[str], drivers: Sequence[str], failures: Sequence[str]
+    strategies: Sequence[str], drivers: Sequence[str], failures: Sequence[str], workload: str
 ) -> tuple[tuple[Contender, ...], tuple[str, ...]]:
     """Cross the factors, less the combinations that cannot be, and say which those are and why.
 
@@ -76,7 +77,11 @@ def contenders(
         for name in names
         for driver in drivers
         for failure in failures
-        if (reason := misfit(get(name), get_driver(driver)) or _misfit_of_failure(name, failure))
+        if (
+            reason := misfit(get(name), get_driver(driver))
+            or _misfit_of_failure(name, failure)
+            or _misfit_of_workload(name, workload)
+        )
     }
     crossed = [
         Contender(strategy=name, driver=driver, failure=failure)
@@ -95,4 +100,12 @@ def contenders(
 def _misfit_of_failure(strategy: str, failure: str) -> str | None:
     if get(strategy).token and MODES[failure].direct:
         return f"{strategy} with {failure}: the database itself takes no tokens here"
+    return None
+
+
+def _misfit_of_workload(strategy: str, workload: str) -> str | None:
+    if get(strategy).conduct.retries and workload in NOT_TWICE:
+        return (
+            f"{strategy} with {workload}: it must not run twice, and a lost connection may be a lost answer"
+        )
     return None

@@ -9,7 +9,6 @@ from enum import StrEnum
 from types import MappingProxyType
 
 USUAL = "idle_close"  # what RDS Proxy does after its idle client timeout
-RESTARTS_ALL = "server_restart_direct"  # ends every cell's connections to the database, not its own alone
 
 
 class When(StrEnum):
@@ -27,6 +26,7 @@ class FailureMode:
     name: str
     when: When
     direct: bool = False  # of connections to the database itself, past the proxy
+    reaches_all: bool = False  # it ends every cell's connections to the database, not its own alone
     on_aws: bool = False  # it happens there by itself
     does: str = ""  # of those that the lab's proxy does not describe
     stands_for: str = ""
@@ -57,15 +57,17 @@ _ENTRIES = (
         name="wait_timeout",
         when=When.ALWAYS,
         direct=True,
+        reaches_all=True,
         on_aws=True,
         does="no proxy: the server ends connections that are idle for as long as the idle client timeout",
         stands_for="wait_timeout of the database, which is 8 h by default",
     ),
     FailureMode(name="server_restart", when=When.IN_THE_GAP),
     FailureMode(
-        name=RESTARTS_ALL,
+        name="server_restart_direct",
         when=When.IN_THE_GAP,
         direct=True,
+        reaches_all=True,
         does="no proxy: the server process is stopped and started again",
         stands_for="a reboot, or a failover without a proxy",
     ),

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 
 from bench.campaign.bounds import check_extent, check_gaps, check_name
 from bench.campaign.burst import Burst, Shape, burst_cells, check_factors, lead_s, shapes, without_threads
-from bench.campaign.cells import Cell, contenders
-from bench.campaign.failures import MODES, RESTARTS_ALL, USUAL
+from bench.campaign.cells import Cell, Contender, contenders
+from bench.campaign.failures import MODES, USUAL
 from bench.campaign.strict import BadCampaign, unknown
 from bench.function.drivers import DEFAULT, DRIVERS
 from bench.function.strategies import CONTROL, BadEngine, UnknownStrategy, get
@@ -89,12 +89,12 @@ class Campaign:
                 if name not in known:
                     raise BadCampaign(f"factors.{label}: {unknown(name, known)}")
         direct = [name for name in factors.failures if MODES[name].direct]
-        if RESTARTS_ALL in direct and len(direct) > 1:
-            others = ", ".join(name for name in direct if name != RESTARTS_ALL)
-            raise BadCampaign(
-                f"factors.failures: {RESTARTS_ALL} would end the connections of {others}, too: "
-                "measure it in a campaign of its own"
-            )
+        for name in direct:
+            if MODES[name].reaches_all and (others := ", ".join(other for other in direct if other != name)):
+                raise BadCampaign(
+                    f"factors.failures: {name} would end the connections of {others}, too: "
+                    "measure it in a campaign of its own"
+                )
         try:
             for name in factors.strategies:
                 get(name)
@@ -166,8 +166,8 @@ class Campaign:
 
     def _invocations(self) -> int:
         """How many there are, without making the cells, which may be too many."""
-        factors, repetition = self.factors, self.repetition
-        crossed, _ = contenders(factors.strategies, factors.drivers, factors.failures)
+        repetition = self.repetition
+        crossed, _ = self._contenders()
         cells = len(crossed) * len(self.shapes() or self._gaps()) * repetition.replicates
         return cells * repetition.rounds * (1 + repetition.gaps_per_round)
 
@@ -190,8 +190,7 @@ class Campaign:
 
     def cells(self) -> tuple[Cell, ...]:
         """Expand: strategies x drivers x failures x gaps, or shapes, x replicates, less what cannot be."""
-        factors = self.factors
-        crossed, _ = contenders(factors.strategies, factors.drivers, factors.failures)
+        crossed, _ = self._contenders()
         if self.burst:
             replicates, workload = self.repetition.replicates, self.request.workload
             return burst_cells(crossed, self.shapes(), replicates=replicates, workload=workload)
@@ -215,6 +214,9 @@ class Campaign:
 
     def left_out(self) -> tuple[str, ...]:
         """Combinations that cannot be, each with the reason."""
+        _, misfits = self._contenders()
+        return (*misfits, *without_threads(self.factors.strategies, self.shapes()))
+
+    def _contenders(self) -> tuple[tuple[Contender, ...], tuple[str, ...]]:
         factors = self.factors
-        _, misfits = contenders(factors.strategies, factors.drivers, factors.failures)
-        return (*misfits, *without_threads(factors.strategies, self.shapes()))
+        return contenders(factors.strategies, factors.drivers, factors.failures, self.request.workload)

@@ -89,6 +89,7 @@ Workload = Callable[[Connection], None]
 WORKLOADS: Mapping[str, Workload] = MappingProxyType(
     {workload.__name__: workload for workload in (point_select, read_write, several, slow, large)}
 )
+NOT_TWICE = frozenset({read_write.__name__})  # who has a request of his own knows of it, and names no retry
 
 
 def get_workload(name: str) -> Workload:

@@ -122,6 +122,10 @@ def test_expansion_is_deterministic_and_complete(
         ),
         (("requests = 2", 'workload = "point_selekt"'), "did you mean 'point_select'?"),
         (('name = "x"', "name = "), "not TOML"),
+        (
+            ("gaps = ", 'failures = ["direct", "wait_timeout"]\ngaps = '),
+            "factors.failures: wait_timeout would end the connections of direct, too",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_with_its_cure(tmp_path: Path, change: tuple[str, str], message: str) -> None:
