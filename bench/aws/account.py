@@ -12,6 +12,9 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     ProfileNotFound,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
 )
 
 from bench.campaign.strict import unknown
@@ -22,6 +25,7 @@ _REFUSED = frozenset(
         *("AuthFailure", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
     }
 )
+_LOGGED_OUT = (SSOTokenLoadError, TokenRetrievalError, UnauthorizedSSOTokenError)
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
@@ -50,11 +54,15 @@ def explained(doing: str) -> Iterator[None]:
         code = error.response["Error"]["Code"]
         message = error.response["Error"].get("Message", "")
         if code in _REFUSED:
-            raise AwsFailed(f"AWS refuses the credentials ({code}): log in again, or correct them") from error
+            raise AwsFailed(
+                f"AWS refuses the credentials ({code}): log in again, or correct them; so does a region that "
+                "the account has not enabled"
+            ) from error
         cure = "; give this user or role that permission" if code in _DENIED else ""
         raise AwsFailed(f"cannot {doing}: {code}: {message}{cure}") from error
     except BotoCoreError as error:
-        raise AwsFailed(f"cannot {doing}: {error}") from error
+        cure = "; log in again with `aws sso login`" if isinstance(error, _LOGGED_OUT) else ""
+        raise AwsFailed(f"cannot {doing}: {error}{cure}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from bench.aws.account import Account, AwsFailed, explained
 STACK = "poolbench"
 WHOLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 ABSENT = "ABSENT"
+# Nothing was ever created: an attempt failed before that, and the next one begins where it ended.
+UNBORN = "REVIEW_IN_PROGRESS"
 _FAILED = ("CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED")
 
 
@@ -118,6 +120,8 @@ def _describe(account: Account, stack: str) -> dict[str, Any] | None:
 
 def cure_of(account: Account, stack: str, status: str) -> str:
     """What to do about a stack that is not whole: its first failure, all others having failed for that."""
+    if status == UNBORN:
+        return "nothing was created; `make aws-up` tries again, `make aws-down` removes the attempt"
     if status.endswith("_IN_PROGRESS"):
         return "wait until CloudFormation is done with it"
     with explained(f"read the events of stack {stack}"):

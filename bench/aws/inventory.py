@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.aws.account import Account, explained
 from bench.aws.cost import StackSize, hourly, total
-from bench.aws.deployed import ABSENT, WHOLE, cure_of, find, status_of
+from bench.aws.deployed import ABSENT, UNBORN, WHOLE, cure_of, find, status_of
 from bench.aws.prices import NoPrice, Prices
 from bench.aws.workflow import running
 
@@ -38,9 +38,8 @@ def take(account: Account, stack: str, *, kept: bool = False) -> Inventory:
     if status in WHOLE:
         notes += _of_whole(account, stack)
     elif status != ABSENT:
-        problems.append(
-            f"stack {stack!r} is {status}, and costs what is there of it: {cure_of(account, stack, status)}"
-        )
+        costs = "" if status == UNBORN else ", and costs what is there of it"
+        problems.append(f"stack {stack!r} is {status}{costs}: {cure_of(account, stack, status)}")
     else:
         for name in result_buckets(account, stack):
             (notes if kept else problems).append(
@@ -69,10 +68,17 @@ def _of_whole(account: Account, stack: str) -> Iterator[str]:
 
 
 def result_buckets(account: Account, stack: str) -> list[str]:
-    """Buckets that CloudFormation made for a stack's results; they outlive it."""
+    """Buckets that CloudFormation made for a stack's results; they outlive it.
+
+    Of this region alone: a stack of the same name in another one may be up, and needs its own.
+    """
     with explained("list buckets"):
-        buckets = account.client("s3").list_buckets()["Buckets"]
-    return sorted(bucket["Name"] for bucket in buckets if bucket["Name"].startswith(f"{stack}-results-"))
+        pages = (
+            account.client("s3")
+            .get_paginator("list_buckets")
+            .paginate(Prefix=f"{stack}-results-", BucketRegion=account.region)
+        )
+        return sorted(bucket["Name"] for page in pages for bucket in page["Buckets"])
 
 
 def _snapshots(account: Account, stack: str) -> list[str]:

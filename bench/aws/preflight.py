@@ -1,10 +1,14 @@
 """What would make a deployment fail half-way, found before it starts."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from bench.aws.account import Account, AwsFailed, explained
 from bench.aws.cost import StackSize
-from bench.aws.deployed import ABSENT, WHOLE, cure_of, status_of
+from bench.aws.deployed import ABSENT, UNBORN, WHOLE, cure_of, status_of
+from bench.aws.inventory import ROLE
+from bench.campaign.strict import unknown
 
 # RDS user guide, "Supported Regions and DB engines for Amazon RDS Proxy".
 PROXY_SERVES = ("8.0", "8.4")
@@ -12,32 +16,64 @@ PROXY_SERVES = ("8.0", "8.4")
 # guide, "Configuring reserved concurrency").
 _UNRESERVED = 100
 _SINGLES = 4  # that reserve 1 besides the lanes: init, on demand, sampler, conductor
+_NAME = re.compile(
+    r"[a-z][a-z0-9-]{0,30}"
+)  # deployer.yaml's; roles' names are made of it, up to 64 characters
+# Ids of zones, which unlike their names mean the same to every account. RDS user guide, "Quotas and
+# limitations for RDS Proxy"; Lambda has no functions in a VPC there either.
+_WITHOUT_PROXY = frozenset({"use1-az3"})
 
 
-def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]) -> None:
-    """Refuse what AWS would refuse after many minutes.
+def check_parameters(names: Mapping[str, str], template: Path) -> None:
+    """Refuse names that are not the template's: SAM leaves them out without a word.
+
+    Raises:
+        AwsFailed: the template has no such parameter.
+
+    """
+    section = template.read_text(encoding="utf-8").partition("\nParameters:\n")[2].partition("\n\n")[0]
+    known = re.findall(r"^  (\w+):$", section, re.MULTILINE)
+    for name in names:
+        if name not in known:
+            raise AwsFailed(f"--parameter: {unknown(name, known)}; see {template}")
+
+
+def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """Refuse what AWS would refuse after many minutes; return the parameters that follow from the account.
 
     Args:
         account: to deploy to.
         stack: its name.
         parameters: of the template, those that are not its defaults.
 
+    Returns:
+        Of a new stack, its zones; a stack that is up keeps those that it has.
+
     Raises:
-        AwsFailed: the engine version, the proxy's settings, the quota of concurrency, or what is left of an
-            earlier attempt.
+        AwsFailed: the stack's name, the engine version or instance class, the proxy's settings, the quota of
+            concurrency, or what is left of an earlier attempt.
 
     """
-    _check_engine(parameters.get("EngineVersion", PROXY_SERVES[-1]))
+    if not _NAME.fullmatch(stack):
+        raise AwsFailed(
+            f"stack {stack!r}: use up to 31 lower-case letters, digits and hyphens, a letter first"
+        )
+    version = parameters.get("EngineVersion", PROXY_SERVES[-1])
+    _check_engine(version)
     _check_idle(
         parameters.get("MaxConnectionsPercent", "100"), parameters.get("MaxIdleConnectionsPercent", "50")
     )
-    status = status_of(account, stack)
-    if status not in WHOLE | {ABSENT}:
-        raise AwsFailed(f"stack {stack!r} in {account.region} is {status}: {cure_of(account, stack, status)}")
-    if status == ABSENT:
-        size = StackSize()
-        fleet = int(parameters.get("FleetConcurrency", size.fleet))
-        _check_concurrency(account, size.lanes + _SINGLES + fleet)
+    for name in (ROLE.format(stack), stack):
+        status = status_of(account, name)
+        if status not in WHOLE | {ABSENT, UNBORN}:
+            cure = cure_of(account, name, status)
+            raise AwsFailed(f"stack {name!r} in {account.region} is {status}: {cure}")
+    if status in WHOLE:
+        return {}
+    size = StackSize()
+    fleet = int(parameters.get("FleetConcurrency", size.fleet))
+    _check_concurrency(account, size.lanes + _SINGLES + fleet)
+    return _zones(account, version, parameters.get("DatabaseClass", size.instance))
 
 
 def _check_engine(version: str) -> None:
@@ -67,3 +103,43 @@ def _check_concurrency(account: Account, reserved: int) -> None:
             f"not reserved; the stack reserves {reserved}, and {kept} must stay unreserved: ask for a quota "
             f"of {needed} (Service Quotas, AWS Lambda, Concurrent executions)"
         )
+
+
+def _zones(account: Account, version: str, instance: str) -> Mapping[str, str]:
+    """Two zones that have the database, and the proxy as well.
+
+    CloudFormation's list of zones has no order to rely on, and holds those without a proxy.
+    """
+    with explained("read what RDS offers"):
+        pages = (
+            account.client("rds")
+            .get_paginator("describe_orderable_db_instance_options")
+            .paginate(Engine="mysql", DBInstanceClass=instance, Vpc=True)
+        )
+        options = [option for page in pages for option in page["OrderableDBInstanceOptions"]]
+    offered = {
+        zone["Name"]
+        for option in options
+        if f"{option['EngineVersion']}.".startswith(f"{version}.") and option["StorageType"] == "gp3"
+        for zone in option["AvailabilityZones"]
+    }
+    if not offered:
+        raise AwsFailed(
+            f"RDS has no {instance} with MySQL {version} in {account.region}: "
+            "choose another DatabaseClass or EngineVersion"
+        )
+    with explained("list availability zones"):
+        zones = account.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    fit = sorted(
+        zone["ZoneName"]
+        for zone in zones
+        if zone["State"] == "available"
+        and zone["ZoneName"] in offered
+        and zone["ZoneId"] not in _WITHOUT_PROXY
+    )
+    if len(fit) < 2:
+        raise AwsFailed(
+            f"RDS Proxy needs two zones that also have {instance} with MySQL {version}, and "
+            f"{account.region} has {len(fit)}: choose another DatabaseClass or region"
+        )
+    return dict(zip(("ZoneA", "ZoneB"), fit, strict=False))

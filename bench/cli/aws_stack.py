@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from bench.aws.account import Account, AwsFailed, explained, open_account
 from bench.aws.bundle import DEFAULT, Bundle
 from bench.aws.deployed import STACK, find
 from bench.aws.inventory import ROLE
-from bench.aws.preflight import check_deployable
+from bench.aws.preflight import check_deployable, check_parameters
 from bench.aws.removal import delete_results, delete_stack, held
 from bench.cli.aws_doctor import show_inventory
 
@@ -22,6 +23,7 @@ _STACK = click.option("--stack", default=STACK, show_default=True, help="Its nam
 _REGION = click.option("--region", help="[default: AWS_DEFAULT_REGION, or the profile's]")
 # Where `make infra-checks` puts SAM, and where else it may be.
 _SAM = ("build/checks/sam/bin/sam", "sam")
+_TEMPLATE, _ROLE_TEMPLATE = "infra/template.yaml", "infra/deployer.yaml"
 
 
 @click.command()
@@ -48,6 +50,7 @@ def deploy(
     Needs the bundle (`poolbench bundle`) and the SAM CLI (`make infra-checks`).
     """
     runtime = Bundle.open(DEFAULT).runtime
+    sam = _sam_cli()
     chosen = {
         "IdleClientTimeout": str(idle_client_timeout),
         "DeleteAt": _in(hours),
@@ -55,18 +58,15 @@ def deploy(
         "Architecture": runtime.architecture,
         **_parse(parameters),
     }
+    check_parameters(chosen, Path(_TEMPLATE))
     account = open_account(region)
-    check_deployable(account, stack, chosen)
+    chosen = {**check_deployable(account, stack, chosen), **chosen}
     role_stack = ROLE.format(stack)
-    named = ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-    _sam(account, role_stack, "infra/deployer.yaml", {"StackName": stack}, named)
-    _sam(
-        account,
-        stack,
-        "infra/template.yaml",
-        chosen,
-        [*named, "--resolve-s3", "--language-extensions", "--role-arn", _role(account, role_stack)],
-    )
+    command = [sam, "deploy", "--region", account.region]
+    command += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+    _deploy(role_stack, {"StackName": stack}, [*command, "--template-file", _ROLE_TEMPLATE])
+    command += ["--resolve-s3", "--language-extensions", "--role-arn", _role(account, role_stack)]
+    _deploy(stack, chosen, [*command, "--template-file", _TEMPLATE])
     deployed = find(account, stack)
     click.echo(f"stack {stack} is up until {chosen['DeleteAt']} UTC; results in {deployed.store}")
 
@@ -86,19 +86,27 @@ def _parse(parameters: tuple[str, ...]) -> dict[str, str]:
     return parsed
 
 
-def _sam(account: Account, stack: str, template: str, parameters: dict[str, str], more: list[str]) -> None:
+def _sam_cli() -> str:
     sam = next(filter(None, map(shutil.which, _SAM)), None)
-    if sam is None or not Path(template).exists():
-        missing = "the SAM CLI" if sam is None else template
+    if sam is None or not Path(_TEMPLATE).exists():
+        missing = "the SAM CLI" if sam is None else _TEMPLATE
         raise AwsFailed(f"{missing} is not there: run `make aws-up` in a checkout of poolbench")
-    command = [sam, "deploy", "--stack-name", stack, "--template-file", template, "--region", account.region]
-    command += ["--no-fail-on-empty-changeset", *more, "--parameter-overrides"]
-    command += [f"{name}={value}" for name, value in parameters.items()]
+    return sam
+
+
+def _deploy(stack: str, parameters: Mapping[str, str], command: Sequence[str]) -> None:
+    command = [*command, "--stack-name", stack, "--no-fail-on-empty-changeset", "--parameter-overrides"]
+    command += [f"{name}={_quoted(value)}" for name, value in parameters.items()]
     done = subprocess.run(command, check=False, env={**os.environ, "SAM_CLI_TELEMETRY": "0"})
     if done.returncode:
         raise AwsFailed(
             f"`sam deploy` of {stack} failed; `poolbench doctor --aws --stack {stack}` says what is there"
         )
+
+
+def _quoted(value: str) -> str:
+    """As SAM reads it: what is not quoted ends at a space, and must not be empty."""
+    return '"{}"'.format(value.replace('"', '\\"'))
 
 
 def _role(account: Account, stack: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from bench.aws.pack import INFRA
 from tests.aws.conftest import Poolbench, outputs
 from tests.aws.moto_server import MotoServer
 
@@ -38,9 +39,15 @@ def prepare(folder: Path, *fails: str) -> None:
     (folder / "told.json").write_text(json.dumps({"fails": fails, "outputs": found}))
     (folder / "infra").mkdir()
     for name in ("template.yaml", "deployer.yaml"):
-        (folder / "infra" / name).touch()
+        (folder / "infra" / name).write_bytes((INFRA / name).read_bytes())
     with zipfile.ZipFile(folder / "build" / "bundle.zip", "w") as archive:
         archive.writestr("bundle.json", json.dumps({"python": "3.13", "architecture": "arm64"}))
+
+
+def given(asked: list[str]) -> dict[str, str]:
+    """Parameters, quoted as SAM wants them."""
+    named = (text.partition("=") for text in asked[asked.index("--parameter-overrides") + 1 :])
+    return {name: value for name, _, value in named}
 
 
 def asked(folder: Path) -> list[list[str]]:
@@ -52,22 +59,26 @@ def test_the_role_comes_first_and_the_stack_is_deployed_with_it(
 ) -> None:
     prepare(tmp_path)
     code, said = poolbench(
-        "deploy", "--idle-client-timeout", "1800", "--hours", "2", "--parameter", "FleetConcurrency=1"
+        *("deploy", "--idle-client-timeout", "1800", "--hours", "2"),
+        *("--parameter", "FleetConcurrency=1", "--parameter", 'InitQuery=SET sql_mode = "ANSI"'),
     )
     assert code == 0, said
     assert "stack poolbench is up until 20" in said
     role, stack = asked(tmp_path)
     assert role[role.index("--template-file") + 1] == "infra/deployer.yaml"
-    assert role[role.index("--parameter-overrides") + 1 :] == ["StackName=poolbench"]
+    assert given(role) == {"StackName": '"poolbench"'}
     assert stack[stack.index("--role-arn") + 1] == "arn:aws:iam::1:role/deployer"
     assert {"--language-extensions", "--resolve-s3", "--no-fail-on-empty-changeset"} <= set(stack)
-    given = dict(text.split("=") for text in stack[stack.index("--parameter-overrides") + 1 :])
-    assert given.pop("DeleteAt").startswith("20")
-    assert given == {
-        "IdleClientTimeout": "1800",
-        "PythonVersion": "3.13",
-        "Architecture": "arm64",
-        "FleetConcurrency": "1",
+    parameters = given(stack)
+    assert parameters.pop("DeleteAt").startswith('"20')
+    assert parameters == {
+        "IdleClientTimeout": '"1800"',
+        "PythonVersion": '"3.13"',
+        "Architecture": '"arm64"',
+        "FleetConcurrency": '"1"',
+        "InitQuery": r'"SET sql_mode = \"ANSI\""',
+        "ZoneA": '"us-east-1b"',  # a zone without a proxy is none
+        "ZoneB": '"us-east-1d"',
     }
 
 

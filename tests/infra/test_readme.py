@@ -40,5 +40,5 @@ def test_every_parameter_is_explained(expanded: Expanded) -> None:
     told = dict(re.findall(r"^\| `(\w+)` \| (.*?) *\|", README, re.MULTILINE))
     parameters = expanded.template["Parameters"]
     defaults = {name: str(one.get("Default", "")) or "none" for name, one in parameters.items()}
-    defaults["DeleteAt"] = ""  # the one that has to be given
+    defaults |= dict.fromkeys(("DeleteAt", "ZoneA", "ZoneB"), "")  # those that have to be given
     assert {name: told[name] for name in parameters} == defaults
