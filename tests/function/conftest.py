@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, text
 
 from bench.function.client import Client
 from bench.function.measure import Measurement, measure
@@ -24,6 +24,11 @@ class Application(Client):
 
     def request(self, workload: Workload = point_select, deadline_s: float = 5.0) -> Measurement:
         return measure(self, workload, deadline_s)
+
+
+def silence(connection: Connection) -> None:
+    """A statement whose answer nobody waits for."""
+    connection.execute(text("SELECT SLEEP(60)"))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, text
 
 from bench.function.burst import hold, take_part
 from bench.function.client import Client
@@ -15,7 +15,7 @@ from bench.function.record import Outcome
 from bench.function.strategies import Setting, Strategy
 from bench.function.workload import Workload, point_select, slow
 from bench.lab.mysql import RunningServer
-from tests.function.conftest import Application
+from tests.function.conftest import Application, silence
 
 Connect = Callable[..., Application]
 
@@ -54,6 +54,10 @@ def settled(server: RunningServer, expected: int) -> int:
     while (count := connections(server)) != expected and time.monotonic() < deadline:
         time.sleep(0.01)
     return count
+
+
+def for_half_a_second(connection: Connection) -> None:
+    connection.execute(text("SELECT SLEEP(0.5)"))
 
 
 def outcomes(measured: Sequence[Measurement]) -> set[Outcome]:
@@ -104,7 +108,7 @@ def test_more_threads_than_the_pool_has_places_are_told_of_its_limit(database: U
 
     strategy = Strategy(name="two", purpose="", price="", fails="", factory=two_at_most)
     client = Client(strategy, Setting(url=database, idle_client_timeout_s=1.0, label="two"))
-    measured = burst(client, threads=6, requests=1)
+    measured = burst(client, threads=6, workload=for_half_a_second, requests=1)
     client.close()
     lost = [one for one in measured if one.outcome is Outcome.ERROR]
     assert len(lost) == 4
@@ -122,7 +126,7 @@ def test_a_thread_beyond_its_deadline_hangs_and_cuts_nobody_off(connect: Connect
 
 
 def test_one_thread_alone_is_the_main_one_and_is_cut_off_at_its_deadline(connect: Connect) -> None:
-    (measured,) = burst(connect("queuepool"), threads=1, requests=1, deadline_s=0.02)
+    (measured,) = burst(connect("queuepool"), threads=1, workload=silence, requests=1, deadline_s=0.2)
     assert measured.outcome is Outcome.HANG
     assert measured.failure is not None
 

@@ -30,7 +30,7 @@ def test_a_lab_whose_owner_died_is_found_with_its_processes_and_cleaned(temporar
     folder = temporary / f"{PREFIX}x"
     folder.mkdir()
     (folder / "owner").write_text("999999999 12345")
-    process = subprocess.Popen(["sh", "-c", f"while :; do sleep 1; done # {folder}"])
+    process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)", folder])
     try:
         command_line = Path(f"/proc/{process.pid}/cmdline")
         while str(folder) not in command_line.read_text():  # between fork and exec it is still ours

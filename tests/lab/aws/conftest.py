@@ -24,7 +24,7 @@ def function(name: str, handler: str | None = None, **settings: Any) -> Function
     return FunctionConfig(name=name, handler=handler, code=FUNCTIONS, **settings)
 
 
-def poll(ready: Callable[[], bool], timeout_s: float = 15.0) -> None:
+def poll(ready: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + timeout_s
     while not ready():
@@ -38,10 +38,19 @@ def process_state(pid: int) -> str | None:
     A signal takes effect when the kernel gets to it: poll for the state, do not assert it.
     """
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = _state(Path(f"/proc/{pid}/stat"))
     except OSError:
         return None
     return None if state in "ZX" else state
+
+
+def thread_states(pid: int) -> set[str]:
+    """State letters of all threads of a process."""
+    return {_state(path) for path in Path(f"/proc/{pid}/task").glob("*/stat")}
+
+
+def _state(stat: Path) -> str:
+    return stat.read_text().rpartition(")")[2].split()[0]
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def run_event(tmp_path: Path, then: str) -> list[str]:
         body = json.dumps({"file": str(trace), "then": then}).encode()
         answer = await api.handle(Request("POST", INVOKE, (("X-Amz-Invocation-Type", "Event"),), body))
         assert answer.status == 202
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await api.finish_events()
         fleet.close()
         warden.close()

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from tests.lab.aws.conftest import Start, function, poll, process_state
+from tests.lab.aws.conftest import Start, function, poll, process_state, thread_states
 
 
 def test_a_provisioned_environment_is_initialised_and_frozen_before_its_first_event(start: Start) -> None:
@@ -20,13 +20,16 @@ def test_a_provisioned_environment_is_initialised_and_frozen_before_its_first_ev
 
 
 def test_a_background_thread_stands_still_between_invocations(start: Start) -> None:
-    caller = start(function("tick", timeout_s=10, provisioned_concurrency=1))
-    awake = caller.invoke("tick:live", {"stay_s": 0.5}).payload
-    before = caller.invoke("tick:live").payload
-    poll(lambda: caller.only_environment().state == "frozen")
+    caller = start(function("tick", timeout_s=20, provisioned_concurrency=1))
+    assert len(caller.invoke("tick:live", {"stay_s": 0.5}).payload) > 1
+    pid = caller.only_environment().pid or 0
+    poll(lambda: thread_states(pid) == {"T"})
+    frozen = time.monotonic()
     time.sleep(0.5)
-    asleep = caller.invoke("tick:live").payload - before
-    assert asleep * 5 < awake
+    thawed = time.monotonic()
+    ticks = caller.invoke("tick:live", {"stay_s": 0.5}).payload
+    assert [tick for tick in ticks if frozen < tick < thawed] == []
+    assert ticks[-1] > thawed
 
 
 def test_children_of_the_handler_freeze_and_thaw_with_it(start: Start, tmp_path: Path) -> None:

@@ -24,17 +24,18 @@ def test_a_cold_start_reports_its_init_once_and_bills_it(start: Start) -> None:
 
 
 def test_a_timeout_kills_the_runtime_and_the_next_call_initialises_again(start: Start) -> None:
-    caller = start(function("sleep", timeout_s=0.3, provisioned_concurrency=1))
+    # In it there must be time for the init of the next call.
+    caller = start(function("sleep", timeout_s=2.5, provisioned_concurrency=1))
     before = caller.only_environment()
     reply = caller.invoke("sleep:live", {"seconds": 30})
     assert reply.error == "Unhandled"
     request_id = reply.log.split()[2]
     assert reply.payload == {
         "errorType": "Sandbox.Timedout",
-        "errorMessage": f"RequestId: {request_id} Error: Task timed out after 0.30 seconds",
+        "errorMessage": f"RequestId: {request_id} Error: Task timed out after 2.50 seconds",
     }
-    assert f"{request_id} Task timed out after 0.30 seconds\n" in reply.log
-    assert "\tDuration: 300.00 ms\tBilled Duration: 300 ms" in reply.log
+    assert f"{request_id} Task timed out after 2.50 seconds\n" in reply.log
+    assert "\tDuration: 2500.00 ms\tBilled Duration: 2500 ms" in reply.log
     assert reply.log.endswith("Status: timeout\t\n")
     assert process_state(before.pid or 0) is None
     reset = caller.only_environment()
@@ -48,7 +49,7 @@ def test_a_timeout_kills_the_runtime_and_the_next_call_initialises_again(start: 
 
 
 def test_a_timeout_takes_the_children_of_the_handler_along(start: Start, tmp_path: Path) -> None:
-    caller = start(function("hang", "spawning.hang", timeout_s=0.5, provisioned_concurrency=1))
+    caller = start(function("hang", "spawning.hang", timeout_s=2, provisioned_concurrency=1))
     note = tmp_path / "pid"
     assert caller.invoke("hang:live", {"file": str(note)}).payload["errorType"] == "Sandbox.Timedout"
     child = int(note.read_text())
@@ -83,7 +84,7 @@ def test_a_handler_that_exits_is_told_and_the_next_call_initialises_again(
 
 @pytest.mark.parametrize("then", ["exit", "hang"])
 def test_a_runtime_that_never_asks_again_is_reset_before_the_next_call(start: Start, then: str) -> None:
-    caller = start(function("stop-asking", timeout_s=1, provisioned_concurrency=1, reserved_concurrency=1))
+    caller = start(function("stop-asking", timeout_s=2.5, provisioned_concurrency=1, reserved_concurrency=1))
     first = caller.invoke("stop-asking:live", {"then": then})
     second = caller.invoke("stop-asking:live")
     assert (first.error, second.error) == (None, None)
@@ -130,7 +131,7 @@ def test_an_interpreter_that_goes_away_is_the_answer_and_frees_its_place(
 
 
 def test_an_init_within_an_invocation_may_not_outlast_the_function(start: Start) -> None:
-    caller = start(function("slow", "slow.handler", timeout_s=0.5, environment={"IMPORT_S": "1"}))
+    caller = start(function("slow", "slow.handler", timeout_s=0.9, environment={"IMPORT_S": "1"}))
     assert caller.invoke("slow").payload == "up"  # the init phase has ten seconds of its own
     os.kill(caller.only_environment().pid or 0, signal.SIGKILL)
     poll(lambda: caller.only_environment().state == "reset")

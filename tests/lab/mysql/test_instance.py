@@ -63,7 +63,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)

@@ -121,7 +121,7 @@ def value(connection: Any, statement: str) -> Any:
     return only
 
 
-def eventually(holds: Callable[[], bool], timeout_s: float = 5.0) -> None:
+def eventually(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Poll until it is true."""
     deadline = time.monotonic() + timeout_s
     while not holds():

@@ -88,16 +88,12 @@ def test_those_who_wait_are_served_in_turn(database: Database, start: Start) -> 
     proxy = start(max_connections_percent=1)
     waiting = [database.connect(proxy.port) for _ in range(3)]
     held = hold_all(database, proxy)
-    served: list[int] = []
-
-    def wait(number: int) -> None:
-        rows(waiting[number], "SELECT SLEEP(0.05)")
-        served.append(number)
+    asked = proxy.events()["next"]
 
     def commands() -> int:
         return sum(client["commands"].get("COM_QUERY", 0) for client in proxy.clients())
 
-    threads = [threading.Thread(target=wait, args=(number,)) for number in range(3)]
+    threads = [threading.Thread(target=rows, args=(client, "SELECT 1")) for client in waiting]
     before = commands()
     for number, thread in enumerate(threads, 1):
         thread.start()
@@ -105,7 +101,8 @@ def test_those_who_wait_are_served_in_turn(database: Database, start: Start) -> 
     held[0].rollback()
     for thread in threads:
         thread.join()
-    assert served == [0, 1, 2]
+    served = [event["client"] for event in proxy.events(since=asked)["events"] if event["kind"] == "borrow"]
+    assert served == [client.thread_id() for client in waiting]
 
 
 def test_a_borrow_timeout_of_0_takes_a_free_connection_or_none(database: Database, start: Start) -> None:

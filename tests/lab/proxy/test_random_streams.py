@@ -150,11 +150,7 @@ def play(database: Database, port: int | None, steps: Sequence[tuple[int, str]])
             client.close()
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_answers_are_those_of_the_server(
     database: Database, proxy: RunningProxy, steps: list[tuple[int, str]]
