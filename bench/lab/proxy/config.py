@@ -3,18 +3,19 @@
 import ipaddress
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field
+from typing import Self
 
 from bench.lab.certificates import Certificate
 from bench.lab.ports import LOOPBACK
 from bench.lab.proxy.backend import Backend
 from bench.lab.proxy.faults import Failure
-from bench.lab.proxy.settings import ProxySettings, SettingError
+from bench.lab.proxy.settings import ProxySettings
 from bench.lab.proxy.tokens import Tokens
+from bench.lab.proxy.typed_json import WrongForm, read_dataclass
 
 MAIN = "main"
+MAX_PORT = 65_535
 
 
 class ConfigError(ValueError):
@@ -56,6 +57,14 @@ class Config:
             raise ConfigError(f"host: {self.host} is not loopback; set RequireTLS")
         if not self.listeners:
             raise ConfigError("listeners: there is none")
+        ports = {f"listeners.{name}.port": listener.port for name, listener in self.listeners.items()}
+        for name, port in {
+            "control_port": self.control_port,
+            "backend.port": self.backend.port,
+            **ports,
+        }.items():
+            if not 0 <= port <= MAX_PORT:
+                raise ConfigError(f"{name}: {port} is out of range, 0 to {MAX_PORT}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -68,34 +77,13 @@ class Config:
         """
         try:
             data = json.loads(text)
-            unknown = set(data) - {one.name for one in fields(cls)}
-            if unknown:
-                raise ConfigError(f"unknown: {', '.join(sorted(unknown))}")
-            optional: dict[str, Any] = {}
-            if data.get("tls"):
-                optional["tls"] = Certificate(**{name: Path(path) for name, path in data["tls"].items()})
-            optional |= {name: data[name] for name in ("host", "control_port") if name in data}
-            if "tokens" in data:
-                optional["tokens"] = {user: Tokens(**entry) for user, entry in data["tokens"].items()}
-            if "listeners" in data:
-                optional["listeners"] = {
-                    name: Port(entry.get("port", 0), Failure(entry.get("failure", Failure.IDLE_CLOSE)))
-                    for name, entry in data["listeners"].items()
-                }
-            return cls(
-                backend=Backend(**data["backend"]),
-                accounts=dict(data["accounts"]),
-                settings=ProxySettings().changed(data.get("settings", {})),
-                **optional,
-            )
-        except (ConfigError, SettingError):
-            raise
-        except KeyError as missing:
-            raise ConfigError(f"{missing} is missing") from None
+            named = data.pop("settings", {}) if isinstance(data, dict) else {}
+            config: Self = read_dataclass(cls, data, settings=ProxySettings().changed(named))
         except json.JSONDecodeError as error:
             raise ConfigError(f"not JSON: {error}") from None
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ConfigError(f"of another form than described: {error}") from None
+        except WrongForm as error:
+            raise ConfigError(str(error)) from None
+        return config
 
     def dump(self) -> str:
         """Return JSON, with the passwords."""

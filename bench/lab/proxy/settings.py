@@ -130,17 +130,23 @@ class ProxySettings:
             SettingError: no such setting, of another type, or out of range.
 
         """
+        if not isinstance(named, Mapping):
+            raise SettingError(f"settings: {named!r} is no object of names and values")
         attributes = {entry.metadata["name"]: entry.name for entry in fields(self)}
         values = asdict(self)
         for name, value in named.items():
             if name not in attributes:
                 raise SettingError(f"{name} is no setting; there are {', '.join(attributes)}")
-            default = getattr(type(self)(), attributes[name])
-            values[attributes[name]] = tuple(value) if isinstance(default, tuple) else value
+            if isinstance(values[attributes[name]], tuple):
+                if not isinstance(value, (list, tuple)):
+                    raise SettingError(f"{name}: {value!r} is no list")
+                value = tuple(value)  # noqa: PLW2901 (as JSON has no tuples)
+            values[attributes[name]] = value
         return type(self)(**values)
 
 
 def _check_range(name: str, value: Any, bounds: tuple[float, float], unit: str) -> None:
     low, high = bounds
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+    kind = int if unit == "%" else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
         raise SettingError(f"{name}: {value!r} is out of range, {low} to {high} {unit}")

@@ -16,10 +16,18 @@ CHUNK = 1 << 16
 
 
 def server_context(files: Certificate) -> ssl.SSLContext:
-    """Return what a server needs to speak TLS 1.2 and later."""
+    """Return what a server needs to speak TLS 1.2 and later.
+
+    Raises:
+        OSError: there are no such files, or they do not fit.
+
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(files.certificate, files.key)
+    try:
+        context.load_cert_chain(files.certificate, files.key)
+    except OSError as error:  # which does not name the files
+        raise OSError(f"tls: {files.certificate} and {files.key} cannot be used: {error}") from error
     return context
 
 

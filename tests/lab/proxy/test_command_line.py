@@ -50,6 +50,10 @@ def test_the_configuration_that_help_shows_is_one(shown: str) -> None:
         ("{", "proxy: not JSON: "),
         ('{"backend": {}}', "proxy: "),
         (
+            json.dumps({"backend": BACKEND | {"authority": "/there/is/none"}, "accounts": {}}),
+            "proxy: /there/is/none: no certificate of an authority can be read there: ",
+        ),
+        (
             json.dumps({"backend": BACKEND, "accounts": {}, "host": "10.0.0.1"}),
             "proxy: host: 10.0.0.1 is not loopback; set RequireTLS",
         ),

@@ -21,10 +21,12 @@ BACKEND = {"host": "127.0.0.1", "port": 3306, "user": "root", "password": "x"}
         ("IdleClientTimeout", "60", "'60' is out of range"),
         ("MaxConnectionsPercent", 0, "1 to 100 %"),
         ("MaxConnectionsPercent", 101, "1 to 100 %"),
+        ("MaxConnectionsPercent", 12.5, "12.5 is out of range, 1 to 100 %"),
         ("MaxIdleConnectionsPercent", -1, "0 to 100 %"),
         ("ConnectionBorrowTimeout", 301, "0 to 300 s"),
         ("ConnectionBorrowTimeout", True, "True is out of range"),
         ("SessionPinningFilters", ["EXCLUDE_ALL"], "'EXCLUDE_ALL' is not EXCLUDE_VARIABLE_SETS"),
+        ("SessionPinningFilters", "EXCLUDE_VARIABLE_SETS", "'EXCLUDE_VARIABLE_SETS' is no list"),
         ("ClientPasswordAuthType", "IAM", "MYSQL_NATIVE_PASSWORD, MYSQL_CACHING_SHA2_PASSWORD"),
         ("IdleTimeout", 1, "IdleTimeout is no setting; there are IdleClientTimeout"),
         ("RequireTLS", "yes", "'yes' is neither true nor false"),
@@ -69,9 +71,19 @@ def test_a_configuration_survives_its_file_and_hides_its_passwords(tmp_path: obj
         ({"host": "everywhere"}, "'everywhere' is no IP address"),
         ({"settings": {"RequireTLS": True}}, "there is no certificate"),
         ({"listeners": {}}, "there is none"),
-        ({"listeners": {"a": {"failure": "explode"}}}, "'explode' is not a valid Failure"),
+        (
+            {"listeners": {"a": {"failure": "explode"}}},
+            "listeners.a.failure: 'explode' is none of idle_close, ",
+        ),
+        ({"listeners": {"a": {"prt": 1}}}, "unknown: listeners.a.prt; there are port, failure"),
+        ({"listeners": {"a": {"port": 65_536}}}, "listeners.a.port: 65536 is out of range, 0 to 65535"),
+        ({"listeners": {"a": {"port": True}}}, "listeners.a.port: bool in place of int"),
         ({"colour": "red"}, "unknown: colour"),
-        ({"backend": {}}, "of another form"),
+        ({"backend": {}}, "backend.host is missing"),
+        ({"backend": BACKEND | {"password": 7}}, "backend.password: int in place of str"),
+        ({"accounts": []}, "accounts: list in place of an object"),
+        ({"tls": {"authority": "a", "certificate": "b"}}, "tls.key is missing"),
+        ({"tokens": {"u": {"key": "k", "valid_s": "1"}}}, "tokens.u.valid_s: str in place of float"),
     ],
 )
 def test_a_bad_configuration_names_what_is_wrong(change: dict[str, object], says: str) -> None:
@@ -80,7 +92,9 @@ def test_a_bad_configuration_names_what_is_wrong(change: dict[str, object], says
 
 
 def test_a_missing_part_and_other_text_are_told_apart() -> None:
-    with pytest.raises(ConfigError, match="'accounts' is missing"):
+    with pytest.raises(ConfigError, match="accounts is missing"):
         Config.parse(json.dumps({"backend": BACKEND}))
     with pytest.raises(ConfigError, match="not JSON"):
         Config.parse("{")
+    with pytest.raises(ConfigError, match="configuration: list in place of an object"):
+        Config.parse("[]")
