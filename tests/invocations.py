@@ -9,7 +9,7 @@ from bench.function.invocation import Invocation
 from bench.function.record import Role
 
 
-def invocation(store: Path, **changes: Any) -> Invocation:
+def invocation(store: Path | str, **changes: Any) -> Invocation:
     """Two requests of the plain pool, measured, due now."""
     now = time.time_ns()
     plain = Invocation(

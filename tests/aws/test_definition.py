@@ -33,6 +33,7 @@ from bench.lab.stack import running_stack
 from bench.store import open_store
 from tests.aws.conftest import PARAMETERS, create_stack, outputs
 from tests.aws.moto_server import ACCOUNT, MotoServer
+from tests.campaign.files import campaign_file
 
 DEFINITION = (Path(__file__).parents[2] / "infra" / "campaign.asl.json").read_text()
 LANES, TIMEOUT_S = 3, 2.0
@@ -133,15 +134,9 @@ def virtual(lab: dict[str, str], server: MotoServer, monkeypatch: pytest.MonkeyP
         boto3.DEFAULT_SESSION = None
 
 
-def campaign_of(tmp_path: Path, text: str) -> CampaignFile:
-    path = tmp_path / "campaign.toml"
-    path.write_text(text)
-    return CampaignFile.load(str(path))
-
-
 def half_hours(tmp_path: Path) -> CampaignFile:
     text = TINY.replace("gaps = [0, 0.5, 2]", "gaps_s = [0, 1740, 1860]").replace('"tiny"', '"long"')
-    return campaign_of(tmp_path, text)
+    return campaign_file(tmp_path, text)
 
 
 @pytest.mark.slow
@@ -287,7 +282,7 @@ def check_rows(directory: Path) -> None:
 
 def check_same_as_from_here(lab: dict[str, str], tmp_path: Path) -> None:
     """Nothing but the header tells who waited."""
-    file = campaign_of(tmp_path, TINY)
+    file = campaign_file(tmp_path, TINY)
     with variables_set(lab):
         boto3.DEFAULT_SESSION = None
         deployed = find(open_account(None))

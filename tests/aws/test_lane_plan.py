@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bench.aws.lane_plan import TURN_S, LanePlan, PlannedTurn, planned_s, stagger
 from bench.campaign.file import CampaignFile
 from bench.campaign.schedule import Lane, Step, expected_s, plan_lanes
-from bench.function.invocation import Invocation
 from bench.function.record import Role
+from tests.invocations import invocation
 
 CELL = CampaignFile.load("smoke").campaign.cells()[0]
 
@@ -60,27 +60,8 @@ def test_staggering_costs_a_campaign_little_time() -> None:
 
 
 def test_a_plan_is_read_as_it_was_written() -> None:
-    invocation = Invocation(
-        campaign="c",
-        cell="queuepool-1x-0",
-        attempt=1,
-        sequence=2,
-        round=3,
-        role=Role.PRIME,
-        strategy="queuepool",
-        driver="pymysql",
-        label="queuepool",
-        endpoint="proxy",
-        workload="point_select",
-        requests=3,
-        pooled=1,
-        deadline_s=5.0,
-        idle_client_timeout_s=60.0,
-        due_wall_ns=0,
-        sent_wall_ns=0,
-        store="s3://bucket/campaigns",
-    )
-    turn = PlannedTurn(invocation=invocation, wait_s=1.5, offset_s=7, control=True)
+    planned = invocation("s3://bucket/campaigns", attempt=1, sequence=2, round=3, role=Role.PRIME)
+    turn = PlannedTurn(invocation=planned, wait_s=1.5, offset_s=7, control=True)
     plan = LanePlan(function="lane:live", function_timeout_s=60, starts_wall_ms=1, turns=(turn, turn))
     assert LanePlan.decode(plan.encode()) == plan
     assert replace(plan, turns=()) != plan

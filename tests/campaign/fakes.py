@@ -59,3 +59,18 @@ class FakeFunction:
         result = self.answers(event)
         self.calls.append((sent, self.clock.monotonic(), function, event))
         return result
+
+
+def seen_by_the_client(sequence: int) -> dict[str, Any]:
+    """What a finished cell holds of an invocation."""
+    return {
+        "sequence": sequence,
+        "function": "lane:live",
+        "client_sent_wall_ns": 5,
+        "client_done_wall_ns": 6,
+        "function_error": None,
+        "duration_s": 0.25,
+        "init_duration_s": None,
+        "max_memory_mb": 50.0,
+        "throttled": 0,
+    }

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from bench.campaign.burst import Burst, in_random_order
 from bench.campaign.cells import contenders
 from bench.campaign.failures import MODES, When
-from bench.campaign.file import CampaignFile
 from bench.campaign.plan import Campaign, Factors, Repetition
 from bench.campaign.sampling import burst_interval_s
 from bench.campaign.strict import BadCampaign
 from bench.function.drivers import DEFAULT
 from bench.function.strategies import CONTROL, STRATEGIES
+from tests.campaign.files import load
 
 GOOD = """
 name = "x"
@@ -32,12 +32,6 @@ requests = 2
 [burst]
 think_s = 0.1
 """
-
-
-def load(tmp_path: Path, text: str) -> Campaign:
-    path = tmp_path / "c.toml"
-    path.write_text(text)
-    return CampaignFile.load(str(path)).campaign
 
 
 def test_cells_have_many_environments_or_many_threads(tmp_path: Path) -> None:

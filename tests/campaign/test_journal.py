@@ -13,11 +13,12 @@ from bench.campaign.journal import Journal, NoCampaign, newest
 from bench.campaign.session import open_journal
 from bench.campaign.sync import ROWS, sync
 from bench.campaign.unanswered import row_of_unanswered
-from bench.function.invocation import Invocation, encode_rows
-from bench.function.record import FIELDS, Role
+from bench.function.invocation import encode_rows
+from bench.function.record import FIELDS
 from bench.store import FileStore
-from tests.campaign.fakes import reply
+from tests.campaign.fakes import reply, seen_by_the_client
 from tests.campaign.test_header import DESCRIBED, TARGET
+from tests.invocations import invocation
 
 CELL = "queuepool-1.5x-0"
 
@@ -30,45 +31,21 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def put_row(journal: Journal, attempt: int, sequence: int, **changes: Any) -> None:
-    invocation = Invocation(
+    sent = invocation(
+        journal.store.url,
         campaign=journal.campaign,
         cell=CELL,
         attempt=attempt,
         sequence=sequence,
-        round=0,
-        role=Role.MEASURE,
-        strategy="queuepool",
-        label="queuepool",
-        endpoint="proxy",
-        driver="pymysql",
-        workload="point_select",
-        requests=1,
-        pooled=1,
-        deadline_s=1.0,
-        idle_client_timeout_s=1.0,
         due_wall_ns=1,
         sent_wall_ns=2,
-        store=journal.store.url,
     )
-    row = row_of_unanswered(invocation, reply({"errorMessage": "gone"}, "Sandbox.Timedout"), "env", 3)
-    journal.store.put_new(invocation.key, encode_rows([row.as_dict() | changes]))
+    row = row_of_unanswered(sent, reply({"errorMessage": "gone"}, "Sandbox.Timedout"), "env", 3)
+    journal.store.put_new(sent.key, encode_rows([row.as_dict() | changes]))
 
 
 def finish(journal: Journal, attempt: int, sequences: list[int]) -> None:
-    invocations = [
-        {
-            "sequence": sequence,
-            "function": "lane:live",
-            "client_sent_wall_ns": 5,
-            "client_done_wall_ns": 6,
-            "function_error": None,
-            "duration_s": 0.25,
-            "init_duration_s": None,
-            "max_memory_mb": 50.0,
-            "throttled": 0,
-        }
-        for sequence in sequences
-    ]
+    invocations = [seen_by_the_client(sequence) for sequence in sequences]
     journal.write(f"cells/{CELL}", {"cell": CELL, "attempt": attempt, "invocations": invocations})
 
 

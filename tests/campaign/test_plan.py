@@ -12,6 +12,7 @@ from bench.campaign.file import CampaignFile, packaged
 from bench.campaign.plan import Campaign, Factors, Repetition
 from bench.campaign.strict import BadCampaign, build
 from bench.function.strategies import CONTROL, REFERENCE, STRATEGIES
+from tests.campaign.files import load
 
 GOOD = """
 name = "x"
@@ -27,12 +28,6 @@ requests = 2
 lanes = 3
 replicates = 2
 """
-
-
-def load(tmp_path: Path, text: str) -> Campaign:
-    path = tmp_path / "c.toml"
-    path.write_text(text)
-    return CampaignFile.load(str(path)).campaign
 
 
 def test_every_packaged_campaign_is_valid_and_has_unique_cells() -> None:

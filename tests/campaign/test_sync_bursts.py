@@ -11,6 +11,7 @@ from bench.campaign.turn import finish_cell
 from bench.campaign.window import Window
 from bench.function.record import Role
 from bench.store import FileStore
+from tests.campaign.fakes import seen_by_the_client
 from tests.campaign.test_journal import CELL, put_row
 
 FACTS = {
@@ -33,18 +34,7 @@ def burst_journal(folder: Path, cell: str) -> Journal:
     journal = Journal(FileStore(folder), "c-1")
     journal.write("header", {"cells": [{"id": cell, "environments": 3, "threads": 2, **FACTS}]})
     put_row(journal, 0, 0, thread=1, role=Role.BURST)
-    record = {
-        "sequence": 0,
-        "function": "fleet:live",
-        "client_sent_wall_ns": 5,
-        "client_done_wall_ns": 6,
-        "function_error": None,
-        "duration_s": 0.25,
-        "init_duration_s": None,
-        "max_memory_mb": 50.0,
-        "throttled": 0,
-    }
-    finish_cell(journal, cell, 0, [record], Window(100, 200, 300, 400))
+    finish_cell(journal, cell, 0, [seen_by_the_client(0)], Window(100, 200, 300, 400))
     sample = {"source": "server", "metric": "Threads_connected", "group": "", "value": 1.0}
     lines = [json.dumps(sample | {"wall_ns": at}) + "\n" for at in (99, 100, 250, 400, 401)]
     journal.store.put_new("c-1/connections/000-00000.jsonl", "".join(lines).encode())

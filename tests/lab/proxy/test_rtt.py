@@ -18,7 +18,7 @@ import pytest
 
 from bench.lab.ports import LOOPBACK
 from bench.lab.proxy import Backend
-from bench.lab.proxy.rtt import LONGEST_S, running_relay
+from bench.lab.proxy.rtt import LONGEST_S, RunningRelay, running_relay
 from bench.perf.rtt import RTTS_S, missed
 from tests.lab.proxy.conftest import Database, Start, rows
 
@@ -56,6 +56,16 @@ def in_round_trips(step: Callable[[], object], rtt_s: float, most: float) -> flo
         if (took := (time.perf_counter() - began) / rtt_s) < most:
             break
     return took
+
+
+def greeted(relay: RunningRelay) -> Callable[[], None]:
+    """Connect to a server that says hello, and hear it."""
+
+    def connect() -> None:
+        with socket.create_connection((relay.host, relay.port)) as client:
+            assert client.recv(5) == b"hello"
+
+    return connect
 
 
 def echo(connection: socket.socket) -> None:
@@ -123,12 +133,7 @@ def test_a_server_that_speaks_first_is_heard_after_two_round_trips(tmp_path: Pat
         serving(lambda connection: connection.sendall(b"hello")) as port,
         running_relay(LOOPBACK, port, RTT_S, work_dir=tmp_path) as relay,
     ):
-
-        def greeted() -> None:
-            with socket.create_connection((relay.host, relay.port)) as client:
-                assert client.recv(5) == b"hello"
-
-        assert 1.9 < in_round_trips(greeted, RTT_S, most=4) < 4
+        assert 1.9 < in_round_trips(greeted(relay), RTT_S, most=4) < 4
 
 
 def test_what_is_sent_at_once_arrives_together_and_not_one_after_the_other(tmp_path: Path) -> None:
@@ -214,12 +219,7 @@ def test_the_longest_time_is_as_soon_ready(tmp_path: Path) -> None:
         serving(lambda connection: connection.sendall(b"hello")) as port,
         running_relay(LOOPBACK, port, LONGEST_S, work_dir=tmp_path) as relay,
     ):
-
-        def greeted() -> None:
-            with socket.create_connection((relay.host, relay.port)) as client:
-                assert client.recv(5) == b"hello"
-
-        assert 1.9 < in_round_trips(greeted, LONGEST_S, most=2.5) < 2.5
+        assert 1.9 < in_round_trips(greeted(relay), LONGEST_S, most=2.5) < 2.5
 
 
 @pytest.mark.parametrize("rtt_s", [0, 0.0001, 2, -1])

@@ -1,0 +1,18 @@
+"""Campaign files of a test's own."""
+
+from pathlib import Path
+
+from bench.campaign.file import CampaignFile
+from bench.campaign.plan import Campaign
+
+
+def campaign_file(folder: Path, text: str) -> CampaignFile:
+    """Written and read again, as a user has it."""
+    path = folder / "c.toml"
+    path.write_text(text)
+    return CampaignFile.load(str(path))
+
+
+def load(folder: Path, text: str) -> Campaign:
+    """The campaign of such a file."""
+    return campaign_file(folder, text).campaign
