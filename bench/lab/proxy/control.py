@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from bench.lab.http_server import HttpServer, Request, Response
 from bench.lab.ports import LOOPBACK
+from bench.lab.proxy.config import ConfigError
 from bench.lab.proxy.faults import DESCRIPTIONS, Failure
 from bench.lab.proxy.server import Proxy
 from bench.lab.proxy.settings import SettingError
@@ -67,7 +68,7 @@ class Control:
             )
         try:
             return Response.of_json(200, await handler(rest, request))
-        except (BadRequest, SettingError) as error:
+        except (BadRequest, ConfigError, SettingError) as error:
             return Response.of_json(400, {"error": str(error)})
 
     async def _metrics(self, _: str, __: Request) -> Any:

@@ -1,6 +1,7 @@
 """The proxy as a whole: listeners, the pool behind them, housekeeping, gauges."""
 
 import asyncio
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -42,7 +43,7 @@ class Proxy:
     """
 
     def __init__(self, config: Config, facts: Facts) -> None:
-        self._backend = config.backend
+        self._config = config
         self._facts = facts
         self.context = Context(
             settings=config.settings,
@@ -93,12 +94,14 @@ class Proxy:
 
         """
         loop, context = asyncio.get_running_loop(), self.context
-        context.metrics.count_database_request(tls=self._backend.authority is not None)
+        context.metrics.count_database_request(tls=self._config.backend.authority is not None)
         try:
             if Failure.SERVER_RESTART in self._failures():
                 raise DatabaseUnavailable("as the failure has it")
             password = context.accounts[identity.user]
-            opened = await loop.run_in_executor(None, open_connection, self._backend, identity, password)
+            opened = await loop.run_in_executor(
+                None, open_connection, self._config.backend, identity, password
+            )
             connection = await self._adopt(opened, identity)
         except (DatabaseRefused, DatabaseUnavailable) as failure:
             context.metrics.database_set_up_failed += 1
@@ -158,7 +161,13 @@ class Proxy:
         return [*self.context.past_clients, *open_now]
 
     def change(self, settings: ProxySettings) -> None:
-        """Go on with other settings; InitQuery holds for database connections that are opened from now on."""
+        """Go on with other settings; InitQuery holds for database connections that are opened from now on.
+
+        Raises:
+            ConfigError: they do not go with the rest of the configuration.
+
+        """
+        self._config = replace(self._config, settings=settings)
         self.context.settings = settings
         self.context.pool.capacity = _capacity(self._facts, settings)
         for client in list(self.context.clients.values()):

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pymysql
 import pytest
@@ -101,11 +103,17 @@ def test_away_from_loopback_it_serves_tls_alone_with_certificates_made_by_comman
         assert process.stdout
         process.stdin.write(json.dumps(config))
         process.stdin.close()
-        port = json.loads(process.stdout.readline())["ports"]["main"]
+        announced = json.loads(process.stdout.readline())
+        port = announced["ports"]["main"]
         with pytest.raises(pymysql.OperationalError) as error:
             database.connect(port)
         assert error.value.args[0] == 3159
         context = ssl.create_default_context(cafile=files["authority"])
+        request = Request(f"{announced['control_url']}/settings", b'{"RequireTLS": false}', method="PUT")  # noqa: S310
+        with pytest.raises(HTTPError) as refused:
+            urlopen(request)  # noqa: S310
+        assert b"0.0.0.0 is not loopback; set RequireTLS" in refused.value.read()
+        refused.value.close()
         client = database.connect(port, ssl_disabled=False, ssl=context)
         assert rows(client, "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1)") == ((USER,),)
         process.send_signal(signal.SIGINT)
