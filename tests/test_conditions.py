@@ -1,12 +1,16 @@
 """Conditions that a campaign file sets: the other SQLAlchemy, TLS, a driver that is not there."""
 
 import json
+import os
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from bench.cli.target import library_variables
 from tests.users import User
 
 FILE = """
@@ -54,6 +58,21 @@ def test_sqlalchemy_2_0_and_tls_lose_and_recover_as_the_usual_ones_do(user: User
         assert first[driver, "pre_ping"]["outcome"] == "reconnected"
     # The one that knows TLS from the inside: a connect takes longer, and no command more.
     assert first["pymysql", "nullpool"]["wire_commands"] == 6
+
+
+def test_a_c_extension_is_loaded_whatever_an_environment_went_through_before() -> None:
+    throws = "greenlet.greenlet(lambda: 1 // 0).switch()"
+    lines = [
+        "import runtime_client, greenlet",
+        "try:",
+        f"    {throws}",
+        "except ZeroDivisionError:",
+        "    pass",
+    ]
+    lines += ["import mysql.connector", "print(mysql.connector.HAVE_CEXT)"]
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, env={**os.environ, **library_variables()}, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"True\n", b"")
 
 
 @pytest.mark.parametrize(
