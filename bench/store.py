@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import tempfile
 import time
 from base64 import b64encode
@@ -15,11 +16,17 @@ from urllib.parse import unquote, urlsplit
 ATTEMPTS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 4, 2, 3
 # Each attempt may time out, and botocore (standard mode) sleeps up to 1, 2 and 4 s before repeating one.
 LONGEST_PUT_S = ATTEMPTS * READ_TIMEOUT_S + 7
+PARTIAL = ".tmp-"  # how files begin that are no objects yet; a kill in mid-put leaves one
+_ABANDONED_S = 60.0  # since it was written last; putting an object takes far less
 _RACE_S = 0.2  # between creates of a key that S3 says is just being created
 
 
 class StoreError(Exception):
     """A store that cannot be used; the message names it and what to do."""
+
+
+class BadStore(StoreError):
+    """What was asked for is no store's URL."""
 
 
 class Conflict(StoreError):
@@ -60,17 +67,18 @@ def open_store(url: str) -> Store:
     """Open `file:///directory`, a plain path, or `s3://bucket/prefix`.
 
     Raises:
-        StoreError: another scheme.
+        BadStore: another scheme, or a user or password, which are found elsewhere.
 
     """
     parts = urlsplit(url)
-    if parts.scheme == "s3" and parts.netloc:
+    if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc:
         return S3Store(parts.netloc, parts.path.strip("/"))
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return FileStore(Path(unquote(parts.path)))
     if not parts.scheme and url:
         return FileStore(Path(url).absolute())
-    raise StoreError(f"store {url!r}: use a directory, file:///directory or s3://bucket/prefix")
+    shown = re.sub("//.*@", "//***@", url)  # it may hold a password
+    raise BadStore(f"store {shown!r}: use a directory, file:///directory or s3://bucket/prefix")
 
 
 def check_writable(store: Store) -> None:
@@ -97,7 +105,7 @@ class FileStore:
         path = self.root / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+            descriptor, temporary = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)
@@ -127,12 +135,17 @@ class FileStore:
         found = (
             path.relative_to(self.root).as_posix()
             for path in folder.rglob("*")
-            if path.is_file() and not path.name.startswith(".tmp-")
+            if path.is_file() and not path.name.startswith(PARTIAL)
         )
         yield from sorted(key for key in found if key.startswith(prefix))
 
     def list_folders(self) -> list[str]:  # noqa: D102
         return sorted(path.name for path in self.root.glob("*/"))
+
+    def abandoned(self) -> list[Path]:
+        """Files that a put left which was killed before it gave them their name; nothing else is in them."""
+        partial, before = self.root.rglob(f"{PARTIAL}*"), time.time() - _ABANDONED_S
+        return sorted(path for path in partial if path.is_file() and path.stat().st_mtime < before)
 
 
 def _link(existing: str, path: Path) -> bool:

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from bench.aws.bundle import DEFAULT
-from bench.aws.deployed import STACK
+from bench.aws.deployed import OTHER_LANES, STACK
 from bench.campaign.invoker import InvokeFailed
 from bench.campaign.journal import Journal
 from bench.campaign.runner import CampaignStopped
@@ -16,7 +16,7 @@ from bench.campaign.session import NEWEST, open_journal, run_session
 from bench.campaign.sync import sync
 from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS, Wanted, run_on_aws
 from bench.cli.bundle import unpacked
-from bench.cli.options import given_again, refuse_given, server_option
+from bench.cli.options import STORE, given_again, refuse_given, server_option
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
 from bench.cli.switches import check_own_database, listeners_of, proxy_settings, server_options
@@ -27,12 +27,11 @@ from bench.lab.platform import enter_private_network, fidelity_notes
 from bench.lab.stack import running_stack
 from bench.store import StoreError, open_store
 
-STORE = "runs/store"  # below the current directory, like everything that a campaign writes
 FILE = click.argument("file", metavar="FILE")
 _SECRET = ("--server", "--url")  # may hold a password
 _OF_ONE = {  # target -> options that mean something there alone
     "lab": ("--store", "--server", "--url", "--bundle", "--freeze"),
-    "aws": ("--stack", "--region", "--driver", "--max-usd"),
+    "aws": ("--stack", "--region", "--driver", "--lane", "--max-usd"),
 }
 
 
@@ -56,7 +55,8 @@ _OF_ONE = {  # target -> options that mean something there alone
     "--url",
     envvar="POOLBENCH_URL",
     show_envvar=True,
-    help="Measure on your own database, mysql://user:password@host:port/schema: its user, its schema, the "
+    help="Measure on your own database, mysql://user:password@host:port/schema (and ?ssl_ca=FILE where it "
+    "wants TLS, the PEM file of its certificate's authority): its user, its schema, the "
     "lab's proxy before it. The packaged workloads make a table poolbench_items there; one of your own "
     "(module:function) makes nothing.",
 )
@@ -108,6 +108,12 @@ _OF_ONE = {  # target -> options that mean something there alone
     show_default=True,
     help="Who waits for the gaps on AWS: the deployed state machine, or this machine.",
 )
+@click.option(
+    "--lane",
+    type=click.Choice(list(OTHER_LANES)),
+    help="Run it on this lane of the stack, not on those that wait side by side: one that connects at init, "
+    "or one that is not provisioned. For campaigns of one lane, such as aws-lane.",
+)
 @click.option("--max-usd", type=click.FloatRange(min=0), help="Do not start it on AWS if it costs more.")
 def campaign(
     file: str,
@@ -125,6 +131,7 @@ def campaign(
     stack: str,
     region: str | None,
     driver: str,
+    lane: str | None,
     max_usd: float | None,
 ) -> None:
     """Run campaign FILE, then sync and report it.
@@ -137,10 +144,17 @@ def campaign(
     refuse_given(_OF_ONE["aws" if target == "lab" else "lab"], f"not with --target {target}")
     loaded = load(file, own, failures)
     if url:
-        check_own_database(loaded.campaign, server)
+        check_own_database(loaded.campaign, url, server)
     if target == "aws":
         wanted = Wanted(
-            file=file, stack=stack, region=region, driver=driver, max_usd=max_usd, resume=resume, out=out
+            file=file,
+            stack=stack,
+            region=region,
+            driver=driver,
+            lane=lane,
+            max_usd=max_usd,
+            resume=resume,
+            out=out,
         )
         run_on_aws(loaded, wanted)
         return

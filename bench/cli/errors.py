@@ -14,13 +14,13 @@ from bench.campaign.strict import BadCampaign
 from bench.cli.places import NoPlace
 from bench.lab.aws import AwsUnavailable
 from bench.lab.libraries import LibraryUnavailable
-from bench.lab.mysql import ServerUnavailable
+from bench.lab.mysql import BadServer, ServerUnavailable
 from bench.lab.process import ChildFailed
 from bench.lab.proxy import SettingError
 from bench.micro.saved import NotARun
-from bench.store import StoreError
+from bench.store import BadStore, StoreError
 
-WRONG_INPUT = (BadCampaign, NoPlace, SettingError)
+WRONG_INPUT = (BadCampaign, BadServer, BadStore, NoPlace, SettingError)
 EXPECTED = (
     AwsFailed,
     AwsUnavailable,

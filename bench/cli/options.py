@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 SERVER_VARIABLE = "POOLBENCH_SERVER"
+STORE = "runs/store"  # below the current directory, like everything that a campaign writes
 
 
 def server_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

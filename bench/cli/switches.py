@@ -62,13 +62,15 @@ def _max_connections(campaign: Campaign) -> int:
     return FULL_AT if full else ServerOptions().max_connections
 
 
-def check_own_database(campaign: Campaign, server: str | None) -> None:
+def check_own_database(campaign: Campaign, url: str, server: str | None) -> None:
     """Refuse to do to somebody's own database what is done to the lab's.
 
     Raises:
         BadCampaign: see the message.
 
     """
+    if "://" not in url:
+        raise BadCampaign("--url is not mysql://user:password@host:port/schema")
     if server:
         raise BadCampaign("--server is for the lab's own database, --url for yours: give one of them")
     if harm := sorted(OF_THE_LABS_SERVER & set(campaign.factors.failures)):

@@ -13,10 +13,10 @@ from bench.lab.endpoints import STANDING, USUAL, Endpoints, Login
 from bench.lab.leftovers import work_directory
 from bench.lab.mysql import (
     Account,
+    BadServer,
     RunningServer,
     Server,
     ServerOptions,
-    ServerUnavailable,
     create_accounts,
     running_server,
 )
@@ -182,7 +182,7 @@ def _logins_of(url: str) -> Mapping[str, Login]:
     parts = urlsplit(url)
     schema = parts.path.strip("/")
     if not schema:
-        raise ServerUnavailable("the database's URL names no schema: mysql://user:password@host:port/schema")
+        raise BadServer("the database's URL names no schema: mysql://user:password@host:port/schema")
     login = Login(user=unquote(parts.username or ""), password=unquote(parts.password or ""), schema=schema)
     return {APPLICATION: login, SAMPLER: login}
 

@@ -50,14 +50,19 @@ def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> N
         (["plan"], 2, "Missing argument 'FILE'"),
         (["plan", "quick", "--fast"], 2, "No such option"),
         (["campaign", "quikc"], 2, "campaign file 'quikc': No such file or directory; packaged are:"),
-        (["campaign", "smoke", "--store", "ftp://host/x"], 1, "use a directory, file:///directory or s3://"),
+        (["campaign", "smoke", "--store", "ftp://host/x"], 2, "use a directory, file:///directory or s3://"),
+        (["campaign", "smoke", "--store", "s3://me:secret@b/x"], 2, "store 's3://***@b/x': use a directory"),
         (["campaign", "smoke", "--resume"], 1, "no campaign 'smoke'; it is empty"),
         (["campaign", "smoke", "--freeze", "ice"], 2, "'ice' is not one of"),
-        (["campaign", "smoke", "--server", "oracle"], 1, "server 'oracle' is neither a URL nor one of"),
+        (["campaign", "smoke", "--server", "oracle"], 2, "server 'oracle' is neither a URL nor one of"),
+        (["campaign", "smoke", "--server", "me:secret@host"], 2, "server '...' is neither a URL nor one of"),
+        (["campaign", "smoke", "--url", "oracle"], 2, "--url is not mysql://user:password@host:port/schema"),
+        (["campaign", "smoke", "--url", "mysql://me:/secret@host/x"], 2, "such as @ : / are written %40"),
         (["report", "nowhere"], 2, "directory 'nowhere' does not exist, and it is no file:// or s3:// URL"),
         (["sync", "empty", "out"], 1, "empty holds no campaign"),
         (["notebooks", "."], 2, ". holds no synced campaign"),
         (["doctor", "--clean", "--aws"], 2, "--clean: not with --aws"),
+        (["doctor", "--store", "x", "--aws"], 2, "--store: not with --aws"),
         (["doctor", "--stack", "x"], 2, "--stack: only with --aws"),
         (["lab", "env"], 1, "the lab is not up; `poolbench lab up` starts it"),
         (["lab", "down"], 1, "the lab is not up"),
@@ -75,6 +80,7 @@ def test_a_mistake_gets_one_clear_line_and_its_exit_code(
     found, output = poolbench(tmp_path, *arguments, XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert (found, message in output) == (code, True), output
     assert "Traceback" not in output
+    assert "secret" not in output
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

@@ -54,17 +54,23 @@ def test_an_interrupted_campaign_leaves_nothing(
 def test_what_a_power_cut_leaves_is_found_and_cleaned(user: User) -> None:
     process = user.start("campaign", "smoke")
     wait_for(lambda: measuring(user))
+    process.send_signal(signal.SIGSTOP)  # or it may come to its end before the next command does
     (lab,) = user.folder.glob(f"{PREFIX}*")
     code, output = user.run("doctor")
     assert (code, str(lab) in output) == (0, False), "it is in use"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=TIMEOUT_S)
     wait_for(lambda: user.left_over() == {}, timeout_s=30)
+    half, just_written = (user.folder / "runs" / "store" / f".tmp-{age}" for age in ("old", "new"))
+    for path in (half, just_written):  # as a put leaves it that is killed before it gives it a name
+        path.write_text("{")
+    os.utime(half, (0, 0))
     code, output = user.run("doctor")
     assert (code, f"left over: {lab}, 0 processes" in output) == (1, True), output
+    assert f"left over: {half}, of an object that was never stored" in output
     assert "poolbench doctor --clean" in output
     code, output = user.run("doctor", "--clean")
-    assert (code, lab.exists()) == (0, False), output
+    assert (code, lab.exists(), half.exists(), just_written.exists()) == (0, False, False, True), output
     code, output = user.run("doctor")
     assert (code, "nothing is left over" in output) == (0, True), output
 

@@ -13,7 +13,7 @@ from bench.lab.mysql.docker import DOCKER, Container, engine_runs
 from bench.lab.mysql.given import Given
 from bench.lab.mysql.instance import Instance
 from bench.lab.mysql.prefix import APT, MYSQL, fetched_server, installed_mysql
-from bench.lab.mysql.server import NotThere, RunningServer, ServerOptions, ServerUnavailable
+from bench.lab.mysql.server import BadServer, NotThere, RunningServer, ServerOptions, ServerUnavailable
 
 WAYS_OUT = (
     "name one by URL (mysql://user:password@host:3306), start a Docker engine, install mysql-server or "
@@ -43,6 +43,7 @@ def running_server(
         options: limits of a server of our own.
 
     Raises:
+        BadServer: the choice is none.
         ServerUnavailable: none works; the message says why each does not, and names the ways out.
 
     """
@@ -58,7 +59,8 @@ def _start(
     if choice is not None and choice not in CHOICES:
         near = difflib.get_close_matches(choice, CHOICES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ServerUnavailable(f"server {choice!r} is neither a URL nor one of {', '.join(CHOICES)}{hint}")
+        shown = "..." if "@" in choice else choice  # a URL that is not quite one may hold a password
+        raise BadServer(f"server {shown!r} is neither a URL nor one of {', '.join(CHOICES)}{hint}")
     reasons = []
     for name in [choice] if choice else TRIED:
         try:

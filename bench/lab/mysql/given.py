@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pymysql
 
-from bench.lab.mysql.server import URL, Server, ServerUnavailable
+from bench.lab.mysql.server import URL, BadServer, Server, ServerUnavailable
 
 _DEFAULT_PORT = 3306
 AUTHORITY = (
@@ -22,7 +22,8 @@ class Given:
         """Look who is there; the user must be allowed to create users and a schema.
 
         Raises:
-            ServerUnavailable: the URL is not one, nobody answers, or the credentials are wrong.
+            BadServer: the URL is not one.
+            ServerUnavailable: nobody answers, or the credentials are wrong.
 
         """
         self.server = _ask(url)
@@ -42,14 +43,18 @@ class Given:
 
 
 def _ask(url: str) -> Server:
-    form = "mysql://user:password@host:port"
+    # Nothing of the URL is shown: where its password is not escaped, parts of it pass for the port.
+    wrong = BadServer(
+        "the server's URL is not mysql://user:password@host:port; in user and password, characters such as "
+        "@ : / are written %40 %3A %2F"
+    )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or _DEFAULT_PORT
     except ValueError as error:
-        raise ServerUnavailable(f"the server's URL is not {form}: {error}") from error
+        raise wrong from error
     if parts.scheme.partition("+")[0] not in ("mysql", "mariadb") or not host or not parts.username:
-        raise ServerUnavailable(f"the server's URL is not {form}")
+        raise wrong
     user, password = unquote(parts.username), unquote(parts.password or "")
     authority = next(iter(parse_qs(parts.query).get(AUTHORITY, ())), None)
     tls_ca = Path(authority).absolute() if authority else None

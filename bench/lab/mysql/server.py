@@ -19,6 +19,10 @@ class ServerUnavailable(Exception):
     """No server can be had, or it does not do what the lab needs; the message says what to do."""
 
 
+class BadServer(ServerUnavailable):
+    """What was asked for is neither a server's URL nor a known way to one."""
+
+
 class NotThere(ServerUnavailable):
     """This machine does not have that way to a server; nothing is wrong with it."""
 
