@@ -96,8 +96,8 @@ def library_variables(sqlalchemy: str = "") -> Mapping[str, str]:
     plugins = libraries.mysqlclient_plugins()
     return {
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
-        # The runtime client brings it anyway, but then for threads to use as they come, and once the first C++
-        # exception of greenlet's has, mysql-connector's extension, which has it in a fixed place, is refused.
+        # The runtime client brings it anyway, but later; and once an exception of greenlet's has used its
+        # thread storage there, mysql-connector's extension, which wants it in a fixed place, is refused.
         "LD_PRELOAD": "libstdc++.so.6",
         **({"MARIADB_PLUGIN_DIR": str(plugins)} if plugins else {}),
     }
