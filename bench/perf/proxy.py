@@ -61,22 +61,25 @@ def proxy_against_haproxy() -> Iterator[Figure]:
     on one of two values that are four times apart. For a machine that has nothing else to do: the proxy needs
     more CPU than HAProxy, so that whoever else wants some costs it more.
 
-    Left to the scheduler, on two CPUs with a load of 2, the ratios were 1.6 to 2.0 and 0.57 to 0.65: HAProxy
-    then answers 40,000 statements a second and the proxy 24,000. Of what the proxy takes for a statement, a
-    tenth is its own code and the rest asyncio and the kernel. uvloop was tried and brings 0.66 to 0.71; to
-    come near HAProxy there, too, would take a loop that relays outside Python.
+    The figures that end in `_unpinned` are left to the scheduler. On two CPUs with a load of 2 they were 1.6
+    to 2.0 and 0.57 to 0.65: HAProxy then answers 40,000 statements a second and the proxy 24,000. Of what the
+    proxy takes for a statement, a tenth is its own code and the rest asyncio and the kernel. uvloop was tried
+    and brings 0.66 to 0.71; to come near HAProxy there, too, would take a loop that relays outside Python.
     """
-    with _paths() as paths:
+    with _paths(pinned=True) as paths:
         yield Figure("proxy_latency_vs_haproxy", _latency_ratio(paths), "<= 1.5")
         yield Figure("proxy_throughput_vs_haproxy", _throughput_ratio(paths), ">= 0.8")
         yield Figure("proxy_idle_clients_mb", _memory_with_idle_clients(paths) / 1e6, "<= 60")
+    with _paths(pinned=False) as paths:
+        yield Figure("proxy_latency_vs_haproxy_unpinned", _latency_ratio(paths), "none, for comparison")
+        yield Figure("proxy_throughput_vs_haproxy_unpinned", _throughput_ratio(paths), "none, for comparison")
 
 
 @contextlib.contextmanager
-def _paths() -> Iterator[Paths]:
+def _paths(*, pinned: bool) -> Iterator[Paths]:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as lab:
         folder = Path(name)
-        processors = lab.enter_context(Processors())
+        processors = lab.enter_context(Processors(pinned=pinned))
         processors.use_one()
         server = lab.enter_context(running_server(None, work_dir=folder)).server
         password = secrets.token_urlsafe(12)
@@ -98,18 +101,22 @@ def _paths() -> Iterator[Paths]:
 
 
 class Processors(contextlib.AbstractContextManager["Processors"]):
-    """Moves this process, and what it starts from then on, to one of two CPUs; back to all at the end."""
+    """Moves this process, and what it starts from then on, to one of two CPUs; back to all at the end.
 
-    def __init__(self) -> None:
+    Where nothing is to be pinned, it moves nothing.
+    """
+
+    def __init__(self, *, pinned: bool) -> None:
         self._before = os.sched_getaffinity(0)
+        self._one, self._other = ({min(self._before)}, {max(self._before)}) if pinned else (self._before,) * 2
 
     def use_one(self) -> None:
         """For the server and the load."""
-        os.sched_setaffinity(0, {min(self._before)})
+        os.sched_setaffinity(0, self._one)
 
     def use_other(self) -> None:
         """For what is between them."""
-        os.sched_setaffinity(0, {max(self._before)})
+        os.sched_setaffinity(0, self._other)
 
     def __exit__(self, *_: object) -> None:
         os.sched_setaffinity(0, self._before)
