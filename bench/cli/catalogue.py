@@ -15,10 +15,16 @@ from bench.function.strategies import STRATEGIES
 from bench.lab.proxy import DESCRIPTIONS, Failure
 
 
+def _table(name: str, *columns: str) -> Table:
+    """Names whole, however narrow the terminal: they are there to be copied."""
+    rest = (Column(column, overflow="fold") for column in columns)
+    return Table(Column(name, no_wrap=True), *rest, show_lines=True)
+
+
 @click.command()
 def strategies() -> None:
     """List the pool strategies: what each is for, its price, and where it fails."""
-    table = Table("strategy", "what it is for", "its price", "where it loses a request", show_lines=True)
+    table = _table("strategy", "what it is for", "its price", "where it loses a request")
     for strategy in STRATEGIES.values():
         table.add_row(strategy.name, strategy.purpose, strategy.price, strategy.fails)
     Console().print(table)
@@ -27,8 +33,7 @@ def strategies() -> None:
 @click.command()
 def failures() -> None:
     """List the ways in which a connection dies in the lab, and what each stands for."""
-    name = Column("failure", no_wrap=True)
-    table = Table(name, "when", "what happens", "what it stands for", show_lines=True)
+    table = _table("failure", "when", "what happens", "what it stands for")
     for mode in MODES.values():
         if mode.direct:
             table.add_row(mode.name, mode.when, mode.does, mode.stands_for)
@@ -41,7 +46,7 @@ def failures() -> None:
 @click.command()
 def drivers() -> None:
     """List the drivers: how each is used, what is installed of it, and how to install it."""
-    table = Table("driver", "SQLAlchemy's name", "event loop", "here")
+    table = _table("driver", "SQLAlchemy's name", "event loop", "here")
     sys.path.extend(library_variables()["PYTHONPATH"].split(os.pathsep))
     for driver in DRIVERS.values():
         if driver.installed:
@@ -55,7 +60,7 @@ def drivers() -> None:
 @click.command()
 def campaigns() -> None:
     """List the campaign files that come with poolbench."""
-    table = Table("campaign", "what it is for", "idle client timeout", "strategies", "gaps / timeout")
+    table = _table("campaign", "what it is for", "idle client timeout", "strategies", "gaps / timeout")
     for name in packaged():
         campaign = CampaignFile.load(name).campaign
         factors = campaign.factors
