@@ -29,6 +29,7 @@ class StackSize:
     others: int = 2  # provisioned: the lane that connects at init, the sampler
     memory_mb: int = 512
     instance: str = "db.t4g.medium"
+    extended_support: bool = False  # of MySQL 8.0, whose standard support at RDS ended on 2026-07-31
     storage_gb: int = 20
     endpoints: int = 1
     secrets: int = 3
@@ -41,6 +42,7 @@ class StackSize:
             fleet=int(parameters["FleetConcurrency"]),
             memory_mb=int(parameters["MemorySize"]),
             instance=parameters["DatabaseClass"],
+            extended_support=parameters["EngineVersion"].startswith("8.0"),
         )
 
     @property
@@ -78,6 +80,11 @@ def hourly(size: StackSize, prices: Prices) -> tuple[Item, ...]:
         Item(f"RDS for MySQL, {size.instance}", 1, "h", prices.instance_h(size.instance)),
         Item(
             "its storage, gp3", size.storage_gb, "GB-h", size.storage_gb * prices.storage_gb_month / MONTH_H
+        ),
+        *(
+            [Item("RDS Extended Support", vcpus, "vCPU-h", vcpus * prices.extended_support_vcpu_h)]
+            if size.extended_support
+            else []
         ),
         Item("RDS Proxy", vcpus, "vCPU-h", vcpus * prices.proxy_vcpu_h),
         Item(f"provisioned concurrency of {environments}", gb_s, "GB-s", gb_s * prices.provisioned_gb_s),

@@ -1,14 +1,15 @@
 """A deployed stack: is it there and whole, and where are its parts?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
 from bench.aws.account import Account, AwsFailed, explained
 
 STACK = "poolbench"
+OTHER_LANES = {"init": "InitLaneFunction", "on-demand": "OnDemandFunction"}  # name -> output
 WHOLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 ABSENT = "ABSENT"
 # Nothing was ever created: an attempt failed before that, and the next one begins where it ended.
@@ -27,7 +28,8 @@ class Deployed:
     stack: str
     region: str
     store: str
-    lanes: tuple[str, ...]
+    lanes: tuple[str, ...]  # that campaigns run on: the stack's, unless another one was asked for
+    others: Mapping[str, str]  # by their names
     sampler: str
     conductor: str
     fleet: str
@@ -42,6 +44,10 @@ class Deployed:
         """Timeout of a lane's function."""
         return float(self.parameters["FunctionTimeout"])
 
+    def on(self, lane: str) -> Self:
+        """The same, for a campaign on one of the other lanes."""
+        return replace(self, lanes=(self.others[lane],))
+
     def describe(self) -> dict[str, Any]:
         """What a reader of results must know of it; goes into the header."""
         left_out = ("DeleteAt", "BudgetEmail", "BudgetUsd", "WithGlue")
@@ -51,6 +57,7 @@ class Deployed:
             "region": self.region,
             "stack": self.stack,
             "proxy": self.proxy,
+            "lanes": list(self.lanes),
             "functions": list(self.functions),
             "parameters": settings,
         }
@@ -83,6 +90,7 @@ def find(account: Account, stack: str = STACK) -> Deployed:
             region=account.region,
             store=outputs["ResultsStore"],
             lanes=tuple(outputs["LaneFunctions"].split(",")),
+            others={name: outputs[output] for name, output in OTHER_LANES.items()},
             sampler=outputs["SamplerFunction"],
             conductor=outputs["ConductorFunction"],
             fleet=outputs["FleetFunction"],

@@ -27,6 +27,7 @@ class Prices:
     provisioned_duration_gb_s: float
     state_transition: float
     proxy_vcpu_h: float
+    extended_support_vcpu_h: float
     endpoint_h: float
     secret_month: float
     storage_gb_month: float

@@ -38,6 +38,7 @@ class Wanted:
     stack: str
     region: str | None
     driver: str
+    lane: str | None  # one of the other lanes
     max_usd: float | None
     resume: str | None
     out: Path | None
@@ -56,6 +57,9 @@ def run_on_aws(loaded: CampaignFile, wanted: Wanted) -> None:
     console = Console()
     account = open_account(wanted.region)
     deployed = find(account, wanted.stack)
+    size = StackSize.of(len(deployed.lanes), deployed.parameters)
+    if wanted.lane:
+        deployed = deployed.on(wanted.lane)
     check(loaded.campaign, deployed)
     if wanted.driver == STEP_FUNCTIONS and loaded.campaign.burst:
         raise BadCampaign(f"{loaded.campaign.name}: a burst is sent from here: add --driver {CLIENT}")
@@ -71,7 +75,7 @@ def run_on_aws(loaded: CampaignFile, wanted: Wanted) -> None:
                 f"stack {wanted.stack!r} is busy with campaign {campaign}: attach with --resume {campaign}, "
                 f"wait, or stop it: aws stepfunctions stop-execution --execution-arn {other.arn}"
             )
-        session = _Session(console, account, deployed, loaded, journal, wanted)
+        session = _Session(console, account, deployed, size, loaded, journal, wanted)
         if attach:
             session.follow(attach)
         elif wanted.driver == CLIENT:
@@ -91,6 +95,7 @@ class _Session:
     console: Console
     account: Account
     deployed: Deployed
+    size: StackSize
     loaded: CampaignFile
     journal: Journal
     wanted: Wanted
@@ -110,6 +115,7 @@ class _Session:
         again = (
             f"poolbench campaign {self.wanted.file} --target aws --stack {self.wanted.stack} "
             f"--region {self.account.region} --resume {self.journal.campaign}"
+            + (f" --lane {self.wanted.lane}" if self.wanted.lane else "")
         )
         self.console.print(f"runs as {started.arn}; Ctrl-C leaves it running", soft_wrap=True)
         try:
@@ -148,9 +154,8 @@ class _Session:
         campaign, most_usd = self.loaded.campaign, self.wanted.max_usd
         usage = usage_of(campaign, [cell for cell in campaign.cells() if cell.id not in finished])
         check_time(self.deployed, usage.seconds, datetime.datetime.now(datetime.UTC))
-        size = StackSize.of(len(self.deployed.lanes), self.deployed.parameters)
         try:
-            usd = total(bill(usage, size, Prices.of(self.deployed.region)))
+            usd = total(bill(usage, self.size, Prices.of(self.deployed.region)))
         except NoPrice as error:
             if most_usd is not None:
                 raise

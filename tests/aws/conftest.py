@@ -15,10 +15,15 @@ STACK = "poolbench"
 PARAMETERS = {
     "IdleClientTimeout": "60",
     "FunctionTimeout": "60",
+    "ConnectionBorrowTimeout": "120",
+    "MaxConnections": "600",
+    "MaxConnectionsPercent": "100",
+    "MaxIdleConnectionsPercent": "50",
     "WaitTimeout": "28800",
     "FleetConcurrency": "10",
     "MemorySize": "512",
     "DatabaseClass": "db.t4g.medium",
+    "EngineVersion": "8.4",
     "DeleteAt": "2099-01-31T18:00:00",
 }
 
@@ -30,6 +35,8 @@ def outputs(**changed: str) -> dict[str, str]:
         "LaneFunctions": ",".join(f"poolbench-lane-{number:02d}:live" for number in range(12)),
         "SamplerFunction": "poolbench-sampler:live",
         "ConductorFunction": "poolbench-conductor:live",
+        "InitLaneFunction": "poolbench-init:live",
+        "OnDemandFunction": "poolbench-on-demand:live",
         "FleetFunction": "poolbench-fleet:live",
         "StateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:poolbench-campaign",
         "ProxyName": STACK,

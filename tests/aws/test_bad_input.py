@@ -9,6 +9,8 @@ import boto3
 import pytest
 from moto.backends import get_backend
 
+from bench.aws.account import open_account
+from bench.aws.deployed import find
 from bench.aws.pack import INFRA
 from tests.aws.conftest import PARAMETERS, Poolbench, create_stack, outputs
 from tests.aws.moto_server import ACCOUNT, REGION, MotoServer
@@ -95,11 +97,18 @@ def test_a_stack_of_another_version(moto: MotoServer, poolbench: Poolbench) -> N
             "quick",
             "idle_client_timeout_s is 2, and the stack's proxy has 60: `make aws-up IDLE_CLIENT_TIMEOUT=2`",
         ),
-        ("quick", "repetition.lanes is 36, and the stack has 12"),
+        ("quick", "repetition.lanes is 36, and there are 12"),
+        (
+            "concurrency",
+            "DEPLOY='--parameter ConnectionBorrowTimeout=5 --parameter MaxConnections=50 --parameter Max",
+        ),
+        (
+            "aws-concurrency",
+            "the stack's MaxIdleConnectionsPercent=50: `make aws-up IDLE_CLIENT_TIMEOUT=60 DEPLOY=",
+        ),
         ("concurrency", "at once, and the stack's fleet has 10: `make aws-up DEPLOY="),
         ("matrix", "factors.failures: "),
         ("quick_rtt", "added_rtt_s is for the lab"),
-        ("concurrency", "factors.environments asks for 64 at once, and the stack has FleetConcurrency=10"),
     ],
 )
 def test_a_campaign_that_does_not_fit_the_stack(
@@ -153,6 +162,21 @@ def test_more_than_it_may_cost(moto: MotoServer, poolbench: Poolbench) -> None:
         said
     )
     assert boto3.client("stepfunctions").list_executions(stateMachineArn=machine_arn())["executions"] == []
+
+
+def test_another_lane_is_one_and_costs_as_much_as_the_whole_stack(
+    moto: MotoServer, poolbench: Poolbench
+) -> None:
+    create_stack(outputs())
+    make_bucket()
+    stack_machine()
+    code, said = poolbench(*ON_AWS, "--lane", "init")
+    assert (code, "repetition.lanes is 8, and there is one such lane" in said) == (2, True), said
+    lane = ("campaign", "aws-lane", "--target", "aws", "--lane", "init")
+    code, said = poolbench(*lane, "--max-usd", "0.5")
+    assert (code, "aws-lane would cost about 0.88 USD" in said) == (1, True), said
+    found = find(open_account(None)).on("init")
+    assert found.describe()["lanes"] == ["poolbench-init:live"]
 
 
 def test_a_stack_that_ends_before_the_campaign(moto: MotoServer, poolbench: Poolbench) -> None:

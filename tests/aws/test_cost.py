@@ -70,7 +70,9 @@ def test_a_campaign_of_bursts() -> None:
 
 def test_the_size_of_a_deployed_stack_is_its_parameters() -> None:
     parameters = {"FleetConcurrency": "1", "MemorySize": "1769", "DatabaseClass": "db.t4g.large"}
-    items = {item.what: item.usd for item in hourly(StackSize.of(4, parameters), PRICES)}
+    size = StackSize.of(4, parameters | {"EngineVersion": "8.0.43"})
+    items = {item.what: item.usd for item in hourly(size, PRICES)}
+    assert items["RDS Extended Support"] == pytest.approx(2 * 0.1)  # by vCPU
     assert items["RDS for MySQL, db.t4g.large"] == pytest.approx(0.129)
     assert items["provisioned concurrency of 7"] == pytest.approx(7 * 1769 / 1024 * 3600 * 0.0000041667)
 

@@ -27,7 +27,7 @@ def test_the_plan_of_the_faithful_campaign_is_what_is_shown() -> None:
     assert lines == [line.rstrip() for line in plan("aws-faithful").splitlines()[-len(lines) :]]
 
 
-@pytest.mark.parametrize("name", ["aws", "aws-faithful"])
+@pytest.mark.parametrize("name", ["aws", "aws-lane", "aws-faithful"])
 def test_durations_and_totals_are_the_plans(name: str) -> None:
     planned = " ".join(plan(name).split())
     (row,) = re.findall(rf"\| `{name}` \| .* \| (.*) \| (.*) USD \|", README)
