@@ -43,14 +43,14 @@ _ENTRIES = (
         name="recycle",
         purpose="pool_recycle at 0.7 of the idle client timeout: replace a connection before the proxy does",
         price="a reconnect whenever the connection is older than that, idle or not",
-        fails="nowhere, as long as somebody keeps the number below the proxy's setting",
+        fails="a connection that dies young, as at a restart; any, once the number is not below the proxy's",
         recycle=0.7,
     ),
     Strategy(
         name="recycle_near",
         purpose="pool_recycle at 0.95 of the idle client timeout: as late as can be",
         price="a reconnect whenever the connection is older than that, idle or not",
-        fails="nowhere, as long as the number stays below the proxy's setting and requests begin at once",
+        fails="as recycle, and requests that begin late enough to miss the little that is left",
         recycle=0.95,
     ),
     Strategy(
@@ -64,7 +64,8 @@ _ENTRIES = (
         name="pre_ping",
         purpose="pool_pre_ping: COM_PING before each checkout, reconnect if it fails",
         price="one round trip for each checkout; after the timeout also the failed ping",
-        fails="never on a closed connection; hangs on a silent one, as the driver has no read timeout",
+        fails="on a closed connection with asyncmy and asyncio.run only; hangs on a silent one, as the driver "
+        "has no read timeout",
         engine=_with(pool_pre_ping=True),
     ),
     Strategy(
@@ -124,7 +125,8 @@ _ENTRIES = (
         name="retry_once",
         purpose="the default pool, and a request that lost its connection is sent again",
         price="nothing while all is well; after the timeout the lost attempt and a reconnect",
-        fails="nowhere in the gap; never for statements that must not run twice",
+        fails="with mysql-connector in pure Python, whose loss SQLAlchemy takes for no disconnect; statements "
+        "that must not run twice are not sent again",
         conduct=Conduct(retries=1),
     ),
     Strategy(
