@@ -8,6 +8,7 @@ import pymysql
 import pytest
 
 from bench.lab.proxy import RunningProxy
+from bench.lab.proxy.session_state import TRACKED
 from tests.lab.proxy.conftest import (
     OTHER_SCHEMA,
     OTHER_USER,
@@ -127,6 +128,54 @@ def test_tracked_state_follows_its_client_and_nobody_else(
         assert value(other, question) == default != expected
     assert pinned(proxy) == []
     assert borrowed(proxy) == 0
+
+
+OTHER_VALUES = {
+    "auto_increment_increment": "7",
+    "character_set_client": "latin1",
+    "character_set_connection": "latin1",
+    "character_set_database": "latin1",
+    "character_set_filesystem": "utf8mb4",
+    "character_set_results": "NULL",
+    "character_set_server": "latin1",
+    "collation_connection": "latin1_bin",
+    "collation_database": "latin1_bin",
+    "collation_server": "latin1_bin",
+    "interactive_timeout": "77",
+    "net_write_timeout": "77",
+    "query_cache_type": "OFF",
+    "session_track_schema": "OFF",
+    "sql_mode": "'ANSI'",
+    "time_zone": '"+03:00"',
+    "transaction_isolation": "'SERIALIZABLE'",
+    "transaction_read_only": "1",
+    "tx_isolation": "'SERIALIZABLE'",
+    "tx_read_only": "1",
+    "wait_timeout": "77",
+}
+
+
+def test_every_tracked_variable_reads_as_it_does_without_the_proxy(
+    database: Database, proxy: RunningProxy
+) -> None:
+    assert OTHER_VALUES.keys() == TRACKED - {"autocommit", "names", "character set"}  # those are above
+    other, followed = database.connect(proxy.port), set()
+    for name, literal in OTHER_VALUES.items():
+        one, direct = database.connect(proxy.port), database.connect()
+        try:
+            rows(direct, f"SET {name} = {literal}")
+        except pymysql.MySQLError:  # this server has no such variable, or lets nobody set it
+            continue
+        default, expected = value(other, f"SELECT @@{name}"), value(direct, f"SELECT @@{name}")
+        rows(one, f"SET {name} = {literal}")
+        for _ in range(2):
+            assert (name, value(one, f"SELECT @@{name}")) == (name, expected)
+            assert (name, value(other, f"SELECT @@{name}")) == (name, default)
+        followed.add(name)
+        one.close()
+        direct.close()
+    assert len(followed) >= 16
+    assert pinned(proxy) == []
 
 
 def test_init_db_is_tracked_as_use_is(database: Database, proxy: RunningProxy) -> None:
