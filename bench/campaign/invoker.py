@@ -13,6 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 THROTTLE_PATIENCE_S = 15.0  # an environment may still be draining, or be replaced by a new one
 ANSWER_PATIENCE_S = 30.0  # beyond the function's timeout
+TIMED_OUT = "Sandbox.Timedout"
+# Without a type, as in the Lambda developer guide, "Give Lambda functions access to resources in a VPC".
+_TIMED_OUT_MESSAGE = re.compile(r"Task timed out after [\d.]+ seconds$")
 _REPORT = re.compile(r"(Init Duration|(?<!Billed )Duration|Max Memory Used): ([\d.]+)")
 
 
@@ -87,15 +90,22 @@ def _reply(answer: dict[str, Any], throttled: int) -> Reply:
     log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
     report = {name: float(value) for name, value in _REPORT.findall(log.rpartition("REPORT")[2])}
     failed = answer.get("FunctionError")
-    kind = payload.get("errorType") if isinstance(payload, dict) else None
     return Reply(
         payload=payload,
-        function_error=(kind or failed) if failed else None,
+        function_error=_kind(payload, failed) if failed else None,
         duration_s=_seconds(report.get("Duration")),
         init_duration_s=_seconds(report.get("Init Duration")),
         max_memory_mb=report.get("Max Memory Used"),
         throttled=throttled,
     )
+
+
+def _kind(payload: Any, failed: str) -> str:
+    """Type of a function's error, or what the header calls it."""
+    error = payload if isinstance(payload, dict) else {}
+    if kind := error.get("errorType"):
+        return str(kind)
+    return TIMED_OUT if _TIMED_OUT_MESSAGE.search(str(error.get("errorMessage"))) else failed
 
 
 def _seconds(milliseconds: float | None) -> float | None:

@@ -1,10 +1,9 @@
 """The row of an invocation that the function could not write itself, because it was killed."""
 
-from bench.campaign.invoker import Reply
+from bench.campaign.invoker import TIMED_OUT, Reply
 from bench.function.invocation import Invocation
 from bench.function.record import SCHEMA, Outcome, Role, Row, State
 
-TIMED_OUT = "Sandbox.Timedout"
 ENVIRONMENT_LOST = frozenset({TIMED_OUT, "Runtime.ExitError"})
 
 

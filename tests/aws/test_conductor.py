@@ -11,13 +11,12 @@ import pytest
 from bench.aws import conductor
 from bench.aws.conductor import LaneState, handler
 from bench.aws.lane_plan import LanePlan, PlannedTurn, key_of
-from bench.campaign.invoker import InvokeFailed
+from bench.campaign.invoker import TIMED_OUT, InvokeFailed
 from bench.campaign.journal import Journal
 from bench.campaign.plan import Campaign, Factors, Repetition
 from bench.campaign.runner import DOWN_AFTER
 from bench.campaign.schedule import plan_lanes
 from bench.campaign.turn import invocation_of
-from bench.campaign.unanswered import TIMED_OUT
 from bench.function.record import Outcome, Row
 from bench.store import FileStore
 from tests.campaign.fakes import FakeClock, FakeFunction, answer, reply

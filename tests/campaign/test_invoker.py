@@ -5,7 +5,7 @@ import io
 import json
 from typing import Any
 
-from bench.campaign.invoker import _reply
+from bench.campaign.invoker import TIMED_OUT, _reply
 
 
 def answered(payload: Any, log: str, **more: Any) -> dict[str, Any]:
@@ -35,3 +35,14 @@ def test_a_function_error_is_known_by_its_type() -> None:
     reply = _reply(answered(payload, REPORT.replace("Init", "X"), FunctionError="Unhandled"), throttled=0)
     assert reply.function_error == "Sandbox.Timedout"
     assert reply.init_duration_s is None
+
+
+def test_a_timeout_is_known_without_a_type_too() -> None:
+    """As printed in the Lambda documentation."""
+    message = (
+        "2024-04-11T17:22:20.857Z abe12jlc-640a-8157-0249-9be825c2y1 Task timed out after 3.01 seconds"
+    )
+    reply = _reply(answered({"errorMessage": message}, REPORT, FunctionError="Unhandled"), throttled=0)
+    assert reply.function_error == TIMED_OUT
+    other = _reply(answered({"errorMessage": "no"}, REPORT, FunctionError="Unhandled"), throttled=0)
+    assert other.function_error == "Unhandled"
