@@ -39,9 +39,7 @@ def test_a_function_error_is_known_by_its_type() -> None:
 
 def test_a_timeout_is_known_without_a_type_too() -> None:
     """As printed in the Lambda documentation."""
-    message = (
-        "2024-04-11T17:22:20.857Z abe12jlc-640a-8157-0249-9be825c2y1 Task timed out after 3.01 seconds"
-    )
+    message = "2024-04-11T17:22:20.857Z abe12jlc-640a-8157-0249-9be825c2y1 Task timed out after 3.01 seconds"
     reply = _reply(answered({"errorMessage": message}, REPORT, FunctionError="Unhandled"), throttled=0)
     assert reply.function_error == TIMED_OUT
     other = _reply(answered({"errorMessage": "no"}, REPORT, FunctionError="Unhandled"), throttled=0)
