@@ -27,6 +27,7 @@ def take_part(
     if burst.threads == 1:
         hold(burst.start_wall_ns)
         return [_loop(burst, client, workload, requests, deadline_s)]
+    client.settle()  # once, not on each thread
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (most functions never need it)
 
     together = threading.Barrier(burst.threads)

@@ -33,6 +33,7 @@ class Client:
         self.conduct = strategy.conduct if strategy else Conduct()
         self.deadline: Deadline | Patience = Deadline(setting.url.port if setting else None)
         self._held: Connection | None = None
+        self._due: Callable[[], None] | None = None  # what the next checkout begins with
         self._build()
 
     def _build(self) -> None:
@@ -48,20 +49,28 @@ class Client:
         if limit is None or gap_s is None or self._setting is None:
             return
         if gap_s > limit * self._setting.idle_client_timeout_s:
-            self.engine.dispose()
+            self._due = self.engine.dispose
 
     def end(self) -> None:
         """An invocation ends."""
         if self.conduct.dispose_each_invocation:
             self.engine.dispose()
         if self.conduct.engine_each_invocation:
-            self._build()
+            self._due = self._build
         if self.conduct.connects_at_init:
+            self.settle()
             with contextlib.suppress(Exception):  # then there is none, and the request that follows tells
                 self.engine.connect().close()
 
+    def settle(self) -> None:
+        """Do what the strategy does before an invocation's first checkout, whose caller waits for it."""
+        due, self._due = self._due, None
+        if due:
+            due()
+
     def fill(self, connections: int) -> None:
         """Leave so many connections in the pool, or as many as it keeps, as that many threads would."""
+        self.settle()
         pool = self.engine.pool
         many = min(connections, pool.size()) if isinstance(pool, QueuePool) else connections
         with contextlib.suppress(Exception), contextlib.ExitStack() as held:  # the request that follows tells
@@ -69,7 +78,7 @@ class Client:
                 held.enter_context(self.engine.connect())
 
     def on_thread(self) -> Self:
-        """The same application, for requests on a thread beside others."""
+        """The same application, settled, for requests on a thread beside others."""
         beside = copy.copy(self)
         beside.deadline = Patience()
         return beside
@@ -80,6 +89,7 @@ class Client:
 
     def checkout(self) -> Connection:
         """Get a connection, the held one where the strategy holds one."""
+        self.settle()
         if not self.conduct.holds_connection:
             return self.engine.connect()
         if self._held is None:
