@@ -38,6 +38,18 @@ def pytest_report_header() -> str:
     return f"servers: {', '.join(name.rpartition('@')[2] for name in CHOICES)}{hint}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what is the same on every server on the first one alone."""
+    again = [item for item in items if item.get_closest_marker("any_server") and not _on_first_server(item)]
+    config.hook.pytest_deselected(items=again)
+    items[:] = [item for item in items if item not in again]
+
+
+def _on_first_server(item: pytest.Item) -> bool:
+    parametrized = getattr(item, "callspec", None)
+    return parametrized is None or parametrized.params.get("server_choice", CHOICES[0]) == CHOICES[0]
+
+
 @pytest.fixture(scope="session", params=CHOICES, ids=lambda name: name.rpartition("@")[2])
 def server_choice(request: pytest.FixtureRequest) -> str | None:
     """What `running_server` is asked for; tests that depend on it run once for each kind of server."""

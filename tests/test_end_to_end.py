@@ -14,6 +14,9 @@ from tests.users import TIMEOUT_S, User, wait_for
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
 
+TIMEOUT_OF_SMOKE_S = 1.0
+
+
 def first_after_gap(user: User, strategy: str, gap_ratio: float) -> list[dict[str, Any]]:
     return user.rows(label=strategy, gap_ratio=gap_ratio, role="measure", request=0)
 
@@ -39,7 +42,10 @@ def test_the_request_after_the_lost_one_reconnects(smoke: User) -> None:
 def test_below_the_timeout_nothing_is_lost(smoke: User) -> None:
     measured = [row for row in smoke.rows(role="measure") if row["gap_ratio"] < 1]
     assert len(measured) == 2 * 6 * 2 * 2  # gaps x labels x visits x requests
-    assert {row["outcome"] for row in measured} <= {"ok", "reconnected"}
+    # A machine with too much to do may make a gap longer than it was to be.
+    in_time = [row for row in measured if (row["connection_idle_s"] or 0) < TIMEOUT_OF_SMOKE_S]
+    assert {row["outcome"] for row in in_time} <= {"ok", "reconnected"}
+    assert any(row["gap_ratio"] > 0 and row["label"] == "queuepool" for row in in_time)
 
 
 # Beyond the timeout: NullPool connects as always; recycle replaces the connection before it is used;

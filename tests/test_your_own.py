@@ -66,6 +66,7 @@ def test_the_example_of_the_readme_runs_on_a_database_of_ones_own(owner: User, s
     assert owner.left_over() == {}
 
 
+@pytest.mark.any_server
 @pytest.mark.slow
 def test_without_the_proxy_nothing_ends_a_connection_of_a_server_that_waits_for_hours(
     owner: User, server: RunningServer

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-TIMEOUT_S = 240
+TIMEOUT_S = 600
 SHORT = """
 name = "short"
 description = "No idle timeout is reached."

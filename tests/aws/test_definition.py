@@ -37,7 +37,7 @@ from tests.campaign.files import campaign_file
 
 DEFINITION = (Path(__file__).parents[2] / "infra" / "campaign.asl.json").read_text()
 LANES, TIMEOUT_S = 3, 2.0
-PATIENCE_S = 240
+PATIENCE_S = 600
 CONDUCTOR = "poolbench-conductor"
 TINY = f"""
 name = "tiny"

@@ -23,7 +23,7 @@ def poolbench(folder: Path, *arguments: str, **variables: str) -> tuple[int, str
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     return done.returncode, done.stdout + done.stderr
 

@@ -17,6 +17,7 @@ from bench.function.workload import Workload, point_select, slow
 from bench.lab.mysql import RunningServer
 from tests.function.conftest import Application, silence
 
+pytestmark = pytest.mark.any_server
 Connect = Callable[..., Application]
 
 

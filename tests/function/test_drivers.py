@@ -144,6 +144,7 @@ KINDS = (
 )
 
 
+@pytest.mark.any_server
 def test_wire_commands_of_each_strategy_with_each_driver(
     driver: Driver, proxies: Callable[[str], tuple[RunningProxy, URL]]
 ) -> None:
@@ -171,6 +172,7 @@ def test_every_workload_gets_the_right_answers_with_every_driver(
     application.close()
 
 
+@pytest.mark.any_server
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [BY_CLOSE, BY_ERROR, BY_RESET])
 def test_what_each_driver_makes_of_a_connection_that_died(

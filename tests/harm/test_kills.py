@@ -112,7 +112,7 @@ def run_and_kill(
         killed.append(kill(user, process, last))
     output, _ = process.communicate(timeout=TIMEOUT_S)
     harms = [Harm(at_ns, time.time_ns(), function) for at_ns, function in killed]
-    wait_for(lambda: user.left_over() == {}, timeout_s=30)
+    wait_for(lambda: user.left_over() == {})
     assert "Traceback" not in output
     finished = process.returncode == 0
     if last == CAMPAIGN:

@@ -47,7 +47,7 @@ def test_an_interrupted_campaign_leaves_nothing(
     assert "Traceback" not in output
     began = bool(user.objects("*/header.json"))
     assert ("to go on: poolbench campaign smoke --freeze SIGSTOP --resume" in output) is began
-    wait_for(lambda: user.left_over() == {}, timeout_s=30)
+    wait_for(lambda: user.left_over() == {})
     assert [entry.name for entry in user.folder.iterdir()] == ["runs"]
 
 
@@ -60,7 +60,7 @@ def test_what_a_power_cut_leaves_is_found_and_cleaned(user: User) -> None:
     assert (code, str(lab) in output) == (0, False), "it is in use"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=TIMEOUT_S)
-    wait_for(lambda: user.left_over() == {}, timeout_s=30)
+    wait_for(lambda: user.left_over() == {})
     half, just_written = (user.folder / "runs" / "store" / f".tmp-{age}" for age in ("old", "new"))
     for path in (half, just_written):  # as a put leaves it that is killed before it gives it a name
         path.write_text("{")

@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from bench.micro.saved import load
 from tests.micro.conftest import run_suite, text_of
 
-pytestmark = pytest.mark.slow  # each run of the suite is a process, on each kind of server
+pytestmark = [pytest.mark.slow, pytest.mark.any_server]  # each run of the suite is a process
 
 
 @pytest.fixture(scope="module")

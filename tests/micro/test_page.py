@@ -12,6 +12,8 @@ from bench.micro.groups import Group
 from bench.micro.page import readme_table, write_page
 from bench.micro.saved import NotARun, load
 
+pytestmark = pytest.mark.any_server
+
 
 @pytest.mark.slow
 def test_the_page_shows_every_group_and_benchmark(whole_run: tuple[Path, str], tmp_path: Path) -> None:

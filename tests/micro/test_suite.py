@@ -16,6 +16,7 @@ from bench.lab.proxy.config import MAIN, Config
 from bench.micro.groups import Group
 from tests.micro.conftest import PASSWORD, run_suite, text_of
 
+pytestmark = pytest.mark.any_server
 Benchmarks = dict[tuple[str, str], dict[str, Any]]
 
 

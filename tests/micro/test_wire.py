@@ -17,6 +17,7 @@ from bench.micro.server import parse, prepare
 from bench.micro.wire import ClientStream, CommandCounter
 from tests.micro.conftest import text_of
 
+pytestmark = pytest.mark.any_server
 LOGIN = (CLIENT.PROTOCOL_41 | CLIENT.SECURE_CONNECTION).to_bytes(4, "little") + b"\x00" * 28 + b"user\x00"
 
 

@@ -61,7 +61,7 @@ with running_aws([config], work_dir=work_dir, freeze=freeze) as aws:
 def seen_after_a_close_in_the_freeze(tmp_path: Path, freeze: Freeze) -> dict[str, Any]:
     """Run the program; what the function saw."""
     arguments = [sys.executable, "-c", PROGRAM, str(FUNCTIONS), str(tmp_path), freeze]
-    ran = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300)
     if "private network: " in ran.stderr:
         pytest.skip("this user may not make a private network: run as root")
     assert ran.returncode == 0, ran.stderr

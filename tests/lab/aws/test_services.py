@@ -67,7 +67,7 @@ def run_machine(caller: Caller, states: dict[str, Any], event: Any) -> dict[str,
     )
     execution = sfn.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps(event))
     arn = execution["executionArn"]
-    poll(lambda: sfn.describe_execution(executionArn=arn)["status"] != "RUNNING", timeout_s=30)
+    poll(lambda: sfn.describe_execution(executionArn=arn)["status"] != "RUNNING")
     described: dict[str, Any] = sfn.describe_execution(executionArn=arn)
     return described
 
@@ -125,7 +125,7 @@ def aws_cli(shared: Caller, tmp_path: Path) -> Any:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [program, *arguments], capture_output=True, text=True, env=variables, check=False, timeout=60
+            [program, *arguments], capture_output=True, text=True, env=variables, check=False, timeout=300
         )
 
     return run

@@ -24,7 +24,7 @@ BACKEND = {"host": "127.0.0.1", "port": 1, "user": "u", "password": ""}
 
 def run(module: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from bench.lab.proxy import Backend, ControlFailed, Failure, ProxySettings, Runn
 from bench.lab.proxy.events import CAPACITY, EventLog, Kind
 from tests.lab.proxy.conftest import USER, Database, Start, eventually, rows, value
 
+pytestmark = pytest.mark.any_server
+
 
 def test_events_tell_the_life_of_a_connection_in_order(database: Database, start: Start) -> None:
     proxy = start(idle_client_timeout=1)

@@ -12,6 +12,7 @@ import pytest
 from bench.lab.proxy import DESCRIPTIONS, ControlFailed, Failure, Port, RunningProxy
 from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows
 
+pytestmark = pytest.mark.any_server
 IDLE_S = 1.0
 
 

@@ -57,6 +57,7 @@ NONSENSE = [
 ]
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize("nonsense", NONSENSE, ids=range(len(NONSENSE)))
 def test_nonsense_in_the_login_ends_that_client_alone(
     database: Database, proxy: RunningProxy, raw: socket.socket, nonsense: bytes
@@ -145,6 +146,7 @@ def test_commands_sent_at_once_are_answered_in_order(database: Database, proxy: 
         assert client._result.rows == ((number,),)
 
 
+@pytest.mark.any_server
 def test_more_commands_than_fit_wait_in_the_clients_own_kernel(
     database: Database, proxy: RunningProxy
 ) -> None:
@@ -157,6 +159,7 @@ def test_more_commands_than_fit_wait_in_the_clients_own_kernel(
     assert memory(proxy) - before < 16 * MB
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_client_that_does_not_read_fills_no_memory(
     database: Database, proxy: RunningProxy, tls: bool
@@ -226,6 +229,7 @@ def test_a_killed_statement_whose_connection_dies_with_it_harms_nobody_else(
         assert rows(other, "SELECT 1") == ((1,),)
 
 
+@pytest.mark.any_server
 @pytest.mark.slow
 def test_a_client_that_says_nothing_is_shown_out_after_the_login_timeout(
     proxy: RunningProxy, raw: socket.socket
@@ -245,6 +249,7 @@ def test_load_data_local_is_refused_by_the_server_and_asks_for_no_file(
     assert rows(client, "SELECT 1") == ((1,),)
 
 
+@pytest.mark.any_server
 @pytest.mark.slow
 def test_two_thousand_idle_clients_cost_little_each(database: Database, start: Start) -> None:
     proxy = start()

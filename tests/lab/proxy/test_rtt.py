@@ -22,6 +22,7 @@ from bench.lab.proxy.rtt import LONGEST_S, RunningRelay, running_relay
 from bench.perf.rtt import RTTS_S, missed
 from tests.lab.proxy.conftest import Database, Start, rows
 
+pytestmark = pytest.mark.any_server
 RTT_S = 0.01
 ATTEMPTS = 12
 

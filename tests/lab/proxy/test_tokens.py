@@ -31,6 +31,7 @@ def test_what_nobody_signed_is_no_token(text: str) -> None:
     assert not Tokens(KEY).accept(USER, f"9999999999999:{text}")
 
 
+@pytest.mark.any_server
 def test_a_token_that_is_over_is_denied_and_a_new_one_lets_in(database: Database, tmp_path: Path) -> None:
     server = database.server
     backend = Backend(host=server.host, port=server.port, user=USER, password=database.accounts[USER])
