@@ -15,7 +15,7 @@ import pytest
 from bench.lab.cache import cache_directory
 from bench.lab.libraries import mysqlclient, mysqlclient_plugins
 from bench.lab.proxy import RunningProxy
-from tests.lab.proxy.conftest import OTHER_USER, SCHEMA, USER, Database, pinned, rows, value
+from tests.lab.proxy.conftest import OTHER_USER, SCHEMA, USER, Database, eventually, pinned, rows, value
 
 Run = Callable[[str], list[tuple[Any, ...]]]
 
@@ -258,6 +258,8 @@ def test_kill_query_interrupts_the_statement_and_leaves_the_connection(
 ) -> None:
     victim, killer = database.connect(proxy.port), database.connect(proxy.port)
     victim._execute_command(3, "SELECT SLEEP(20)")
+    running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(20)'"
+    eventually(lambda: database.server.execute(running) == [(1,)])  # before that, there is nothing to kill
     rows(killer, f"KILL QUERY {victim.thread_id()}")
     (answer,) = every_result_of(victim)
     assert answer in [((1,),), (1317, "Query execution was interrupted")]  # SLEEP() returns 1, or fails
