@@ -167,6 +167,8 @@ def campaign(
     console.print(f"campaign {journal.campaign}, rows to {store.url}", soft_wrap=True)
     for note in fidelity_notes():
         console.print(f"note: {note}")
+    for reason in loaded.campaign.left_out():
+        console.print(f"left out: {reason}", soft_wrap=True)
     for pid in running_labs():
         console.print(f"warning: process {pid} runs a lab, too: each disturbs the other's timings")
     if out:
