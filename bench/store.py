@@ -73,7 +73,7 @@ def open_store(url: str) -> Store:
     parts = urlsplit(url)
     if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc:
         return S3Store(parts.netloc, parts.path.strip("/"))
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return FileStore(Path(unquote(parts.path)))
     if not parts.scheme and url:
         return FileStore(Path(url).absolute())

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bench.store import Store
+from bench.store import Store, StoreError
 
 
 class NoCampaign(Exception):
@@ -41,9 +41,16 @@ class Journal:
 
         Raises:
             KeyError: there is none of that name.
+            StoreError: it is damaged.
 
         """
-        content: dict[str, Any] = json.loads(self.store.get(f"{self.campaign}/{name}.json"))
+        key = f"{self.campaign}/{name}.json"
+        try:
+            content = json.loads(self.store.get(key))
+        except ValueError as error:
+            raise StoreError(f"store {self.store.url}: {key} is damaged: {error}") from error
+        if not isinstance(content, dict):
+            raise StoreError(f"store {self.store.url}: {key} is damaged: it is no JSON object")
         return content
 
     def begun(self) -> bool:

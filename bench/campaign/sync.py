@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from bench.campaign.journal import Journal
 from bench.campaign.window import Windows
 from bench.function.record import FIELDS, Row, upgraded, validate
+from bench.store import StoreError
 
 _FACTORS = {  # of the cell: column -> key in the header's cells
     "label": "label",
@@ -100,10 +101,12 @@ def sync(journal: Journal, directory: Path) -> Synced:
 
     Raises:
         KeyError: the store has no header of this campaign.
-        StoreError: the store refused.
+        StoreError: the store refused, or what it holds is damaged.
 
     """
     header = journal.read("header")
+    if "cells" not in header:
+        raise StoreError(f"store {journal.store.url}: {journal.campaign}/header.json is no campaign's header")
     finished = {cell: journal.read(f"cells/{cell}") for cell in sorted(journal.finished_cells())}
     header["sessions"] = journal.sessions()
     header["finished"] = len(finished) == len(header["cells"])
@@ -133,11 +136,12 @@ def sync(journal: Journal, directory: Path) -> Synced:
             }
         )
     windows = Windows(finished)
-    samples = [json.loads(line) for _, line in _lines(journal, "connections")]
+    samples = [_loaded(journal, key, line) for key, line in _lines(journal, "connections")]
     for sample in samples:
         sample["cell"], sample["phase"] = windows.at(sample["wall_ns"])
     # Whoever does not remember how far the last slice got asks for all events again.
-    events = [json.loads(line) for line in dict.fromkeys(line for _, line in _lines(journal, "events"))]
+    slices = {line: key for key, line in _lines(journal, "events")}
+    events = [_loaded(journal, key, line) for line, key in slices.items()]
     directory.mkdir(parents=True, exist_ok=True)
     _write_parquet(directory / "rows.parquet", rows, ROWS)
     _write_parquet(directory / "connections.parquet", samples, CONNECTIONS)
@@ -152,6 +156,14 @@ def _lines(journal: Journal, folder: str) -> Iterator[tuple[str, str]]:
     for key in journal.store.list_keys(f"{journal.campaign}/{folder}/"):
         for line in journal.store.get(key).decode(errors="replace").splitlines():
             yield key, line
+
+
+def _loaded(journal: Journal, key: str, line: str) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise StoreError(f"store {journal.store.url}: {key} is damaged: {error}") from error
+    return loaded
 
 
 def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:

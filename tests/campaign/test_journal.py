@@ -15,7 +15,7 @@ from bench.campaign.sync import ROWS, sync
 from bench.campaign.unanswered import row_of_unanswered
 from bench.function.invocation import encode_rows
 from bench.function.record import FIELDS
-from bench.store import FileStore
+from bench.store import FileStore, StoreError
 from tests.campaign.fakes import reply, seen_by_the_client
 from tests.campaign.test_header import DESCRIBED, TARGET
 from tests.invocations import invocation
@@ -154,3 +154,24 @@ def test_a_session_that_was_killed_is_told_with_the_jumps_it_had_noted(
     sync(journal, tmp_path / "out")
     header = json.loads((tmp_path / "out" / "header.json").read_text())
     assert header["sessions"] == [killed | {"jumps": [{"wall_ns": 5}]}, finished]
+
+
+@pytest.mark.parametrize(
+    ("key", "data"),
+    [
+        ("header.json", b"{"),
+        ("header.json", b"{}"),
+        ("cells/x.json", b"[]"),
+        ("connections/000-0.jsonl", b"{"),
+    ],
+)
+def test_a_store_that_holds_something_damaged_is_told_by_its_name(
+    tmp_path: Path, key: str, data: bytes
+) -> None:
+    damaged = Journal(FileStore(tmp_path / "store"), "smoke-20260101T000000Z-aaaa")
+    damaged.store.put_new(f"{damaged.campaign}/{key}", data)
+    if key != "header.json":
+        header = make_header(damaged.campaign, CampaignFile.load("smoke"), TARGET, DESCRIBED)
+        damaged.write("header", header)
+    with pytest.raises(StoreError, match=f"{damaged.campaign}/{key} is"):
+        sync(damaged, tmp_path / "out")
