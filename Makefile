@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: campaign test test-parts test-whole test-fast perf soak bench results readme notebooks format lock clean infra-checks aws-up aws-campaign aws-down
+.PHONY: campaign test test-lab test-data test-whole test-fast perf soak bench results readme notebooks format lock clean infra-checks aws-up aws-campaign aws-down
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
@@ -15,16 +15,20 @@ test: $(VENV)/ready infra-checks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	.ci/audit
-	@echo "Tests now run in two halves, side by side, for most of their time is waiting; each reports at its end."
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-parts test-whole
+	@echo "Tests now run in three parts, side by side, for most of their time is waiting; each reports at its end."
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target --keep-going test-lab test-data test-whole
 
-# The parts of the suite, and what takes it as a whole: about equally long.
-PARTS := tests/analysis tests/aws tests/campaign tests/function tests/infra tests/lab tests/micro
-test-parts:
-	$(BIN)/pytest $(PARTS)
+# What stands in for AWS, what is made of files, and all the rest, which runs campaigns: about equally long.
+LAB := tests/function tests/lab
+DATA := tests/analysis tests/aws tests/campaign tests/infra tests/micro tests/test_results.py
+test-lab:
+	$(BIN)/pytest $(LAB)
+
+test-data:
+	$(BIN)/pytest $(DATA)
 
 test-whole:
-	$(BIN)/pytest $(addprefix --ignore=,$(PARTS))
+	$(BIN)/pytest $(addprefix --ignore=,$(LAB) $(DATA))
 
 test-fast: $(VENV)/ready
 	$(BIN)/pytest -m 'not slow'
