@@ -1,5 +1,6 @@
 """A deployed stack, as far as one can be had without AWS."""
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from bench.cli.main import main
 from tests.aws.moto_server import MotoServer, moto_server
@@ -58,6 +60,15 @@ def create_stack(found: dict[str, str], parameters: dict[str, str] | None = None
         TemplateBody=json.dumps(template),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptions_are_read_once() -> Iterator[None]:
+    """Each command opens a session, which reads botocore's descriptions of the services: half of its time."""
+    read = functools.cache(functools.partial(JSONFileLoader.load_file, JSONFileLoader()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _self, path: read(path))
+        yield
 
 
 @pytest.fixture(scope="session")
