@@ -14,7 +14,7 @@ name = "failures"
 description = "Failures that somebody has to bring about."
 seed = 1
 idle_client_timeout_s = 30
-connection_borrow_timeout_s = 0.2
+connection_borrow_timeout_s = 0.5
 
 [factors]
 strategies = ["queuepool", "nullpool"]

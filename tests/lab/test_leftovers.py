@@ -37,7 +37,7 @@ def test_a_lab_whose_owner_died_is_found_with_its_processes_and_cleaned(temporar
             pass
         assert find_leftovers() == [Leftover(folder, (process.pid,))]
         find_leftovers()[0].clean()
-        assert process.wait(5) == -9
+        assert process.wait(60) == -9
         assert find_leftovers() == []
     finally:
         process.kill()

@@ -117,4 +117,4 @@ def test_away_from_loopback_it_serves_tls_alone_with_certificates_made_by_comman
         client = database.connect(port, ssl_disabled=False, ssl=context)
         assert rows(client, "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1)") == ((USER,),)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

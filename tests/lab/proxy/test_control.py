@@ -163,7 +163,7 @@ def test_the_borrow_latency_is_what_clients_wait_for_a_database_connection(
 
 
 def test_the_database_is_available_until_it_does_not_answer(database: Database, start: Start) -> None:
-    proxy = start(connection_borrow_timeout=0.1)
+    proxy = start(connection_borrow_timeout=0.5)
     client = database.connect(proxy.port)
     assert proxy.metrics()["AvailabilityPercentage"] == 100
     proxy.fail(Failure.SERVER_RESTART)

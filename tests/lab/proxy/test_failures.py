@@ -153,7 +153,7 @@ def test_refused_connects_are_refused_and_open_connections_go_on(database: Datab
 
 
 def test_borrow_exhaustion_is_9501_until_it_is_over(database: Database, start: Start) -> None:
-    proxy = start(connection_borrow_timeout=0.2)
+    proxy = start(connection_borrow_timeout=0.5)
     client = database.connect(proxy.port)
     proxy.fail(Failure.BORROW_EXHAUSTION)
     assert outcome(client)[0] == 9501
