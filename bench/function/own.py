@@ -1,12 +1,14 @@
 """Somebody's own engines and requests, `package.module:function`: the only code that a campaign file runs."""
 
+import contextlib
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 
 def import_function(name: str) -> Callable[..., Any]:
-    """Import what `package.module:function` names.
+    """Import what `package.module:function` names, a function of one argument.
 
     Raises:
         ImportError: there is no such function, or its module cannot be imported; the message says why.
@@ -22,4 +24,9 @@ def import_function(name: str) -> Callable[..., Any]:
     if not callable(found):
         raise ImportError(f"it is no function but of type {type(found).__name__}")
     own: Callable[..., Any] = found
+    with contextlib.suppress(ValueError):  # it has no signature, as some that are built in
+        try:
+            inspect.signature(own).bind(None)
+        except TypeError as error:
+            raise ImportError(f"it cannot be called with one argument: {error}") from error
     return own

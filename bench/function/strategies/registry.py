@@ -142,7 +142,7 @@ _ENTRIES = (
     Strategy(
         name="dispose_per_invocation",
         purpose="the handler disposes of the pool before it returns: nothing idle is ever held",
-        price="a handshake for each invocation; its further requests reuse the connection, and after the last "
+        price="a handshake for each invocation; its further requests reuse the connection; after the last "
         "one the caller waits for the closing, too, which is in no latency here",
         fails=_NO_CONNECT,
         conduct=Conduct(dispose_each_invocation=True),
@@ -193,8 +193,8 @@ _ENTRIES = (
     Strategy(
         name="autocommit",
         purpose="AUTOCOMMIT without the ROLLBACK on return (skip_autocommit_rollback)",
-        price="less than the default: one round trip for a query instead of two, except with mysql-connector; "
-        "no transactions",
+        price="less than the default: one round trip for a query, not two, except with mysql-connector; no "
+        "transactions",
         fails=_GAP,
         engine=_with(isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True),
     ),
