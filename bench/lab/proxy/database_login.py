@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import ssl
+import struct
 from typing import NamedTuple, Self
 
 import pymysql
@@ -14,6 +15,7 @@ from bench.lab.proxy.backend import Backend, DatabaseRefused, DatabaseUnavailabl
 from bench.lab.proxy.tls import CHUNK, TlsChannel, client_context
 
 CONNECT_TIMEOUT_S = 10  # MySQL's connect_timeout
+GARBLED = (struct.error, IndexError, ValueError)  # PyMySQL's, where whoever answers is no MySQL server
 
 
 class Opened(NamedTuple):
@@ -68,12 +70,14 @@ def _authenticate(
     try:
         driver.connect(theirs)
     except pymysql.MySQLError as error:
-        code = int(error.args[0])
-        # Codes from CR_ERROR_FIRST on are PyMySQL's own, lower ones the server's.
-        if 0 < code < CR.CR_ERROR_FIRST:
+        code = error.args[0]
+        # Codes from CR_ERROR_FIRST on are PyMySQL's own, as is text in their place; lower ones are the server's.
+        if isinstance(code, int) and 0 < code < CR.CR_ERROR_FIRST:
             sqlstate = getattr(error, "sqlstate", None) or "HY000"
             raise DatabaseRefused(code, sqlstate, str(error.args[1])) from error
         raise DatabaseUnavailable(str(error)) from error
+    except GARBLED as error:
+        raise DatabaseUnavailable(f"what answers is no MySQL server: {error}") from error
     except RuntimeError as error:  # a plugin that PyMySQL does not know, or lacks a library for
         raise DatabaseRefused(ER.UNKNOWN_ERROR, "HY000", str(error)) from error
     finally:

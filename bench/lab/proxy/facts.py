@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pymysql
 
 from bench.lab.proxy.backend import Backend, DatabaseUnavailable
-from bench.lab.proxy.database_login import CONNECT_TIMEOUT_S
+from bench.lab.proxy.database_login import CONNECT_TIMEOUT_S, GARBLED
 from bench.lab.proxy.tls import client_context
 
 
@@ -51,6 +51,7 @@ def learn(backend: Backend) -> Facts:
                 user=backend.user,
                 password=backend.password,
                 connect_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=CONNECT_TIMEOUT_S,
                 ssl=client_context(backend.authority) if backend.authority else None,
                 ssl_disabled=backend.authority is None,
                 autocommit=None,
@@ -75,5 +76,5 @@ def learn(backend: Backend) -> Facts:
                     number: f"{charset} COLLATE {name}" for number, (charset, name) in collations.items()
                 },
             )
-    except pymysql.MySQLError as error:
+    except (pymysql.MySQLError, *GARBLED) as error:
         raise DatabaseUnavailable(f"{backend.host}:{backend.port} as {backend.user}: {error}") from error

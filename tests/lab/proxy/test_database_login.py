@@ -1,0 +1,50 @@
+"""Where the database should be, there may be something else."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from bench.lab.ports import LOOPBACK
+from bench.lab.proxy import facts
+from bench.lab.proxy.backend import Backend, DatabaseUnavailable, Identity
+from bench.lab.proxy.database_login import open_connection
+
+
+@contextlib.contextmanager
+def something_else(says: bytes) -> Iterator[Backend]:
+    """Greets two connections with these bytes, and then says no more."""
+    with socket.create_server((LOOPBACK, 0)) as listening, contextlib.ExitStack() as accepted:
+
+        def greet() -> None:
+            for _ in range(2):
+                accepted.enter_context(listening.accept()[0]).sendall(says)
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        yield Backend(LOOPBACK, listening.getsockname()[1], "somebody", "")
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(20_000),
+        b"\x05\x00\x00\x00abcde",
+        b"\x0a\x00\x00\x00\x0a" + bytes(9),
+    ],
+)
+def test_what_is_no_mysql_server_is_a_database_that_is_not_there(says: bytes) -> None:
+    with something_else(says) as backend:
+        with pytest.raises(DatabaseUnavailable):
+            facts.learn(backend)
+        with pytest.raises(DatabaseUnavailable):
+            open_connection(backend, Identity("somebody", 0), "")
+
+
+def test_one_that_accepts_and_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "CONNECT_TIMEOUT_S", 0.2)
+    with something_else(b"") as backend, pytest.raises(DatabaseUnavailable, match="timed out"):
+        facts.learn(backend)
