@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.campaign.failures import MODES, When
 from bench.campaign.file import CampaignFile, packaged
 from bench.campaign.plan import Campaign, Factors, Repetition
 from bench.campaign.strict import BadCampaign, build
+from bench.cli.switches import OF_THE_LABS_SERVER
 from bench.function.strategies import CONTROL, REFERENCE, STRATEGIES
+from bench.lab.proxy import Failure
 from tests.campaign.files import load
 
 GOOD = """
@@ -128,6 +131,13 @@ def test_a_bad_file_is_refused_with_its_cure(tmp_path: Path, change: tuple[str, 
     assert change[0] in GOOD
     with pytest.raises(BadCampaign, match=re.escape(message)):
         load(tmp_path, GOOD.replace(*change))
+
+
+def test_every_failure_that_the_lab_can_bring_about_can_be_a_factor() -> None:
+    through_proxy = {name for name, mode in MODES.items() if not mode.direct}
+    assert through_proxy == {failure.value for failure in Failure}
+    past_it = {name for name, mode in MODES.items() if mode.direct and mode.when is not When.ALWAYS}
+    assert past_it == OF_THE_LABS_SERVER
 
 
 def test_a_missing_file_lists_the_packaged_ones(tmp_path: Path) -> None:
