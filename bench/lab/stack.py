@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from bench.lab.aws import Freeze, FunctionConfig, RunningAws, running_aws
 from bench.lab.endpoints import STANDING, USUAL, Endpoints, Login
@@ -42,6 +42,7 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Variables with which boto3 and the AWS CLI reach the lab and not AWS, and clients its MySQL."""
         endpoints = self.endpoints
+        trust = f"&ssl_ca={quote(str(endpoints.authorities))}" if endpoints.database_wants_tls else ""
         return {
             "AWS_ENDPOINT_URL": self.aws.url,
             "AWS_ACCESS_KEY_ID": "lab",
@@ -49,7 +50,7 @@ class Stack:
             "AWS_DEFAULT_REGION": "us-east-1",
             "NO_PROXY": "127.0.0.1,localhost",  # boto3 would go through a web proxy even to loopback
             "POOLBENCH_PROXY_URL": endpoints.application.url(endpoints.proxies[USUAL]),
-            "POOLBENCH_DATABASE_URL": endpoints.application.url(endpoints.database),
+            "POOLBENCH_DATABASE_URL": endpoints.application.url(endpoints.database) + trust,
         }
 
     def describe(self) -> dict[str, Any]:

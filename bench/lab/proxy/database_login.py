@@ -71,7 +71,7 @@ def _authenticate(
         driver.connect(theirs)
     except pymysql.MySQLError as error:
         code = error.args[0]
-        # Codes from CR_ERROR_FIRST on are PyMySQL's own, as is text in their place; lower ones are the server's.
+        # Codes from CR_ERROR_FIRST on are PyMySQL's own, as is text in their place; lower ones, the server's.
         if isinstance(code, int) and 0 < code < CR.CR_ERROR_FIRST:
             sqlstate = getattr(error, "sqlstate", None) or "HY000"
             raise DatabaseRefused(code, sqlstate, str(error.args[1])) from error
