@@ -5,6 +5,7 @@ Through the lab's proxy, which counts what arrives; a driver that is not install
 
 import gc
 import secrets
+import ssl
 import sys
 import time
 import warnings
@@ -15,7 +16,7 @@ import pytest
 from sqlalchemy import URL, create_engine
 
 from bench.function.client import Client
-from bench.function.drivers import DRIVERS, Driver, Loop, UnknownDriver
+from bench.function.drivers import DRIVERS, Authority, Driver, Loop, UnknownDriver
 from bench.function.drivers import get as get_driver
 from bench.function.measure import Measurement, measure
 from bench.function.probe import count_commands
@@ -100,13 +101,18 @@ def proxies(
 class Application:
     """A client of a strategy on a driver; each call is an invocation of its own."""
 
-    def __init__(self, strategy: str, driver: Driver, at: tuple[RunningProxy, URL]) -> None:
+    def __init__(
+        self, strategy: str, driver: Driver, at: tuple[RunningProxy, URL], *, tls: bool = False
+    ) -> None:
         proxy, url = at
         setting = Setting(
             url=url.set(drivername=driver.scheme),
             idle_client_timeout_s=TIMEOUT_S,
             label=strategy,
             driver=driver,
+            tls=Authority(ssl.create_default_context(cafile=proxy.authority), str(proxy.authority))
+            if tls
+            else None,
         )
         self.driver = driver
         self.client = Client(get(strategy), setting, lambda: int(proxy.metrics()["ClientCommands"]))
@@ -213,6 +219,26 @@ def test_what_each_driver_makes_of_a_connection_that_died(
     for name, strategy in applications:
         if strategy == "queuepool" and DRIVERS[name].loop is not Loop.PER_INVOCATION:
             assert after[name, strategy] is Outcome.RECONNECTED
+
+
+@pytest.mark.any_server
+@pytest.mark.slow
+def test_over_tls_a_ping_does_not_save_mysqlclient_from_an_end_without_close_notify(
+    mysqlclient: None, proxies: Callable[[str], tuple[RunningProxy, URL]]
+) -> None:
+    """libmariadb then says 2026, `unexpected eof`, which is no lost connection to SQLAlchemy."""
+    applications = {
+        name: Application("pre_ping", driver, proxies(BY_CLOSE), tls=True)
+        for name, driver in DRIVERS.items()
+        if driver.installed and driver.loop is not Loop.PER_INVOCATION
+    }
+    assert {application.invoke()[0].outcome for application in applications.values()} == {Outcome.OK}
+    time.sleep(1.5 * TIMEOUT_S)
+    first = {name: application.invoke()[0] for name, application in applications.items()}
+    for application in applications.values():
+        application.close()
+    lost = {name: one.failure.code for name, one in first.items() if one.failure}
+    assert lost == {name: 2026 for name in first if name == "mysqlclient"}
 
 
 def test_an_unknown_driver_is_named_with_those_there_are() -> None:
