@@ -246,9 +246,6 @@ def test_a_campaign_with_real_waits_is_left_and_attached_to_again_and_reported(
         assert (process.returncode, "it goes on without you; to attach again" in rest) == (130, True), (
             said + rest
         )
-    with ended(run_poolbench(tmp_path, lab, "campaign", "tiny.toml", "--target", "aws")) as process:
-        rest, _ = process.communicate(timeout=PATIENCE_S)
-        assert (process.returncode, "is busy with campaign tiny-" in rest) == (1, True), rest
     again = ("campaign", "tiny.toml", "--target", "aws", "--resume", "--out", "machine")
     with ended(run_poolbench(tmp_path, lab, *again)) as process:
         rest, _ = process.communicate(timeout=PATIENCE_S)
