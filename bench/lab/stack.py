@@ -40,7 +40,7 @@ class Stack:
     endpoints: Endpoints
 
     def environment(self) -> dict[str, str]:
-        """Variables with which boto3 and the AWS CLI reach the lab and not AWS, and clients its MySQL."""
+        """Variables by which boto3 and the AWS CLI reach the lab and not AWS, clients its database and proxy."""
         endpoints = self.endpoints
         trust = f"&ssl_ca={quote(str(endpoints.authorities))}" if endpoints.database_wants_tls else ""
         return {
@@ -49,6 +49,7 @@ class Stack:
             "AWS_SECRET_ACCESS_KEY": "lab",
             "AWS_DEFAULT_REGION": "us-east-1",
             "NO_PROXY": "127.0.0.1,localhost",  # boto3 would go through a web proxy even to loopback
+            "POOLBENCH_PROXY_CONTROL": endpoints.proxy_control_url,
             "POOLBENCH_PROXY_URL": endpoints.application.url(endpoints.proxies[USUAL]),
             "POOLBENCH_DATABASE_URL": endpoints.application.url(endpoints.database) + trust,
         }

@@ -171,11 +171,13 @@ def test_the_lab_goes_up_serves_commands_and_goes_down(tmp_path: Path) -> None:
         code, output = poolbench(tmp_path, "lab", "env", **variables)
         assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in output
         query = (
-            "import os, sqlalchemy as s; e = s.create_engine(os.environ['POOLBENCH_PROXY_URL']); "
+            "import os, urllib.request as u, sqlalchemy as s; "
+            "print(u.urlopen(os.environ['POOLBENCH_PROXY_CONTROL']).read().decode()); "
+            "e = s.create_engine(os.environ['POOLBENCH_PROXY_URL']); "
             "print('answer', e.connect().execute(s.text('SELECT 6 * 7')).scalar())"
         )
         code, output = poolbench(tmp_path, "lab", "exec", "--", sys.executable, "-c", query, **variables)
-        assert (code, "answer 42" in output) == (0, True), output
+        assert (code, "answer 42" in output, "PUT /settings" in output) == (0, True, True), output
         code, output = poolbench(tmp_path, "lab", "exec", "--lanes", "2", "true", **variables)
         assert (code, "--lanes: for a lab of this command's own" in output) == (2, True), output
         code, _ = poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "exit 7", **variables)
