@@ -40,7 +40,7 @@ class Stack:
     endpoints: Endpoints
 
     def environment(self) -> dict[str, str]:
-        """Variables by which boto3 and the AWS CLI reach the lab and not AWS, clients its database and proxy."""
+        """Variables by which boto3 and the AWS CLI reach the lab, and clients its database and proxy."""
         endpoints = self.endpoints
         trust = f"&ssl_ca={quote(str(endpoints.authorities))}" if endpoints.database_wants_tls else ""
         return {
