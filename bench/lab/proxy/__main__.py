@@ -35,7 +35,8 @@ CONFIG is JSON, because it holds passwords: give the file mode 0600, or pipe it 
   backend       where the database is, and a user of it who is only asked for the server's settings; with
                 "authority": FILE (PEM) TLS is spoken to it, and its certificate checked
   accounts      user to password: who may come in, and with what the proxy goes on to the database
-  tokens        {USER: {"key": ..., "valid_s": 900}}: these come in with tokens signed with that key
+  tokens        {USER: {"key": ..., "valid_s": 900}}: these of the accounts come in with tokens signed
+                with that key, not with their password
   settings      see below; the names are those of AWS
   tls           {"authority": FILE, "certificate": FILE, "key": FILE}, all PEM; clients may then use TLS.
                 `python -m bench.lab.certificates FOLDER` makes some

@@ -55,6 +55,8 @@ class Config:
             raise ConfigError("RequireTLS: there is no certificate; give tls")
         if not (is_loopback or self.settings.require_tls):
             raise ConfigError(f"host: {self.host} is not loopback; set RequireTLS")
+        if strangers := sorted(self.tokens.keys() - self.accounts.keys()):
+            raise ConfigError(f"tokens: {strangers[0]} needs a password for the database, in accounts")
         if not self.listeners:
             raise ConfigError("listeners: there is none")
         ports = {f"listeners.{name}.port": listener.port for name, listener in self.listeners.items()}

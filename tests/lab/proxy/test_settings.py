@@ -83,6 +83,7 @@ def test_a_configuration_survives_its_file_and_hides_its_passwords(tmp_path: obj
         ({"backend": BACKEND | {"password": 7}}, "backend.password: int in place of str"),
         ({"accounts": []}, "accounts: list in place of an object"),
         ({"tls": {"authority": "a", "certificate": "b"}}, "tls.key is missing"),
+        ({"tokens": {"u": {"key": "k"}}}, "tokens: u needs a password for the database, in accounts"),
         ({"tokens": {"u": {"key": "k", "valid_s": "1"}}}, "tokens.u.valid_s: str in place of float"),
     ],
 )
