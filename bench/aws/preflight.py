@@ -61,7 +61,8 @@ def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]
     version = parameters.get("EngineVersion", PROXY_SERVES[-1])
     _check_engine(version)
     _check_idle(
-        parameters.get("MaxConnectionsPercent", "100"), parameters.get("MaxIdleConnectionsPercent", "50")
+        _number(parameters, "MaxConnectionsPercent", 100),
+        _number(parameters, "MaxIdleConnectionsPercent", 50),
     )
     for name in (ROLE.format(stack), stack):
         status = status_of(account, name)
@@ -71,7 +72,7 @@ def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]
     if status in WHOLE:
         return {}
     size = StackSize()
-    fleet = int(parameters.get("FleetConcurrency", size.fleet))
+    fleet = _number(parameters, "FleetConcurrency", size.fleet)
     _check_concurrency(account, size.lanes + _SINGLES + fleet)
     return _zones(account, version, parameters.get("DatabaseClass", size.instance))
 
@@ -84,8 +85,16 @@ def _check_engine(version: str) -> None:
         )
 
 
-def _check_idle(most: str, idle: str) -> None:
-    if float(idle) > float(most):
+def _number(parameters: Mapping[str, str], name: str, default: int) -> int:
+    text = parameters.get(name, str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise AwsFailed(f"{name} is {text!r}: give a whole number") from None
+
+
+def _check_idle(most: int, idle: int) -> None:
+    if idle > most:
         raise AwsFailed(
             f"MaxIdleConnectionsPercent {idle} exceeds MaxConnectionsPercent {most}: give one that does not"
         )

@@ -33,7 +33,11 @@ _TEMPLATE, _ROLE_TEMPLATE = "infra/template.yaml", "infra/deployer.yaml"
     "--idle-client-timeout", type=int, default=60, show_default=True, help="Of the proxy, in seconds."
 )
 @click.option(
-    "--hours", type=click.FloatRange(min=1), default=24, show_default=True, help="Until it deletes itself."
+    "--hours",
+    type=click.FloatRange(1, 24 * 365),
+    default=24,
+    show_default=True,
+    help="Until it deletes itself.",
 )
 @click.option(
     "--parameter",

@@ -328,6 +328,7 @@ def test_a_deployment_without_a_bundle(moto: MotoServer, poolbench: Poolbench) -
     ("name", "message"),
     [
         ("IdleTimeout=5", "--parameter: unknown 'IdleTimeout': did you mean 'IdleClientTimeout'?"),
+        ("FleetConcurrency=many", "FleetConcurrency is 'many': give a whole number"),
         ("DatabaseClass=db.t3.nano", "RDS has no db.t3.nano with MySQL 8.0.40 in us-east-1"),
     ],
 )
