@@ -1,14 +1,17 @@
 """Executes the notebooks: percent scripts become .ipynb files, the same bytes for the same results."""
 
+import asyncio
 import os
+import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 PLACE = "POOLBENCH_RESULTS"  # the variable that tells a notebook where campaigns are
 _TIMEOUT_S = 300  # of a cell
@@ -16,7 +19,7 @@ _IMAGES = ("image/png", "image/svg+xml")
 
 
 class NotebookFailed(Exception):
-    """A cell raised; the message names the notebook and the error."""
+    """A cell raised, or did not come to its end; the message names the notebook and the error."""
 
 
 def execute(source: Path, results: Path) -> nbformat.NotebookNode:
@@ -40,11 +43,28 @@ def execute(source: Path, results: Path) -> nbformat.NotebookNode:
         resources={"metadata": {"path": str(source.parent)}},
     )
     try:
-        client.execute(env={**os.environ, PLACE: str(results.absolute())})
+        _run(client, {**os.environ, PLACE: str(results.absolute())})
     except CellExecutionError as error:
         raise NotebookFailed(f"{source}: {error.ename}: {error.evalue}") from error
+    except CellTimeoutError as error:
+        raise NotebookFailed(f"{source}: a cell took longer than {_TIMEOUT_S} s") from error
+    except DeadKernelError as error:
+        raise NotebookFailed(f"{source}: its kernel died: killed, or out of memory?") from error
     notebook.metadata.pop("language_info", None)  # the Python that happened to run it
     return notebook
+
+
+def _run(client: NotebookClient, variables: dict[str, str]) -> None:
+    """Execute on a thread of its own: on the main one nbclient takes signals over, and trips over them."""
+    with asyncio.Runner() as runner, ThreadPoolExecutor(1) as pool:
+        loop = runner.get_loop()
+        work = loop.create_task(client.async_execute(env=variables, stderr=subprocess.DEVNULL))
+        running = pool.submit(loop.run_until_complete, work)
+        try:
+            running.result()
+        except KeyboardInterrupt:  # the kernel ends before this block does
+            loop.call_soon_threadsafe(work.cancel)
+            raise
 
 
 def write(source: Path, results: Path, out: Path) -> Path:

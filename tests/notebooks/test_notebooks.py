@@ -2,6 +2,7 @@
 
 import ast
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from bench.analysis.notebooks import NotebookFailed, differences, write
 from bench.analysis.questions import QUESTIONS
 from tests.analysis.edit import small_campaign
 from tests.cli.test_commands import poolbench
-from tests.users import User
+from tests.users import User, wait_for
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
@@ -74,6 +75,18 @@ def test_the_same_results_make_the_same_bytes(tmp_path: Path) -> None:
     campaign = small_campaign(tmp_path / "campaign")
     once, again = (write(SOURCES[0], campaign, tmp_path / name).read_bytes() for name in ("once", "again"))
     assert once == again
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_an_interrupted_notebook_leaves_neither_kernel_nor_traceback(user: User) -> None:
+    small_campaign(user.folder / "campaign")
+    process = user.start("notebooks", "campaign")
+    wait_for(lambda: any("ipykernel" in command for command in user.left_over().values()))
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output.strip()) == (130, "poolbench: interrupted")
+    assert user.left_over() == {}
 
 
 @pytest.mark.slow
