@@ -16,7 +16,7 @@ from bench.lab.process import Child
 
 DOCKER = "docker"
 IMAGE = "mysql:8.4"
-LABEL = "poolbench-lab"  # by which a container is found that outlived a killed lab
+LABEL = "poolbench-lab"  # in `docker ps`; what a power cut leaves, the engine removes, as --rm tells it
 _TLS = Path("/etc/poolbench-tls")  # in the container
 _START_TIMEOUT_S = 120.0  # the image lays out its data first
 _STOP_GRACE_S = 20
