@@ -106,11 +106,12 @@ class _Keeper:
         self._plain = self.channel.receive(b"")
         while not self.channel.shaken:
             self._receive()
+        # What PyMySQL calls of a socket, `makefile` and `read` below aside.
         self.settimeout, self.sendall, self.close = raw.settimeout, self.channel.send, raw.close
         return self
 
     def makefile(self, _mode: str) -> Self:
-        """Return what `read` is called of."""
+        """Return what `read` is called on."""
         return self
 
     def read(self, size: int) -> bytes:
