@@ -1,34 +1,20 @@
-"""`poolbench campaign`: run it in a lab of its own, sync and report."""
+"""`poolbench campaign`: its options, and whether it runs in a lab or on AWS."""
 
-import shlex
-import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from bench.aws.bundle import DEFAULT
 from bench.aws.deployed import OTHER_LANES, STACK
-from bench.campaign.invoker import InvokeFailed
-from bench.campaign.journal import Journal
-from bench.campaign.runner import CampaignStopped
-from bench.campaign.session import NEWEST, open_journal, run_session
-from bench.campaign.sync import sync
-from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS, Wanted, run_on_aws
-from bench.cli.bundle import unpacked
-from bench.cli.options import STORE, given_again, refuse_given, server_option
-from bench.cli.progress import duration, shown
-from bench.cli.report import describe, show_report
-from bench.cli.switches import check_own_database, listeners_of, proxy_settings, server_options
-from bench.cli.target import check_memory, lanes_of, load, make_functions, target_of, variables_set
+from bench.campaign.session import NEWEST
+from bench.cli import aws_campaign, lab_campaign
+from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS
+from bench.cli.options import STORE, refuse_given, server_option
+from bench.cli.switches import check_own_database
+from bench.cli.target import load
 from bench.lab.aws import Freeze
-from bench.lab.leftovers import running_labs
-from bench.lab.platform import enter_private_network, fidelity_notes
-from bench.lab.stack import running_stack
-from bench.store import StoreError, open_store
 
 FILE = click.argument("file", metavar="FILE")
-_SECRET = ("--server", "--url")  # may hold a password
 _OF_ONE = {  # target -> options that mean something there alone
     "lab": ("--store", "--server", "--url", "--bundle", "--freeze"),
     "aws": ("--stack", "--region", "--driver", "--lane", "--max-usd"),
@@ -146,87 +132,30 @@ def campaign(
     if url:
         check_own_database(loaded.campaign, url, server)
     if target == "aws":
-        wanted = Wanted(
-            file=file,
-            stack=stack,
-            region=region,
-            driver=driver,
-            lane=lane,
-            max_usd=max_usd,
-            resume=resume,
-            out=out,
+        aws_campaign.run_on_aws(
+            loaded,
+            aws_campaign.Wanted(
+                file=file,
+                stack=stack,
+                region=region,
+                driver=driver,
+                lane=lane,
+                max_usd=max_usd,
+                resume=resume,
+                out=out,
+            ),
         )
-        run_on_aws(loaded, wanted)
         return
-    store = open_store(store_url)
-    journal = open_journal(loaded, store, resume)
-    console = Console()
-    if Freeze(freeze) is Freeze.DROP:
-        _leave_the_network()
-    began = time.monotonic()
-    console.print(f"campaign {journal.campaign}, rows to {store.url}", soft_wrap=True)
-    for note in fidelity_notes():
-        console.print(f"note: {note}")
-    for reason in loaded.campaign.left_out():
-        console.print(f"left out: {reason}", soft_wrap=True)
-    for pid in running_labs():
-        console.print(f"warning: process {pid} runs a lab, too: each disturbs the other's timings")
-    if out:
-        out.mkdir(parents=True, exist_ok=True)  # found out now, not when everything is measured
-    check_memory(loaded.campaign)
-    lanes, fleet = lanes_of(loaded.campaign), loaded.campaign.fleet
-    try:
-        with (
-            unpacked(bundle, loaded.campaign) as code,
-            running_stack(
-                lambda endpoints: code.functions(
-                    make_functions(
-                        lanes,
-                        loaded.campaign.function_timeout_s,
-                        endpoints,
-                        loaded.campaign.sqlalchemy,
-                        fleet=fleet,
-                    )
-                ),
-                proxy_settings(loaded.campaign),
-                server=server,
-                own_database=url,
-                options=server_options(loaded.campaign),
-                listeners=listeners_of(loaded.campaign),
-                tls=loaded.campaign.tls,
-                freeze=Freeze(freeze),
-                added_rtt_s=loaded.campaign.added_rtt_s,
-                say=console.print,
-            ) as running,
-            variables_set(running.environment()),
-            shown(console) as on_progress,
-        ):
-            lab = code.target(target_of(running, lanes))
-            finished = run_session(loaded, journal, lab, resume=resume is not None, on_progress=on_progress)
-    except (CampaignStopped, InvokeFailed, KeyboardInterrupt):
-        if _is_begun(journal):
-            again = shlex.join(["poolbench", "campaign", file, *given_again(hidden=_SECRET), "--resume"])
-            console.print(f"not finished; to go on: {again}", soft_wrap=True)
-        raise
-    console.print(f"measured in {duration(finished.wall_s)}")
-    directory = out or Path("runs") / journal.campaign
-    describe(console, sync(journal, directory))
-    show_report(console, [directory], directory)
-    console.print(f"all done in {duration(time.monotonic() - began)}")
-
-
-def _is_begun(journal: Journal) -> bool:
-    try:
-        return journal.begun()
-    except StoreError:  # which is what stopped it
-        return True
-
-
-def _leave_the_network() -> None:
-    """Packets are dropped by rules that belong to a network; this campaign's are to be nobody else's."""
-    try:
-        enter_private_network()
-    except OSError as error:
-        raise click.UsageError(
-            f"--freeze {Freeze.DROP}: {error.strerror or error}; run it as root"
-        ) from error
+    lab_campaign.run_in_lab(
+        loaded,
+        lab_campaign.Wanted(
+            file=file,
+            store_url=store_url,
+            out=out,
+            resume=resume,
+            server=server,
+            url=url,
+            bundle=bundle,
+            freeze=Freeze(freeze),
+        ),
+    )
