@@ -16,9 +16,8 @@ PROXY_SERVES = ("8.0", "8.4")
 # guide, "Configuring reserved concurrency").
 _UNRESERVED = 100
 _SINGLES = 4  # that reserve 1 besides the lanes: init, on demand, sampler, conductor
-_NAME = re.compile(
-    r"[a-z][a-z0-9-]{0,30}"
-)  # deployer.yaml's; roles' names are made of it, up to 64 characters
+# What deployer.yaml takes: the proxy has this name, and roles have longer ones, of up to 64 characters.
+_NAME, _NAME_CHARACTERS = re.compile(r"[a-z](-?[a-z0-9])*"), 31
 # Ids of zones, which unlike their names mean the same to every account. RDS user guide, "Quotas and
 # limitations for RDS Proxy"; Lambda has no functions in a VPC there either.
 _WITHOUT_PROXY = frozenset({"use1-az3"})
@@ -54,9 +53,10 @@ def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]
             concurrency, or what is left of an earlier attempt.
 
     """
-    if not _NAME.fullmatch(stack):
+    if not _NAME.fullmatch(stack) or len(stack) > _NAME_CHARACTERS:
         raise AwsFailed(
-            f"stack {stack!r}: use up to 31 lower-case letters, digits and hyphens, a letter first"
+            f"stack {stack!r}: use up to {_NAME_CHARACTERS} lower-case letters and digits, a letter first, "
+            "with single hyphens between them"
         )
     version = parameters.get("EngineVersion", PROXY_SERVES[-1])
     _check_engine(version)

@@ -348,9 +348,12 @@ def test_too_few_zones_with_a_proxy(moto: MotoServer, poolbench: Poolbench, chec
     )
 
 
-def test_a_name_that_roles_could_not_have(moto: MotoServer, poolbench: Poolbench, checkout: None) -> None:
-    code, said = poolbench("deploy", "--stack", "My_Stack")
-    assert (code, "stack 'My_Stack': use up to 31 lower-case letters" in said) == (1, True), said
+def test_a_name_that_neither_the_proxy_nor_roles_could_have(
+    moto: MotoServer, poolbench: Poolbench, checkout: None
+) -> None:
+    for name in ("My_Stack", "double--hyphen", "long" * 8):
+        code, said = poolbench("deploy", "--stack", name)
+        assert (code, f"stack '{name}': use up to 31 lower-case letters" in said) == (1, True), said
 
 
 def test_an_attempt_before_which_nothing_was_created_is_in_nobodys_way(
