@@ -1,4 +1,8 @@
-"""A connection to the database as PyMySQL leaves it, which knows every plugin that a server may ask for."""
+"""A connection to the database, logged in by PyMySQL.
+
+Any plugin will do that PyMySQL knows: mysql_native_password, caching_sha2_password, sha256_password, dialog,
+mysql_clear_password, and client_ed25519 where PyNaCl is installed. Of others the client is told (1105).
+"""
 
 import contextlib
 import os
@@ -75,10 +79,12 @@ def _authenticate(
         if isinstance(code, int) and 0 < code < CR.CR_ERROR_FIRST:
             sqlstate = getattr(error, "sqlstate", None) or "HY000"
             raise DatabaseRefused(code, sqlstate, str(error.args[1])) from error
+        if code == CR.CR_AUTH_PLUGIN_CANNOT_LOAD:  # which no waiting will change
+            raise DatabaseRefused(ER.UNKNOWN_ERROR, "HY000", str(error.args[1])) from error
         raise DatabaseUnavailable(str(error)) from error
     except GARBLED as error:
         raise DatabaseUnavailable(f"what answers is no MySQL server: {error}") from error
-    except RuntimeError as error:  # a plugin that PyMySQL does not know, or lacks a library for
+    except RuntimeError as error:  # a plugin that PyMySQL lacks a library for
         raise DatabaseRefused(ER.UNKNOWN_ERROR, "HY000", str(error)) from error
     finally:
         # Now, and not when PyMySQL's objects are collected; nor by its own close(), which ends the session.

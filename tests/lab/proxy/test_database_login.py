@@ -9,21 +9,27 @@ import pytest
 
 from bench.lab.ports import LOOPBACK
 from bench.lab.proxy import facts
-from bench.lab.proxy.backend import Backend, DatabaseUnavailable, Identity
+from bench.lab.proxy.auth import new_nonce
+from bench.lab.proxy.backend import Backend, DatabaseRefused, DatabaseUnavailable, Identity
 from bench.lab.proxy.database_login import open_connection
+from bench.lab.proxy.handshake import Greeting
+from bench.lab.proxy.protocol import auth_switch, packet
 
 
 @contextlib.contextmanager
 def something_else(says: bytes) -> Iterator[Backend]:
-    """Greets two connections with these bytes, and then says no more."""
+    """Greets every connection with these bytes, and then says no more."""
     with socket.create_server((LOOPBACK, 0)) as listening, contextlib.ExitStack() as accepted:
 
         def greet() -> None:
-            for _ in range(2):
-                accepted.enter_context(listening.accept()[0]).sendall(says)
+            with contextlib.suppress(OSError):  # nobody listens any more
+                while True:
+                    accepted.enter_context(listening.accept()[0]).sendall(says)
 
-        thread = threading.Thread(target=greet, daemon=True)
+        thread = threading.Thread(target=greet)
         thread.start()
+        accepted.callback(thread.join)
+        accepted.callback(listening.shutdown, socket.SHUT_RDWR)
         yield Backend(LOOPBACK, listening.getsockname()[1], "somebody", "")
 
 
@@ -42,6 +48,22 @@ def test_what_is_no_mysql_server_is_a_database_that_is_not_there(says: bytes) ->
             facts.learn(backend)
         with pytest.raises(DatabaseUnavailable):
             open_connection(backend, Identity("somebody", 0), "")
+
+
+def test_a_plugin_that_nobody_here_knows_is_told_at_once_and_not_waited_for() -> None:
+    nonce = new_nonce()
+    greeting = Greeting(
+        version="8.4.0",
+        connection_id=1,
+        nonce=nonce,
+        plugin=b"mysql_native_password",
+        status=2,
+        tls=False,
+        charset=45,
+    )
+    says = packet(0, greeting.encode()) + packet(2, auth_switch(b"auth_gssapi_client", nonce))
+    with something_else(says) as backend, pytest.raises(DatabaseRefused, match="auth_gssapi_client"):
+        open_connection(backend, Identity("somebody", 0), "")
 
 
 def test_one_that_accepts_and_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
