@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from bench.analysis.comparison import Comparison, compare, noise_floor, noise_share
 from bench.analysis.provenance import Header
-from bench.analysis.render import count, interval, milliseconds, number, percent
+from bench.analysis.render import count, interval, milliseconds, number, percent, positive_interval
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
-from bench.analysis.statistics import Estimate
+from bench.analysis.statistics import Estimate, Quantiles
 from bench.analysis.tradeoff import Price, front, prices, recommended
 from bench.function.strategies import REFERENCE, STRATEGIES
 
@@ -22,7 +22,7 @@ class Answer:
         prices: of every strategy.
         safe: labels of those that lost no request.
         front: of those, the ones that no other beats in everything.
-        recommended: one of them, or None if every strategy lost requests.
+        recommended: the first of the cheapest of them, or None if every strategy lost requests.
         because: why, in sentences.
         comparisons: of steady requests with the reference's.
         noise: ratio of the A/A pair; None if there was none.
@@ -44,14 +44,14 @@ def answer(setting: Setting) -> Answer:
     comparisons = compare(setting)
     noise = noise_floor(comparisons)
     safe = [price for price in found if price.is_safe]
-    chosen = recommended(found)
-    because = tuple(_because(chosen, found)) if chosen else ()
+    share = noise_share(noise)
+    cheapest = recommended(found, share)
     return Answer(
         found,
         tuple(price.label for price in safe),
-        front(safe, noise_share(noise)),
-        chosen.label if chosen else None,
-        because,
+        front(safe, share),
+        cheapest[0].label if cheapest else None,
+        tuple(_because(cheapest, safe)) if cheapest else (),
         comparisons,
         noise,
     )
@@ -66,7 +66,8 @@ def as_markdown(found: Answer) -> str:
     return "\n".join([f"{verdict}\n", *(f"- {why}" for why in found.because)])
 
 
-def _because(chosen: Price, all_prices: Sequence[Price]) -> Iterator[str]:
+def _because(cheapest: Sequence[Price], safe: Sequence[Price]) -> Iterator[str]:
+    chosen, *equals = cheapest
     beyond = chosen.lost_beyond
     if beyond.n:
         yield (
@@ -76,23 +77,43 @@ def _because(chosen: Price, all_prices: Sequence[Price]) -> Iterator[str]:
     else:
         yield "No gap was longer than the timeout, so this says nothing about the failure itself."
     if not math.isnan(chosen.wire_steady):
-        rivals = [price for price in all_prices if price.is_safe and price.label != chosen.label]
+        rivals = [price for price in safe if price.label != chosen.label]
         dearer = ", ".join(f"{price.label} {count(price.wire_steady)}" for price in rivals)
         yield (
             f"A warm request costs {count(chosen.wire_steady)} commands on the wire"
             + (f" ({dearer})" if dearer else "")
-            + f" and {milliseconds(chosen.steady.median.value)} ms at p50, "
-            f"{milliseconds(chosen.steady.p99.value)} ms at p99."
+            + f" and {_latency(chosen.steady)}."
         )
     if beyond.n:
         yield (
-            "The first request beyond the timeout takes "
-            f"{milliseconds(chosen.beyond.median.value)} ms at p50 and "
-            f"{milliseconds(chosen.beyond.p99.value)} ms at p99, with {count(chosen.wire_beyond)} commands."
+            f"The first request beyond the timeout takes {_latency(chosen.beyond)}, "
+            f"with {count(chosen.wire_beyond)} commands."
+        )
+    if equals:
+        yield (
+            f"As cheap, as far as these data can tell: {', '.join(price.label for price in equals)}; "
+            "of equals the first is named."
         )
     known = STRATEGIES.get(chosen.label)
     if known:
         yield f"Where it fails: {known.fails}."
+
+
+def _machines(headers: Sequence[Header]) -> str:
+    count_of = len({str(header.content["machine"]) for header in headers})
+    return "one machine" if count_of == 1 else f"{count_of} machines"
+
+
+def _latency(found: Quantiles) -> str:
+    """Median and 99th percentile with their intervals; the slowest instead where n bounds no p99."""
+    median, p99 = (
+        f"{milliseconds(one.value)} ms [{positive_interval(one, milliseconds)}]"
+        for one in (found.median, found.p99)
+    )
+    if math.isfinite(found.p99.high):
+        return f"{median} at p50, {p99} at p99"
+    slowest = f"the slowest of {found.p99.n} took {milliseconds(found.maximum)} ms, too few for a p99"
+    return f"{median} at p50; {slowest}"
 
 
 def cannot_say(setting: Setting, headers: Sequence[Header], found: Answer) -> Iterator[str]:
@@ -129,7 +150,7 @@ def cannot_say(setting: Setting, headers: Sequence[Header], found: Answer) -> It
     lanes = setting.rows["environment"].nunique()
     yield (
         f"Independent draws from a fleet: the rows come from {lanes} execution environments on "
-        f"{len({str(header.content['machine']) for header in headers})} machine(s), and those of one "
+        f"{_machines(headers)}, and those of one "
         "environment resemble each other more than the intervals assume."
     )
     if found.noise is None:

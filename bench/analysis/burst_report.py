@@ -15,6 +15,7 @@ from bench.analysis.figures.concurrency import burst_latency, concurrency, leak
 from bench.analysis.load import Dataset
 from bench.analysis.page import PAGE, Pictures, Report, template, told_provenance
 from bench.analysis.settings import split, twin_of
+from bench.analysis.watched import METRICS, watched
 from bench.function.strategies import CONTROL, REFERENCE
 
 
@@ -59,6 +60,7 @@ def write_burst_report(dataset: Dataset, out: Path) -> Report:
             is_local=any(header.is_local for header in dataset.headers),
             rows=len(dataset.rows),
             uncounted=int((~dataset.rows["counted"]).sum()),
+            metrics=render.render(METRICS, watched(dataset.cloudwatch)),
             render=render,
             columns=columns,
         ),

@@ -39,7 +39,7 @@ CHARTS = (
         "tradeoff",
         "The choice: what it adds, what it loses",
         "Down and left is good. What lies in the shaded band lost no request; a ring marks those of it "
-        "that no other beats in latency and in open connections at once. Bars are 95 % intervals.",
+        "that no other beats in latency, commands and connections at once. Bars are 95 % intervals.",
         lambda _, found: tradeoff(found),
     ),
     Chart(
@@ -75,7 +75,8 @@ CHARTS = (
         "phases",
         "What a request spends its time on",
         "Medians of the phases of answered requests. Requests that reused a connection and requests that "
-        "opened one are apart: they are two modes, and a figure between them describes neither.",
+        "opened one are apart: they are two modes, and a figure between them describes neither. Medians of "
+        "parts do not add up to the median of the whole, which the line marks.",
         _of_setting(phases),
     ),
     Chart(

@@ -52,9 +52,10 @@ def _recovered(row: MainRow) -> str:
 def _verdict(comparison: Comparison) -> str:
     if comparison.label == twin_of(REFERENCE):
         return "the noise"
-    if comparison.differs:
-        return "slower" if comparison.ratio.value > 1 else "faster"
-    return "cannot be told apart"
+    if not comparison.differs:
+        return "cannot be told apart"
+    slower = "slower" if comparison.ratio.value > 1 else "faster"
+    return f"{slower}, by no more than the noise" if comparison.within_noise else slower
 
 
 _FIRST, _STEADY = "first request after the gap, ms", "steady request, ms"
@@ -133,12 +134,15 @@ COMPARISONS: Sequence[Column[Comparison]] = (
         lambda one: number(1e3 * one.difference.value, 2),
         lambda one: interval(one.difference, lambda seconds: number(1e3 * seconds, 2)),
     ),
-    Column("", "rounds", "compared", lambda one: str(one.ratio.n)),
+    Column("", "pairs", "of medians compared: one a gap, round and lane", lambda one: str(one.ratio.n)),
     Column(
-        "", "p", "that chance alone does this, by the same bootstrap, adjusted by Holm",
+        "", "p", "chance of as large a difference where there is none; same bootstrap, adjusted by Holm",
         lambda one: _p(one.p_value),
     ),
-    Column("", "verdict", "at 5 %, all comparisons considered", _verdict, is_name=True),
+    Column(
+        "", "verdict", "at 5 %, all comparisons considered, beside what the A/A pair differs by", _verdict,
+        is_name=True,
+    ),
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Strategies against the reference, paired within rounds, beside what the A/A pair says of the noise."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -21,11 +22,13 @@ class Comparison:
     Attributes:
         label: what is compared.
         paired: medians of blocks; its p-value is adjusted by Holm for all labels.
+        noise: relative difference that the A/A pair shows by noise alone, see `noise_share`.
 
     """
 
     label: str
     paired: Paired
+    noise: float = math.nan
 
     @property
     def ratio(self) -> Estimate:
@@ -47,6 +50,11 @@ class Comparison:
         """Whether the difference is more than chance, all comparisons considered."""
         return self.p_value <= LEVEL
 
+    @property
+    def within_noise(self) -> bool:
+        """Whether the same strategy measured twice may differ by as much."""
+        return abs(math.log(self.ratio.value)) <= math.log1p(self.noise)
+
 
 def block_medians(rows: pd.DataFrame) -> pd.DataFrame:
     """Median latency of the answered requests, one line a block and one column a label; seconds."""
@@ -67,14 +75,17 @@ def compare(setting: Setting, kind: Kind = Kind.STEADY) -> tuple[Comparison, ...
     for label in medians.columns.drop([REFERENCE, CONTROL], errors="ignore"):
         pairs = medians[[label, REFERENCE]].dropna()
         found.append(Comparison(str(label), paired(pairs[label], pairs[REFERENCE])))
+    noise = noise_share(noise_floor(found))
     adjusted = iter(holm([one.p_value for one in found if not math.isnan(one.p_value)]))
     return tuple(
-        one if math.isnan(one.p_value) else replace(one, paired=replace(one.paired, p_value=next(adjusted)))
+        one
+        if math.isnan(one.p_value)
+        else replace(one, paired=replace(one.paired, p_value=next(adjusted)), noise=noise)
         for one in found
     )
 
 
-def noise_floor(comparisons: tuple[Comparison, ...]) -> Estimate | None:
+def noise_floor(comparisons: Sequence[Comparison]) -> Estimate | None:
     """Ratio of the A/A pair: the same strategy twice, so whatever it differs from 1 by is noise."""
     return next((one.ratio for one in comparisons if one.label == twin_of(REFERENCE)), None)
 

@@ -1,5 +1,6 @@
 """Strategies that hold everywhere, and those that almost do."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,20 @@ class Headline:
     label: str
     measured: int
     lost_in: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A strategy and in how many settings it is the recommended one."""
+
+    label: str
+    times: int
+
+
+def choices(found: Sequence[Answer]) -> tuple[Choice, ...]:
+    """What is recommended, the most often first."""
+    counted = Counter(answer.recommended for answer in found if answer.recommended)
+    return tuple(Choice(label, times) for label, times in counted.most_common())
 
 
 def headlines(found: Sequence[tuple[Setting, Answer]]) -> tuple[Headline, ...]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from bench.analysis.provenance import BadHeader, Header, differences, read_header
 from bench.analysis.requests import derive
 from bench.analysis.schema import COLUMNS, TEXT_COLUMNS, NotRows, conform, upgrade, violations
-from bench.analysis.series import first_line, no_events, read_connections, read_events
+from bench.analysis.series import first_line, no_events, read_cloudwatch, read_connections, read_events
 
 _SMALL = (
     *("schema", "attempt", "sequence", "thread", "request", "round", "environment_ordinal", "engine_ordinal"),
@@ -46,6 +46,7 @@ class Dataset:
         rows: all valid rows, with the columns of `schema.COLUMNS`, of `requests.derive`, and of `differing`.
         connections: the samplers' series, with the campaign's id.
         events: what happened at the lab's proxy, likewise; empty on AWS.
+        cloudwatch: its metrics, likewise; empty in the lab.
         problems: what is missing or was left out of the above.
         differing: settings in which the campaigns differ; columns of `rows`.
 
@@ -55,6 +56,7 @@ class Dataset:
     rows: pd.DataFrame
     connections: pd.DataFrame
     events: pd.DataFrame
+    cloudwatch: pd.DataFrame
     problems: tuple[Problem, ...]
     differing: tuple[str, ...] = ()
 
@@ -126,9 +128,10 @@ def load(directories: Sequence[Path], *, mixed: bool = False) -> Dataset:
         (one, read_events(one.directory, one.note) if one.header.is_local else no_events())
         for one in campaigns
     )
+    metrics = _together((one, read_cloudwatch(one.directory, one.note)) for one in campaigns)
     problems += [problem for one in campaigns for problem in one.problems]
     headers = tuple(one.header for one in campaigns)
-    return Dataset(headers, rows, connections, events, tuple(problems), tuple(differ))
+    return Dataset(headers, rows, connections, events, metrics, tuple(problems), tuple(differ))
 
 
 def _together(parts: Iterable[tuple[_Found, pd.DataFrame]]) -> pd.DataFrame:

@@ -17,12 +17,13 @@ from bench.analysis.charts import CHARTS, Chart
 from bench.analysis.drivers import commands_by_driver
 from bench.analysis.errors import Error, errors
 from bench.analysis.figures.matrix import matrix
-from bench.analysis.headlines import headlines, safe_everywhere
+from bench.analysis.headlines import choices, headlines, safe_everywhere
 from bench.analysis.load import Dataset, load
 from bench.analysis.page import PAGE, SUMMARY, Pictures, Report, template, told_provenance
 from bench.analysis.settings import Setting, split, varying
 from bench.analysis.summary import USED, plain, records, summarise
 from bench.analysis.tables import MainRow, main_table
+from bench.analysis.watched import METRICS, watched
 
 _CHARTED = 4  # settings; where there are more, the page is a matrix with tables
 
@@ -116,12 +117,14 @@ def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None
         overview=overview,
         commands=commands_by_driver(found),
         headlines=headlines(found),
+        choices=choices([one for _, one in found]),
         headers=dataset.headers,
         provenance=[dict(told_provenance(header.content)) for header in dataset.headers],
         cautions=cautions(dataset, compared),
         is_local=any(header.is_local for header in dataset.headers),
         rows=len(dataset.rows),
         uncounted=int((~dataset.rows["counted"]).sum()),
+        metrics=render.render(METRICS, watched(dataset.cloudwatch)),
         render=render,
         columns=columns,
     )

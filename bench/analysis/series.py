@@ -1,4 +1,4 @@
-"""What was recorded beside the rows: connection counts over time, and what happened at the lab's proxy."""
+"""What was recorded beside the rows: connections over time, the lab proxy's events, CloudWatch's metrics."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +30,16 @@ EVENTS = pa.schema(
         "detail": pa.string(),
     }
 )
+CLOUDWATCH = pa.schema(
+    {
+        "wall_ns": pa.int64(),  # when the minute began
+        "namespace": pa.string(),
+        "subject": pa.string(),  # name of the proxy or the function
+        "metric": pa.string(),
+        "statistic": pa.string(),
+        "value": pa.float64(),
+    }
+)
 Note = Callable[[str, str], None]  # told a file's name and what is wrong with it
 
 
@@ -52,6 +62,15 @@ def no_events() -> pd.DataFrame:
     """An empty table of events: RDS Proxy tells nobody what it did."""
     frame: pd.DataFrame = EVENTS.empty_table().to_pandas()
     return frame
+
+
+def read_cloudwatch(directory: Path, note: Note) -> pd.DataFrame:
+    """CloudWatch's metrics of a campaign on AWS; empty if none were fetched."""
+    path = directory / "cloudwatch.parquet"
+    if not path.exists():
+        frame: pd.DataFrame = CLOUDWATCH.empty_table().to_pandas()
+        return frame
+    return _read(path, CLOUDWATCH, "", note)
 
 
 def _read(path: Path, schema: pa.Schema, without: str, note: Note) -> pd.DataFrame:

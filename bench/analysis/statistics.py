@@ -12,8 +12,6 @@ from scipy import stats
 Values = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
-RESAMPLES = 1999
-_DRAWS = 4_000_000  # at most, of blocks; where there are many of them, fewer resamples do
 MIN_BLOCKS = 6  # below, not even their extremes bound a median with 95 % confidence
 
 
@@ -72,7 +70,7 @@ class Paired:
     Attributes:
         ratio: of the one to the other.
         difference: of the one from the other, in their unit.
-        p_value: that chance alone does this; NaN where pairs are too few to tell.
+        p_value: chance of as large a difference where there is none; NaN where pairs are too few to tell.
 
     """
 
@@ -116,38 +114,54 @@ def mixture(latency: npt.ArrayLike, reconnected: npt.ArrayLike) -> Mixture:
     )
 
 
-def paired(values: npt.ArrayLike, reference: npt.ArrayLike, seed: int = 0) -> Paired:
+def paired(values: npt.ArrayLike, reference: npt.ArrayLike) -> Paired:
     """Compare pairs that were measured side by side: the median of what each pair differs by.
 
-    Percentile bootstrap over the pairs (Efron and Tibshirani 1993, chapter 13). The median, not the mean: a
-    round in which the machine was busy elsewhere must not decide.
+    Percentile bootstrap over the pairs, as `bootstrap_median` has it. The median, not the mean: a round in
+    which the machine was busy elsewhere must not decide.
 
     Args:
         values: one figure for each block (a round on a lane), a median as a rule.
         reference: the same of what it is compared with.
-        seed: of the resampling.
 
     """
     own, other = np.asarray(values, float), np.asarray(reference, float)
-    ratio, p_value = _bootstrap(np.log(own) - np.log(other), seed)
-    difference, _ = _bootstrap(own - other, seed)
+    ratio, p_value = _bootstrap(np.log(own) - np.log(other))
+    difference, _ = _bootstrap(own - other)
     high = math.inf if ratio.high == math.inf else math.exp(ratio.high)
     as_ratio = Estimate(math.exp(ratio.value), math.exp(ratio.low), high, ratio.n)
     return Paired(as_ratio, difference, p_value)
 
 
-def _bootstrap(sample: Values, seed: int, confidence: float = CONFIDENCE) -> tuple[Estimate, float]:
-    """Median of independent blocks with its interval, and the two-sided p-value of its being 0."""
+def bootstrap_median(n: int) -> Values:
+    """Share of all resamples of n values whose median is at most the k-th smallest value, k from 1 to n.
+
+    Exact, so nothing need be drawn (Efron 1979, Annals of Statistics 7:1-26, section 3). Of an even number
+    it is the lower of the two medians; the upper one's distribution is the mirror image.
+    """
+    return np.asarray(stats.binom.sf((n - 1) // 2, n, np.arange(1, n + 1) / n))
+
+
+def _bootstrap(sample: Values, confidence: float = CONFIDENCE) -> tuple[Estimate, float]:
+    """Median of independent blocks with its interval, and the two-sided p-value of its being 0.
+
+    The expanded percentile interval (Hesterberg 2015, The American Statistician 69:371-386): the plain one
+    is too narrow for few blocks.
+    """
     n = len(sample)
     median = float(np.median(sample)) if n else math.nan
     if n < MIN_BLOCKS:
         return Estimate(median, -math.inf, math.inf, n), math.nan
-    resamples = min(RESAMPLES, max(999, _DRAWS // n))
-    medians = np.median(np.random.default_rng(seed).choice(sample, (resamples, n)), axis=1)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(medians, [tail, 1 - tail])
-    rarer = min(int((medians <= 0).sum()), int((medians >= 0).sum()))
-    return Estimate(median, float(low), float(high), n), min(1.0, 2 * (1 + rarer) / (1 + resamples))
+    # The share of resamples that lies a normal's z out stands for Student's t of as many blocks.
+    spread, student = math.sqrt(n / (n - 1)), stats.t(n - 1)
+    tail = stats.norm.cdf(spread * student.ppf((1 - confidence) / 2))
+    shares, ordered = bootstrap_median(n), np.sort(sample)
+    place = int(np.argmax(shares >= tail))
+    fewer = min(int((sample <= 0).sum()), int((sample >= 0).sum()))
+    beyond = min(0.5, shares[fewer - 1]) if fewer else 0.0
+    # No median can be surer than the sign test where all blocks agree.
+    p_value = max(2 * float(student.cdf(stats.norm.ppf(beyond) / spread)), 2.0 ** (1 - n))
+    return Estimate(median, float(ordered[place]), float(ordered[n - 1 - place]), n), p_value
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

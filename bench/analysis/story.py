@@ -36,12 +36,12 @@ class Story:
 
 
 def find_story(setting: Setting) -> Story | None:
-    """Pick the failure of the reference whose steps lie farthest apart; None if it lost nothing to a gap."""
+    """Pick the reference's failure whose steps lie most evenly apart; None if it lost nothing to a gap."""
     rows = setting.rows[setting.rows["label"] == REFERENCE].reset_index(drop=True)
     lost = rows[(rows["kind"] == Kind.FIRST_AFTER_GAP) & rows["lost"] & (rows["gap_seen"] > 1)]
     if lost.empty:
         return None
-    place = int(lost.index[int(lost["gap_seen"].to_numpy().argmax())])
+    place = int(lost.index[int((lost["gap_seen"] - 2).abs().to_numpy().argmin())])
     before, story = rows.iloc[max(0, place - 1)], rows.iloc[place]
     if place == 0 or before["cell"] != story["cell"]:
         return None

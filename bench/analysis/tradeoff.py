@@ -11,6 +11,8 @@ from bench.analysis.settings import Setting
 from bench.analysis.statistics import Estimate, Quantiles, rate
 
 CLIENTS = "ClientConnections"  # the proxy's counter
+_LEAST_NOISE = 0.01  # of latencies, where no A/A pair says more
+_HELD_NOISE = 0.1  # of connections held: a mean over time, of when which gaps took their turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,46 +88,74 @@ def _held(setting: Setting) -> dict[str, float]:
 
 
 def front(candidates: Sequence[Price], noise: float) -> tuple[str, ...]:
-    """Labels of the Pareto front: no other is as good in losses, latency and connections and better in one.
+    """Labels of the Pareto front: no other is as good in everything and better in one thing.
+
+    That is losses, commands, connections opened, connections held, and both medians.
 
     Args:
         candidates: what to choose from.
         noise: relative difference of latencies that means nothing; NaN counts as none known.
 
     """
-    goals = {price.label: _goals(price, noise) for price in candidates}
+    found = _goals(candidates, noise)
     return tuple(
-        label
-        for label, own in goals.items()
-        if not any(
-            other != own and all(a <= b for a, b in zip(other, own, strict=True)) for other in goals.values()
-        )
+        price.label
+        for price, own in zip(candidates, found, strict=True)
+        if not any(other != own and all(a <= b for a, b in zip(other, own, strict=True)) for other in found)
     )
 
 
-def _goals(price: Price, noise: float) -> tuple[float, ...]:
-    """What is to be small. Latencies go in steps of the noise, and are infinite where none was answered."""
-    step = math.log1p(noise if noise > 0 else 0.01)
-    latencies = (price.steady.median.value, price.beyond.median.value)
-    return (
-        price.lost / max(1, price.requests),
-        *(math.inf if math.isnan(value) else math.floor(math.log(value) / step) for value in latencies),
-        0.0 if math.isnan(price.held) else round(price.held, 1),
+def _goals(candidates: Sequence[Price], noise: float) -> list[tuple[float, ...]]:
+    """What is to be small: losses, commands, connections opened and held, and latencies."""
+    step = noise if noise > 0 else _LEAST_NOISE
+    held = [0.0 if math.isnan(price.held) else price.held for price in candidates]
+    columns = (
+        [price.lost / max(1, price.requests) for price in candidates],
+        *zip(*(_counts(price) for price in candidates), strict=True),
+        levels(held, _HELD_NOISE),
+        levels([price.steady.median.value for price in candidates], step),
+        levels([price.beyond.median.value for price in candidates], step),
     )
+    return list(zip(*columns, strict=True))
 
 
-def recommended(candidates: Sequence[Price]) -> Price | None:
-    """Of the strategies that lost nothing, the one with the cheapest warm request; None if there is none.
+def _counts(price: Price) -> tuple[float, ...]:
+    """Commands of a steady request and of the first beyond the timeout, and connections opened a request."""
+    counts = (price.wire_steady, price.wire_beyond, price.connects)
+    return tuple(math.inf if math.isnan(value) else round(value, 1) for value in counts)
+
+
+def levels(values: Sequence[float], tolerance: float) -> list[float]:
+    """Replace each value by the smallest that it cannot be told from; NaN, which is no answer, by infinity.
+
+    Args:
+        values: positive, or 0.
+        tolerance: a level holds what is larger than its smallest value by no more than this share of it.
+
+    """
+    found: dict[float, float] = {}
+    level = -math.inf
+    for value in sorted({value for value in values if not math.isnan(value)}):
+        if value > level * (1 + tolerance) or level < 0:
+            level = value
+        found[value] = level
+    return [found.get(value, math.inf) for value in values]
+
+
+def recommended(candidates: Sequence[Price], noise: float) -> tuple[Price, ...]:
+    """Of the strategies that lost nothing, those with the cheapest warm request; none if all lost something.
 
     Cheapest is fewest commands on the wire, for in a VPC each is a round trip: first for a steady request,
     then for the first after the timeout, then by the connections that are opened anew for requests of any
-    kind; the steady median decides only between equals.
+    kind; the steady median decides only between equals, and only beyond the noise. Several are in the order
+    of the candidates: the campaign's, which has the plainest first.
+
+    Args:
+        candidates: what to choose from.
+        noise: relative difference of latencies that means nothing; NaN counts as none known.
+
     """
     safe = [price for price in candidates if price.is_safe]
-
-    def cost(price: Price) -> tuple[float, ...]:
-        counts = (price.wire_steady, price.wire_beyond, price.connects)
-        rounded = (math.inf if math.isnan(value) else round(value, 1) for value in counts)
-        return *rounded, price.steady.median.value
-
-    return min(safe, key=cost, default=None)
+    steady = levels([price.steady.median.value for price in safe], noise if noise > 0 else _LEAST_NOISE)
+    costs = [(*_counts(price), latency) for price, latency in zip(safe, steady, strict=True)]
+    return tuple(price for price, cost in zip(safe, costs, strict=True) if cost == min(costs))

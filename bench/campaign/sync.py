@@ -143,9 +143,9 @@ def sync(journal: Journal, directory: Path) -> Synced:
     slices = {line: key for key, line in _lines(journal, "events")}
     events = [_loaded(journal, key, line) for line, key in slices.items()]
     directory.mkdir(parents=True, exist_ok=True)
-    _write_parquet(directory / "rows.parquet", rows, ROWS)
-    _write_parquet(directory / "connections.parquet", samples, CONNECTIONS)
-    _write_parquet(directory / "events.parquet", events, EVENTS)
+    write_parquet(directory / "rows.parquet", pa.Table.from_pylist(rows, schema=ROWS))
+    write_parquet(directory / "connections.parquet", pa.Table.from_pylist(samples, schema=CONNECTIONS))
+    write_parquet(directory / "events.parquet", pa.Table.from_pylist(events, schema=EVENTS))
     _write_text(directory / "invalid.jsonl", "".join(json.dumps(entry) + "\n" for entry in invalid))
     _write_text(directory / "header.json", json.dumps(header, ensure_ascii=False, indent=1) + "\n")
     uncounted = sum(not row["counted"] for row in rows)
@@ -177,9 +177,15 @@ def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:
     return row, validate(row)
 
 
-def _write_parquet(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a table, whole or not at all.
+
+    A time hardly ever comes twice, so a dictionary of times would be larger than they are; of all else it
+    is what makes the file small.
+    """
+    repeated = [one.name for one in table.schema if one.type != pa.float64() and not one.name.endswith("_ns")]
     partial = path.with_suffix(".partial")
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial, compression="zstd")
+    pq.write_table(table, partial, compression="zstd", compression_level=9, use_dictionary=repeated)
     partial.replace(path)
 
 

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bench.campaign.sync import write_parquet
+
 _TIMES = ("latency_s", "checkout_s", "connect_s", "ping_s", "execute_s", "reset_s")
 
 
@@ -39,5 +41,5 @@ def enlarge(source: Path, target: Path, rows: int) -> int:
             array = pa.array(values, base.schema.field(at).type, from_pandas=True)
             table = table.set_column(at, name, array)
         tables.append(table)
-    pq.write_table(pa.concat_tables(tables), target / "rows.parquet", compression="zstd")  # as a sync does
+    write_parquet(target / "rows.parquet", pa.concat_tables(tables))
     return copies * len(base)

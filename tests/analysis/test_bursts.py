@@ -85,7 +85,8 @@ def series(*values: float) -> dict[float, float]:
 
 def dataset(rows: list[dict[str, Any]], connections: list[dict[str, Any]]) -> Dataset:
     columns = ["campaign", "cell", "phase", "wall_ns", "source", "metric", "group", "value"]
-    return Dataset((), pd.DataFrame(rows), pd.DataFrame(connections, columns=columns), pd.DataFrame(), ())
+    nothing = pd.DataFrame()
+    return Dataset((), pd.DataFrame(rows), pd.DataFrame(connections, columns=columns), nothing, nothing, ())
 
 
 PROXY = samples("proxy", "DatabaseConnections", series(0, 2, 2, 1, 0, 0))

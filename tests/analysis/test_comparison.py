@@ -1,12 +1,15 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bench.analysis.columns import COMPARISONS
 from bench.analysis.comparison import compare, noise_floor, noise_share
 from bench.analysis.load import load
+from bench.analysis.render import render
 from bench.analysis.settings import Setting, split
 from tests.analysis.edit import edit_rows, small_campaign
 
@@ -26,6 +29,14 @@ def test_noise_is_what_the_pair_says(setting: Setting) -> None:
     assert noise is not None
     assert noise.low < 1 < noise.high
     assert 0.01 <= noise_share(noise) < 0.1
+
+
+def test_what_the_pair_differs_by_is_no_finding(setting: Setting) -> None:
+    ping = next(one for one in compare(setting) if one.label == "pre_ping")
+    assert not ping.within_noise
+    doubtful = replace(ping, noise=2 * ping.ratio.value - 1)
+    told = [row[-1].text for row in render(COMPARISONS, [ping, doubtful]).rows]
+    assert told == ["slower", "slower, by no more than the noise"]
 
 
 def test_too_few_rounds_give_no_p_value_and_no_bound(tmp_path: Path) -> None:

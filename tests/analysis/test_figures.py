@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from bench.analysis.answer import answer
 from bench.analysis.charts import CHARTS, Chart
+from bench.analysis.figures.cliff import cliff
 from bench.analysis.figures.latency import first_latency
 from bench.analysis.figures.matrix import matrix
 from bench.analysis.figures.timeline import timeline
@@ -181,3 +182,25 @@ def test_ids_of_two_charts_never_meet(setting: Setting) -> None:
     one, other = to_svg(drawn(CHARTS[0], setting), "one"), to_svg(drawn(CHARTS[0], setting), "other")
     assert 'id="one-0"' in one
     assert 'id="one-' not in other
+
+
+def test_gap_that_was_longer_than_asked_for_stays_on_the_cliff(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+
+    def late(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["connection_idle_s"] = row["connection_idle_s"] and 2.5 * row["connection_idle_s"]
+            row["gap_s"] = row["gap_s"] and 2.5 * row["gap_s"]
+
+    edit_rows(tmp_path, late)
+    (setting,) = split(load([tmp_path]))
+    seen = setting.select(["gap_seen"], Kind.FIRST_AFTER_GAP)["gap_seen"].median()
+    assert seen > 1.5
+    assert cliff(setting).axes[0].get_xlim()[1] > seen
+
+
+def test_timeline_tells_a_failure_with_room_for_its_steps(setting: Setting) -> None:
+    story = find_story(setting)
+    assert story is not None
+    lost = setting.rows[setting.rows["lost"] & (setting.rows["label"] == "queuepool")]["gap_seen"]
+    assert abs(story.lost["gap_seen"] - 2) == (lost - 2).abs().min()

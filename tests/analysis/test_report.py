@@ -8,6 +8,7 @@ import pytest
 from bench.analysis.load import CannotLoad
 from bench.analysis.page import Report
 from bench.analysis.report import write_report
+from bench.aws import cloudwatch
 from tests.analysis.edit import edit_header, edit_rows, small_campaign
 
 
@@ -187,3 +188,29 @@ def test_added_round_trip_time_is_said(tmp_path: Path) -> None:
     page = write_report([tmp_path], tmp_path).page.read_text()
     assert "5.00 ms added to every round trip" in page
     assert "a round trip was made to take 5.00 ms more" in page
+
+
+def test_p99_that_too_few_requests_bound_is_not_told_as_one(page: str) -> None:
+    """Of 60 requests beyond the timeout the slowest is known, and no p99."""
+    assert "the slowest of 60 took" in page
+    assert "ms at p99" not in "".join(re.findall(r"The first request beyond the timeout takes[^<]*", page))
+
+
+def test_heads_are_explained_where_nothing_can_be_pointed_with(page: str) -> None:
+    assert page.count("What the heads mean") >= 3
+    assert "<dt>steady request, ms: p99</dt>" in page
+
+
+def test_metrics_of_cloudwatch_are_told_where_there_are_any(page: str, tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+    values = [("AWS/RDS", "ClientConnections", 3.0), ("AWS/RDS", "ClientConnections", 7.0)]
+    values += [("AWS/Lambda", "Errors", 2.0)]
+    samples = [
+        cloudwatch.Sample(minute * 60 * 10**9, namespace, "shop", metric, "Sum", value)
+        for minute, (namespace, metric, value) in enumerate(values)
+    ]
+    cloudwatch.write(samples, tmp_path)
+    told = write_report([tmp_path], tmp_path / "out").page.read_text()
+    assert "What CloudWatch saw" not in page
+    assert re.search(r"ClientConnections</td><td[^>]*>open</td><td>2</td><td>3.00</td><td>7.00", told)
+    assert told.index("ClientConnections</td>") < told.index("Errors</td>")

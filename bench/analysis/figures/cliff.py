@@ -16,7 +16,9 @@ def cliff(setting: Setting) -> Figure:
     """Share of lost first-after-gap requests, with Wilson's interval, against the gap that was observed."""
     figure, axes = panels(len(setting.strategies), columns=3, height_in=1.75, sharex=True, sharey=True)
     asked = sorted(setting.rows["gap_ratio"].unique())
-    right = max(asked[-1], 1.2) * 1.06
+    first = setting.select(["label", "gap_ratio", "gap_seen"], Kind.FIRST_AFTER_GAP)
+    seen = first.groupby(["label", "gap_ratio"], observed=True)["gap_seen"].median().max()
+    right = max(asked[-1], seen, 1.2) * 1.06
     for axis, strategy in zip(axes, setting.strategies, strict=True):
         axis.axvspan(1, right, color=SHADE, linewidth=0)
         axis.axvline(1, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
@@ -56,5 +58,6 @@ def _draw(axis: Axes, setting: Setting, label: str) -> tuple[int, int]:
             markersize=9 if look.hollow else 5,
             markerfacecolor="none" if look.hollow else look.color,
             linewidth=0 if label == twin_of(REFERENCE) else 1.1,  # the reference's own lies below
+            clip_on=False,
         )
     return int(rows["lost"].sum()), len(rows)

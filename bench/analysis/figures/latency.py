@@ -14,6 +14,7 @@ from bench.analysis.settings import Setting
 from bench.analysis.statistics import quantile
 from bench.analysis.style import INK, MUTED, look_of, panels, styled
 
+_NAMES_ABREAST = 14  # characters of gaps below a panel; more are set upright
 _VECTOR_POINTS = 5000  # more than these are drawn as one picture inside the chart
 
 
@@ -38,7 +39,9 @@ def first_latency(setting: Setting) -> Figure:
     axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[0].yaxis.set_minor_locator(NullLocator())
     axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes[0].set_xticks(range(len(gaps)), [f"{gap:g}" for gap in gaps])
+    names = [f"{gap:g}" for gap in gaps]
+    for axis in axes:
+        axis.set_xticks(range(len(gaps)), names, rotation=90 if len("".join(names)) > _NAMES_ABREAST else 0)
     figure.legend(handles=_legend(labels[0]), loc="outside upper center", ncols=5, handletextpad=0.4)
     figure.supxlabel("gap asked for ÷ idle client timeout   (dashed: the timeout)")
     figure.supylabel("latency, ms, log scale   (lower is better)")

@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 from bench.analysis.settings import Setting
 from bench.analysis.story import Story, find_story
 from bench.analysis.style import GREEN, INK, MUTED, RED, WIDTH_IN, styled
+from bench.function.record import Outcome
 
 _ENVIRONMENT, _POOLED = "execution environment", "its pooled connection"
 _PROXY, _DATABASE, _LOG = "the proxy's side of it", "proxy to database", "the proxy's event log"
 _LANES = {_ENVIRONMENT: 4.0, _POOLED: 3.0, _PROXY: 2.0, _DATABASE: 1.0, _LOG: 0.2}
 _BEFORE, _AFTER = -0.12, 1.34  # what the chart shows, in gaps
 _TOGETHER = 0.25  # of the gap: events that are closer share their names
+_SILENT = "black_hole"  # of `bench.campaign.failures`
 _NAMES = {"accept": "accept", "borrow": "borrow, release", "idle_close": "idle close"}
 
 
@@ -63,9 +65,12 @@ def timeline(setting: Setting) -> Figure | None:
 def _steps(axis: Axes, story: Story, closed_s: float) -> None:
     code, kind = story.lost["error_code"], story.lost["error_class"]
     error = f"error {code:.0f}" if pd.notna(code) else str(kind)
+    if story.lost["outcome"] == Outcome.HANG:
+        error = f"after it hung for {story.lost['latency_s']:.2g} s"
+    closes = "falls silent" if story.lost["failure"] == _SILENT else "closes its client"
     close_by = closed_s > 0.66 * story.lost_s  # then there is room before it, and else behind it
     _step(axis, 0, f"1: an access is answered\nin {1e3 * story.before['latency_s']:.2g} ms")
-    silence = f"2: after {closed_s:.4g} s of silence\nthe proxy closes its client"
+    silence = f"2: after {closed_s:.4g} s of silence\nthe proxy {closes}"
     _step(axis, closed_s, silence, before=close_by)
     _step(axis, story.lost_s, f"3: access after {story.lost['gap_seen_s']:.3g} s\nlost, {error}")
 

@@ -19,6 +19,7 @@ from bench.function.strategies import REFERENCE
 
 _NAME_PT = 10.5  # height of a line of names
 _SCALE_PT = 120  # from none lost to all lost
+_DOT = 10  # times narrower than the other panel
 _NAME_SHARE = 0.3  # of a panel's width that the longest name takes: closer points share a column of names
 
 
@@ -45,9 +46,11 @@ def tradeoff(found: Answer) -> Figure | None:
         _points(shown, [price.steady for price in shown], base),
         _points(shown, [price.beyond for price in shown], base),
     )
-    added = [point.added for points in sides for point in points] or [0.0]
-    width = (max(added) - min(added)) or 1.0
-    sides = (_in_lines(sides[0], width), _in_lines(sides[1], width))
+    own = [[point.added for point in points] or [0.0] for points in sides]
+    # One scale for both panels, unless it would make a dot of one of them.
+    shared = max(map(_width, own)) <= _DOT * min(map(_width, own))
+    added = [[*own[0], *own[1]]] * 2 if shared else own
+    sides = (_in_lines(sides[0], _width(added[0])), _in_lines(sides[1], _width(added[1])))
     below, above = (
         25
         + _NAME_PT
@@ -55,9 +58,11 @@ def tradeoff(found: Answer) -> Figure | None:
         for safe in (True, False)
     )
     figure, axes = panels(
-        2, columns=2, height_in=(below + above + _SCALE_PT) / 72 + 0.5, sharex=True, sharey=True
+        2, columns=2, height_in=(below + above + _SCALE_PT) / 72 + 0.5, sharex=shared, sharey=True
     )
-    for axis, title, points in zip(axes, titles, sides, strict=True):
+    for axis, title, points, values in zip(axes, titles, sides, added, strict=True):
+        margin = 0.2 * _width(values)
+        axis.set_xlim(min(values) - margin, max(values) + margin)
         _panel(axis, points, found.front)
         axis.set_title(title)
         never = [price.label for price in shown if price not in [point.price for point in points]]
@@ -71,7 +76,6 @@ def tradeoff(found: Answer) -> Figure | None:
                 va="top",
             )
     axes[0].set(
-        xlim=(min(added) - 0.2 * width, max(added) + 0.2 * width),
         ylim=(-below / _SCALE_PT, 1 + above / _SCALE_PT),
         yticks=[0, 0.25, 0.5, 0.75, 1],
     )
@@ -80,6 +84,10 @@ def tradeoff(found: Answer) -> Figure | None:
     figure.supxlabel(f"added to a steady {REFERENCE} request, ms at p50   (farther left is better)")
     figure.supylabel("lost beyond the timeout   (lower is better)")
     return figure
+
+
+def _width(values: Sequence[float]) -> float:
+    return (max(values) - min(values)) or 1.0
 
 
 def _points(shown: Sequence[Price], latencies: Sequence[Quantiles], base: float) -> list[_Point]:
