@@ -86,8 +86,8 @@ def _because(cheapest: Sequence[Price], safe: Sequence[Price]) -> Iterator[str]:
         )
     if beyond.n:
         yield (
-            f"The first request beyond the timeout takes {_latency(chosen.beyond)}, "
-            f"with {count(chosen.wire_beyond)} commands."
+            f"The first request beyond the timeout takes {count(chosen.wire_beyond)} commands and "
+            f"{_latency(chosen.beyond)}."
         )
     if equals:
         yield (

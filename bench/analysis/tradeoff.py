@@ -106,15 +106,15 @@ def front(candidates: Sequence[Price], noise: float) -> tuple[str, ...]:
 
 
 def _goals(candidates: Sequence[Price], noise: float) -> list[tuple[float, ...]]:
-    """What is to be small: losses, commands, connections opened and held, and latencies."""
+    """What is to be small, the weightiest first: losses, commands, connects, latencies, connections held."""
     step = noise if noise > 0 else _LEAST_NOISE
     held = [0.0 if math.isnan(price.held) else price.held for price in candidates]
     columns = (
         [price.lost / max(1, price.requests) for price in candidates],
         *zip(*(_counts(price) for price in candidates), strict=True),
-        levels(held, _HELD_NOISE),
         levels([price.steady.median.value for price in candidates], step),
         levels([price.beyond.median.value for price in candidates], step),
+        levels(held, _HELD_NOISE),
     )
     return list(zip(*columns, strict=True))
 
@@ -147,8 +147,8 @@ def recommended(candidates: Sequence[Price], noise: float) -> tuple[Price, ...]:
 
     Cheapest is fewest commands on the wire, for in a VPC each is a round trip: first for a steady request,
     then for the first after the timeout, then by the connections that are opened anew for requests of any
-    kind; the steady median decides only between equals, and only beyond the noise. Several are in the order
-    of the candidates: the campaign's, which has the plainest first.
+    kind. Medians, the steady one first, and connections held decide only between equals, and only beyond the
+    noise. Several are in the order of the candidates: the campaign's, which has the plainest first.
 
     Args:
         candidates: what to choose from.
@@ -156,6 +156,5 @@ def recommended(candidates: Sequence[Price], noise: float) -> tuple[Price, ...]:
 
     """
     safe = [price for price in candidates if price.is_safe]
-    steady = levels([price.steady.median.value for price in safe], noise if noise > 0 else _LEAST_NOISE)
-    costs = [(*_counts(price), latency) for price, latency in zip(safe, steady, strict=True)]
+    costs = _goals(safe, noise)
     return tuple(price for price, cost in zip(safe, costs, strict=True) if cost == min(costs))
