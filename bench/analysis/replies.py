@@ -181,17 +181,19 @@ def rollback(setting: Setting, found: Prices) -> Iterator[str]:
     """One command less for each request."""
     auto, default, ping = found["autocommit"], found["queuepool"], found["pre_ping"]
     comparisons = compare(setting)
-    ratio = next(one.ratio for one in comparisons if one.label == "autocommit")
+    compared = next(one for one in comparisons if one.label == "autocommit")
+    ratio = compared.ratio
     noise = noise_floor(comparisons)
     yield (
         f"A warm request took {_steady(auto)} in AUTOCOMMIT with skip_autocommit_rollback, and "
         f"{_steady(default)} with the ROLLBACK at each return: {number(ratio.value)} times as long "
         f"[{interval(ratio, number)}], paired within rounds"
         + (
-            f"; the default measured twice differs by {number(noise.value)} [{interval(noise, number)}]."
+            f"; the default measured twice differs by {number(noise.value)} [{interval(noise, number)}]"
             if noise
-            else "."
+            else ""
         )
+        + (": counted, not timed, is the difference sure." if compared.within_noise else ".")
     )
     yield (
         f"It is no cure of the gap: it {_lost(auto)}. Nor does it go with transactions. What it saves, "
