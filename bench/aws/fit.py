@@ -11,6 +11,7 @@ from bench.campaign.plan import Campaign
 from bench.campaign.schedule import Lane
 from bench.campaign.strict import BadCampaign
 from bench.function.drivers import DEFAULT
+from bench.function.strategies import get
 
 SLICE_S = 50  # of the sampler, whose function ends after 60
 HISTORY_EVENTS = 25_000  # quota of Step Functions for one execution
@@ -72,6 +73,12 @@ def _misfits(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
     not_there = [name for name in campaign.factors.failures if not MODES[name].on_aws]
     if not_there:
         yield f"factors.failures: {', '.join(not_there)} can be had in the lab alone"
+    tokens = [name for name in campaign.factors.strategies if get(name).token]
+    if tokens and deployed.parameters["WithTokens"] == "false":
+        yield (
+            f"factors.strategies: {', '.join(tokens)} come with tokens, and the stack's proxy takes none: "
+            "`make aws-up DEPLOY='--parameter WithTokens=true'`"
+        )
     if "wait_timeout" in campaign.factors.failures:
         wait_s = float(deployed.parameters["WaitTimeout"])
         if wait_s != idle_s:

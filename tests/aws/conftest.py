@@ -23,6 +23,7 @@ PARAMETERS = {
     "MaxIdleConnectionsPercent": "50",
     "WaitTimeout": "28800",
     "FleetConcurrency": "10",
+    "WithTokens": "true",
     "MemorySize": "512",
     "DatabaseClass": "db.t4g.medium",
     "EngineVersion": "8.4",

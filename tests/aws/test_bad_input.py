@@ -142,6 +142,12 @@ def test_functions_that_would_be_killed_early(moto: MotoServer, poolbench: Poolb
     assert (code, "function_timeout_s is 60, and the stack's functions have 30" in said) == (2, True), said
 
 
+def test_tokens_for_a_proxy_that_takes_none(moto: MotoServer, poolbench: Poolbench) -> None:
+    create_stack(outputs(), PARAMETERS | {"WithTokens": "false"})
+    code, said = poolbench(*ON_AWS, "--strategy", "token")
+    assert (code, "token come with tokens, and the stack's proxy takes none" in said) == (2, True), said
+
+
 def test_a_campaign_too_long_for_one_execution(poolbench: Poolbench, tmp_path: Path) -> None:
     text = 'name = "long"\ndescription = ""\nseed = 1\nidle_client_timeout_s = 1800\n'
     text += '[factors]\nstrategies = ["queuepool"]\ngaps = [2]\n[repetition]\nlanes = 1\nrounds = 50\n'
