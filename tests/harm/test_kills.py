@@ -8,7 +8,6 @@ import collections
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -67,24 +66,16 @@ def written(user: User) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in found if not path.name.startswith(".tmp-")}
 
 
-def find(user: User, part: str) -> int:
-    """Process id of a part of the lab, or of the first such."""
+def find(user: User, part: str) -> int | None:
+    """Process id of a part of the lab, or of the first such; None once the lab has been ended."""
     words = REPLACED.get(part) or NEEDED[part][0]
-    return next(pid for pid, command in user.left_over().items() if all(word in command for word in words))
+    found = (pid for pid, command in user.left_over().items() if all(word in command for word in words))
+    return next(found, None)
 
 
 def function_of(pid: int) -> str:
     variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return next(line for line in variables if line.startswith(b"AWS_LAMBDA_FUNCTION_NAME=")).decode()[25:]
-
-
-def kill(user: User, process: subprocess.Popen[str], victim: str) -> tuple[int, str | None]:
-    """Kill the campaign or a part of its lab; when that was, and which function alone it concerns."""
-    pid = process.pid if victim == CAMPAIGN else find(user, victim)
-    function = function_of(pid) if victim in REPLACED else None
-    at_ns = time.time_ns()
-    os.kill(pid, signal.SIGKILL)
-    return at_ns, function
 
 
 def run_and_kill(
@@ -106,10 +97,13 @@ def run_and_kill(
             assert time.monotonic() < deadline, "the campaign stands still"
             time.sleep(0.005)
         time.sleep(lag_s)
-        if process.poll() is not None:
+        pid = process.pid if victims[0] == CAMPAIGN else find(user, victims[0])
+        if process.poll() is not None or pid is None:
             break
         last = victims.pop(0)
-        killed.append(kill(user, process, last))
+        function = function_of(pid) if last in REPLACED else None
+        killed.append((time.time_ns(), function))
+        os.kill(pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=TIMEOUT_S)
     harms = [Harm(at_ns, time.time_ns(), function) for at_ns, function in killed]
     wait_for(lambda: user.left_over() == {})
