@@ -35,7 +35,7 @@ workload = "slow"
 requests = 3
 deadline_s = 6
 [burst]
-tail_timeouts = 1.5
+tail_timeouts = 2.0
 max_connections = 14
 max_connections_percent = 65
 """
@@ -94,7 +94,7 @@ def test_a_pool_leaves_a_connection_at_the_proxy_for_each_environment_until_its_
 ) -> None:
     clients = counted(rows["queuepool", "proxy", *shape].clients)
     assert (clients.peak, clients.left) == (shape[0], shape[0])
-    assert 0.5 < clients.gone_s < 1.5 * 1.0
+    assert 0.5 < clients.gone_s < 2.0 * 1.0  # as long as it is watched
 
 
 @pytest.mark.parametrize("shape", [FEW, MANY])
