@@ -212,5 +212,5 @@ def test_metrics_of_cloudwatch_are_told_where_there_are_any(page: str, tmp_path:
     cloudwatch.write(samples, tmp_path)
     told = write_report([tmp_path], tmp_path / "out").page.read_text()
     assert "What CloudWatch saw" not in page
-    assert re.search(r"ClientConnections</td><td[^>]*>open</td><td>2</td><td>3.00</td><td>7.00", told)
+    assert re.search(r"ClientConnections</td><td[^>]*>open</td><td>2</td><td>5.00</td><td>7.00", told)
     assert told.index("ClientConnections</td>") < told.index("Errors</td>")
