@@ -45,7 +45,7 @@ bench: $(VENV)/ready
 	$(BIN)/poolbench lab exec -- $(BIN)/pytest bench/micro
 
 # Measures anew what README and the notebooks show; 40 minutes, for a quiet Debian and, as packets are to be lost, root.
-SHOWN := quick quick_rtt full concurrency matrix wait_timeout frozen outages black_hole
+SHOWN := quick quick_rtt full concurrency matrix matrix_tls wait_timeout frozen outages black_hole
 ASKED := questions stale_pool
 OPTIONS_wait_timeout := --server mysql-prefix
 OPTIONS_frozen := --freeze SIGSTOP+drop

@@ -70,6 +70,23 @@ direct.matrix()
 direct.errors()
 
 # %% [markdown]
+# ## Over TLS
+#
+# Whoever ends a TLS session in order says so, with close_notify, before the end of the stream. A stream
+# that just ends is an error of the TLS library's own, and whether SQLAlchemy takes that for a lost
+# connection, which it must to replace it, depends on what the driver makes of it.
+
+# %%
+tls = results.campaign("matrix_tls")
+tls.about()
+
+# %%
+tls.matrix()
+
+# %%
+tls.errors()
+
+# %% [markdown]
 # ## Frozen, and out of reach
 #
 # A function that is frozen by a signal still has a kernel that receives what the proxy says at its end. A
