@@ -1,6 +1,7 @@
 """A deployed stack, as far as one can be had without AWS."""
 
 import functools
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.loaders import JSONFileLoader
+from moto.backends import get_backend
 
 from bench.cli.main import main
-from tests.aws.moto_server import MotoServer, moto_server
+from tests.aws.moto_server import ACCOUNT, REGION, MotoServer, moto_server
 
 STACK = "poolbench"
 PARAMETERS = {
@@ -61,6 +63,20 @@ def create_stack(found: dict[str, str], parameters: dict[str, str] | None = None
         TemplateBody=json.dumps(template),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
     )
+
+
+def stack_backend() -> Any:
+    """What moto keeps of the stacks, to put them into a state that nothing here brings about."""
+    return get_backend("cloudformation")[ACCOUNT][REGION]
+
+
+def make_bucket(*keys: str, name: str = "poolbench-results-1") -> Any:
+    """A bucket with these objects, and a client."""
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=name)
+    for key in keys:
+        client.upload_fileobj(io.BytesIO(b"x" * 1000), name, key)
+    return client
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,33 +1,17 @@
 """What can be wrong on AWS before anything is measured: one clear line, its cure, and the exit code."""
 
 import datetime
-import io
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
-from moto.backends import get_backend
 
 from bench.aws.account import open_account
 from bench.aws.deployed import find
-from bench.aws.pack import INFRA
-from tests.aws.conftest import PARAMETERS, Poolbench, create_stack, outputs
-from tests.aws.moto_server import ACCOUNT, REGION, MotoServer
+from tests.aws.conftest import PARAMETERS, Poolbench, create_stack, make_bucket, outputs, stack_backend
+from tests.aws.moto_server import ACCOUNT, MotoServer
 
 ON_AWS = ("campaign", "aws", "--target", "aws")
-
-
-def stack_backend() -> Any:
-    return get_backend("cloudformation")[ACCOUNT][REGION]
-
-
-def make_bucket(*keys: str, name: str = "poolbench-results-1") -> Any:
-    client = boto3.client("s3")
-    client.create_bucket(Bucket=name)
-    for key in keys:
-        client.upload_fileobj(io.BytesIO(b"x" * 1000), name, key)
-    return client
 
 
 def test_no_credentials(moto: MotoServer, poolbench: Poolbench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,136 +257,3 @@ def test_what_is_deployed_and_what_it_costs(moto: MotoServer, poolbench: Poolben
     assert "stack 'poolbench' is CREATE_COMPLETE" in said
     assert "it costs 0.290 USD an hour" in said
     assert "it deletes itself at 2099-01-31T18:00:00 UTC" in said
-
-
-@pytest.mark.parametrize(
-    ("quota", "message"),
-    [
-        ((10, 10), "10 executions at once in us-east-1, 10 of them not reserved; the stack reserves 26"),
-        ((1000, 120), "120 of them not reserved; the stack reserves 26, and 100 must stay unreserved"),
-    ],
-)
-def test_a_quota_that_is_too_low(
-    moto: MotoServer, poolbench: Poolbench, checkout: None, quota: tuple[int, int], message: str
-) -> None:
-    moto.quota = dict(zip(("ConcurrentExecutions", "UnreservedConcurrentExecutions"), quota, strict=True))
-    code, said = poolbench("deploy")
-    assert (code, message in said) == (1, True), said
-    assert "Service Quotas, AWS Lambda, Concurrent executions" in said
-
-
-def test_an_engine_that_the_proxy_does_not_serve(
-    moto: MotoServer, poolbench: Poolbench, checkout: None
-) -> None:
-    code, said = poolbench("deploy", "--parameter", "EngineVersion=9.4.0")
-    assert (code, "EngineVersion 9.4.0: RDS Proxy serves RDS for MySQL 8.0 and 8.4 alone" in said) == (
-        1,
-        True,
-    )
-
-
-def test_more_idle_connections_than_connections(
-    moto: MotoServer, poolbench: Poolbench, checkout: None
-) -> None:
-    code, said = poolbench("deploy", "--parameter", "MaxConnectionsPercent=40")
-    assert (code, "MaxIdleConnectionsPercent 50 exceeds MaxConnectionsPercent 40" in said) == (1, True), said
-
-
-def test_a_deployment_over_the_ruins_of_another(
-    moto: MotoServer, poolbench: Poolbench, checkout: None
-) -> None:
-    create_stack({})
-    (stack,) = stack_backend().stacks.values()
-    stack.status = "ROLLBACK_COMPLETE"
-    code, said = poolbench("deploy")
-    assert (code, "is ROLLBACK_COMPLETE: CloudFormation does not say why; remove it" in said) == (1, True), (
-        said
-    )
-
-
-def test_a_deployment_without_its_tools(moto: MotoServer, poolbench: Poolbench, bundled: None) -> None:
-    code, said = poolbench("deploy")
-    assert (code, "is not there: run `make aws-up` in a checkout of poolbench" in said) == (1, True), said
-
-
-def test_a_deployment_without_a_bundle(moto: MotoServer, poolbench: Poolbench) -> None:
-    code, said = poolbench("deploy")
-    assert (code, "make one with `poolbench bundle`" in said) == (1, True), said
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("IdleTimeout=5", "--parameter: unknown 'IdleTimeout': did you mean 'IdleClientTimeout'?"),
-        ("FleetConcurrency=many", "FleetConcurrency is 'many': give a whole number"),
-        ("DatabaseClass=db.t3.nano", "RDS has no db.t3.nano with MySQL 8.0.40 in us-east-1"),
-    ],
-)
-def test_a_parameter_that_nothing_would_come_of(
-    moto: MotoServer, poolbench: Poolbench, checkout: None, name: str, message: str
-) -> None:
-    code, said = poolbench("deploy", "--parameter", name, "--parameter", "EngineVersion=8.0.40")
-    assert (code, message in said) == (1, True), said
-
-
-def test_too_few_zones_with_a_proxy(moto: MotoServer, poolbench: Poolbench, checkout: None) -> None:
-    moto.orderable = ("us-east-1e", "us-east-1a")
-    code, said = poolbench("deploy")
-    assert (code, "MySQL 8.4, and us-east-1 has 1: choose another" in said) == (
-        1,
-        True,
-    )
-
-
-def test_a_name_that_neither_the_proxy_nor_roles_could_have(
-    moto: MotoServer, poolbench: Poolbench, checkout: None
-) -> None:
-    for name in ("My_Stack", "double--hyphen", "long" * 8):
-        code, said = poolbench("deploy", "--stack", name)
-        assert (code, f"stack '{name}': use up to 31 lower-case letters" in said) == (1, True), said
-
-
-def test_an_attempt_before_which_nothing_was_created_is_in_nobodys_way(
-    moto: MotoServer, poolbench: Poolbench, checkout: None
-) -> None:
-    create_stack({})
-    (stack,) = stack_backend().stacks.values()
-    stack.status = "REVIEW_IN_PROGRESS"
-    code, said = poolbench("doctor", "--aws")
-    assert (code, "is REVIEW_IN_PROGRESS: nothing was created; `make aws-up` tries again" in said) == (
-        1,
-        True,
-    )
-    code, said = poolbench("deploy", "--parameter", "EngineVersion=8.0.40")
-    assert (code, "RDS has no db.t4g.medium with MySQL 8.0.40" in said) == (1, True), said  # so far it came
-
-
-def test_results_of_a_stack_of_that_name_elsewhere_are_not_touched(
-    moto: MotoServer, poolbench: Poolbench
-) -> None:
-    make_bucket("campaigns/a/header.json")
-    code, said = poolbench("destroy", "--results", "delete", "--region", "eu-west-1")
-    assert (code, "nothing is left over" in said) == (0, True), said
-    assert len(boto3.client("s3").list_objects_v2(Bucket="poolbench-results-1")["Contents"]) == 1
-
-
-@pytest.fixture
-def bundled(poolbench: Poolbench, tmp_path: Path) -> None:
-    """As far as `deploy` looks into a bundle."""
-    import json
-    import zipfile
-
-    (tmp_path / "build").mkdir()
-    with zipfile.ZipFile(tmp_path / "build" / "bundle.zip", "w") as archive:
-        archive.writestr("bundle.json", json.dumps({"python": "3.13", "architecture": "x86_64"}))
-
-
-@pytest.fixture
-def checkout(bundled: None, tmp_path: Path) -> None:
-    """A checkout with everything that `deploy` needs, as far as it looks before it asks SAM."""
-    sam = tmp_path / "build" / "checks" / "sam" / "bin" / "sam"
-    sam.parent.mkdir(parents=True)
-    sam.write_text("#!/bin/false\n")
-    sam.chmod(0o755)
-    (tmp_path / "infra").mkdir()
-    (tmp_path / "infra" / "template.yaml").write_bytes((INFRA / "template.yaml").read_bytes())
