@@ -1,12 +1,13 @@
 """What keeps a stack from being deployed is said before anything is created, with the cure."""
 
+import json
+import zipfile
 from pathlib import Path
 
-import boto3
 import pytest
 
 from bench.aws.pack import INFRA
-from tests.aws.conftest import Poolbench, create_stack, make_bucket, stack_backend
+from tests.aws.conftest import Poolbench, create_stack, stack_backend
 from tests.aws.moto_server import MotoServer
 
 
@@ -112,21 +113,9 @@ def test_an_attempt_before_which_nothing_was_created_is_in_nobodys_way(
     assert (code, "RDS has no db.t4g.medium with MySQL 8.0.40" in said) == (1, True), said  # so far it came
 
 
-def test_results_of_a_stack_of_that_name_elsewhere_are_not_touched(
-    moto: MotoServer, poolbench: Poolbench
-) -> None:
-    make_bucket("campaigns/a/header.json")
-    code, said = poolbench("destroy", "--results", "delete", "--region", "eu-west-1")
-    assert (code, "nothing is left over" in said) == (0, True), said
-    assert len(boto3.client("s3").list_objects_v2(Bucket="poolbench-results-1")["Contents"]) == 1
-
-
 @pytest.fixture
 def bundled(poolbench: Poolbench, tmp_path: Path) -> None:
     """As far as `deploy` looks into a bundle."""
-    import json
-    import zipfile
-
     (tmp_path / "build").mkdir()
     with zipfile.ZipFile(tmp_path / "build" / "bundle.zip", "w") as archive:
         archive.writestr("bundle.json", json.dumps({"python": "3.13", "architecture": "x86_64"}))

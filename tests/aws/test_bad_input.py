@@ -257,3 +257,12 @@ def test_what_is_deployed_and_what_it_costs(moto: MotoServer, poolbench: Poolben
     assert "stack 'poolbench' is CREATE_COMPLETE" in said
     assert "it costs 0.290 USD an hour" in said
     assert "it deletes itself at 2099-01-31T18:00:00 UTC" in said
+
+
+def test_results_of_a_stack_of_that_name_elsewhere_are_not_touched(
+    moto: MotoServer, poolbench: Poolbench
+) -> None:
+    make_bucket("campaigns/a/header.json")
+    code, said = poolbench("destroy", "--results", "delete", "--region", "eu-west-1")
+    assert (code, "nothing is left over" in said) == (0, True), said
+    assert len(boto3.client("s3").list_objects_v2(Bucket="poolbench-results-1")["Contents"]) == 1
