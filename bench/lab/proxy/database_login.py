@@ -1,7 +1,7 @@
 """A connection to the database, logged in by PyMySQL.
 
-Any plugin will do that PyMySQL knows: mysql_native_password, caching_sha2_password, sha256_password, dialog,
-mysql_clear_password, and client_ed25519 where PyNaCl is installed. Of others the client is told (1105).
+Any plugin will do that PyMySQL knows: mysql_native_password, caching_sha2_password, sha256_password,
+client_ed25519, dialog and mysql_clear_password. Of others the client is told (1105).
 """
 
 import contextlib
@@ -84,8 +84,6 @@ def _authenticate(
         raise DatabaseUnavailable(str(error)) from error
     except GARBLED as error:
         raise DatabaseUnavailable(f"what answers is no MySQL server: {error}") from error
-    except RuntimeError as error:  # a plugin that PyMySQL lacks a library for
-        raise DatabaseRefused(ER.UNKNOWN_ERROR, "HY000", str(error)) from error
     finally:
         # Now, and not when PyMySQL's objects are collected; nor by its own close(), which ends the session.
         if (descriptor := theirs.detach()) >= 0:

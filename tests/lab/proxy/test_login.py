@@ -2,12 +2,18 @@
 
 import contextlib
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
 
+from bench.lab import debs
+from bench.lab.cache import cache_directory
+from bench.lab.mysql import Server, ServerOptions
+from bench.lab.mysql.binary import Binary
+from bench.lab.mysql.instance import Instance
 from bench.lab.process import ChildFailed
 from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
 from tests.lab.proxy.conftest import OTHER_USER, USER, Database, Start, rows, value
@@ -44,36 +50,52 @@ def test_the_right_password_opens_and_the_wrong_one_is_1045(
     assert metrics["QueryRequestsNoTLS" if tls else "QueryRequestsTLS"] == 0
 
 
+PASSWORD = "not in any cache"
 # Those that PyMySQL knows and that need no TLS towards the server.
-SERVER_PLUGINS = ("mysql_native_password", "caching_sha2_password", "sha256_password", "ed25519")
+SERVER_PLUGINS = ("mysql_native_password", "caching_sha2_password", "sha256_password")
+
+
+def reached_by_plugin(server: Server, plugins: Iterable[str], work_dir: Path) -> None:
+    """A user for each plugin comes through the proxy to a server that insists on that plugin."""
+    users = {f"proxy_{plugin}": plugin for plugin in plugins}
+    by = "VIA {} USING PASSWORD('{}')" if server.flavour == "mariadb" else "WITH {} BY '{}'"
+    for user, plugin in users.items():
+        server.execute(f"CREATE USER {user}@'%' IDENTIFIED {by.format(plugin, PASSWORD)}")
+    with running_proxy(
+        ProxySettings(),
+        backend=Backend(server.host, server.port, server.user, server.password),
+        accounts=dict.fromkeys(users, PASSWORD),
+        work_dir=work_dir,
+    ) as proxy:
+        for user in users:
+            client = Database(server, {user: PASSWORD}).connect(proxy.port, user=user, database=None)
+            assert value(client, "SELECT CURRENT_USER()") == f"{user}@%"
 
 
 def test_whatever_plugin_the_server_asks_for_the_client_need_not_know(
     database: Database, tmp_path: Path
 ) -> None:
-    server, password = database.server, "not in any cache"
-    found = server.execute(
+    found = database.server.execute(
         "SELECT plugin_name FROM information_schema.plugins"
         f" WHERE plugin_status = 'ACTIVE' AND plugin_name IN {SERVER_PLUGINS}"
     )
-    plugins = {f"proxy_{plugin}": plugin for (plugin,) in found}
-    assert plugins
-    for user, plugin in plugins.items():
-        identified = (
-            f"VIA {plugin} USING PASSWORD('{password}')"
-            if database.is_mariadb
-            else f"WITH {plugin} BY '{password}'"
+    assert found
+    reached_by_plugin(database.server, [name for (name,) in found], tmp_path)
+
+
+@pytest.mark.slow
+def test_not_even_ed25519_which_is_in_a_package_of_its_own(tmp_path: Path) -> None:
+    try:
+        prefix = debs.fetch(
+            ["mariadb-server", "mariadb-server-core"],
+            into=cache_directory() / "mariadb-server",
+            without=["usr/bin", *(f"usr/share/{name}" for name in ("doc", "man", "perl"))],
         )
-        server.execute(f"CREATE USER {user}@'%' IDENTIFIED {identified}")
-    with running_proxy(
-        ProxySettings(),
-        backend=Backend(server.host, server.port, server.user, server.password),
-        accounts=dict.fromkeys(plugins, password),
-        work_dir=tmp_path,
-    ) as proxy:
-        for user in plugins:
-            client = database.connect(proxy.port, user=user, password=password, database=None)
-            assert value(client, "SELECT CURRENT_USER()") == f"{user}@%"
+    except debs.FetchFailed as error:
+        pytest.skip(str(error).splitlines()[0])
+    with contextlib.closing(Instance(Binary.fetched(prefix, "apt"), tmp_path, ServerOptions())) as running:
+        running.server.execute("INSTALL SONAME 'auth_ed25519'")
+        reached_by_plugin(running.server, ["ed25519"], tmp_path)
 
 
 def test_a_database_that_wants_tls_gets_it_and_must_prove_who_it_is(
@@ -83,22 +105,20 @@ def test_a_database_that_wants_tls_gets_it_and_must_prove_who_it_is(
     if server.tls_ca is None:
         pytest.skip("its certificate is not ours")
     server.execute(
-        "CREATE USER IF NOT EXISTS proxy_careful@'%' IDENTIFIED BY 'not in any cache' REQUIRE SSL",
-        "ALTER USER proxy_careful@'%' IDENTIFIED BY 'not in any cache'",
+        f"CREATE USER IF NOT EXISTS proxy_careful@'%' IDENTIFIED BY '{PASSWORD}' REQUIRE SSL",
+        f"ALTER USER proxy_careful@'%' IDENTIFIED BY '{PASSWORD}'",
     )
 
     def proxy_trusting(authority: Path) -> contextlib.AbstractContextManager[RunningProxy]:
         return running_proxy(
             ProxySettings(),
             backend=Backend(server.host, server.port, server.user, server.password, str(authority)),
-            accounts={"proxy_careful": "not in any cache"},
+            accounts={"proxy_careful": PASSWORD},
             work_dir=tmp_path,
         )
 
     with proxy_trusting(server.tls_ca) as proxy:
-        client = database.connect(
-            proxy.port, user="proxy_careful", password="not in any cache", database=None
-        )
+        client = database.connect(proxy.port, user="proxy_careful", password=PASSWORD, database=None)
         assert rows(client, "SHOW SESSION STATUS LIKE 'Ssl_version'")[0][1].startswith("TLSv1.")
         size = 8 << 20  # many records, in both directions
         assert value(client, f"SELECT CONCAT('{'x' * size}', 'y')") == "x" * size + "y"
