@@ -22,7 +22,7 @@ class Answer:
         prices: of every strategy.
         safe: labels of those that lost no request.
         front: of those, the ones that no other beats in everything.
-        recommended: the first of the cheapest of them, or None if every strategy lost requests.
+        recommended: the first of the cheapest of them, or None, see `tradeoff.recommended`.
         because: why, in sentences.
         comparisons: of steady requests with the reference's.
         noise: ratio of the A/A pair; None if there was none.
@@ -36,6 +36,11 @@ class Answer:
     because: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     noise: Estimate | None
+
+    @property
+    def verdict(self) -> str:
+        """What there is to say in one line where nothing is recommended."""
+        return "No gap was longer than the timeout" if self.safe else "No strategy was safe"
 
 
 def answer(setting: Setting) -> Answer:
@@ -59,23 +64,27 @@ def answer(setting: Setting) -> Answer:
 
 def as_markdown(found: Answer) -> str:
     """What to do, in Markdown: a sentence, and the reasons as a list below it."""
+    if not found.safe:
+        return f"{found.verdict}: each lost at least one request."
+    safe = f"Lost no request: {', '.join(f'`{label}`' for label in found.safe)}."
     if found.recommended is None:
-        return "No strategy was safe: each lost at least one request."
-    safe = ", ".join(f"`{label}`" for label in found.safe)
-    verdict = f"Lost no request: {safe}. Recommended: **`{found.recommended}`**, because"
+        return f"{safe} {found.verdict}, so none is recommended."
+    verdict = f"{safe} Recommended: **`{found.recommended}`**, because"
     return "\n".join([f"{verdict}\n", *(f"- {why}" for why in found.because)])
 
 
 def _because(cheapest: Sequence[Price], safe: Sequence[Price]) -> Iterator[str]:
     chosen, *equals = cheapest
     beyond = chosen.lost_beyond
-    if beyond.n:
+    yield (
+        f"It lost none of {beyond.n} first requests after a gap longer than the timeout; "
+        f"with that many, up to {percent(beyond.high)} could be lost and not have been seen."
+    )
+    if not chosen.within:
         yield (
-            f"It lost none of {beyond.n} first requests after a gap longer than the timeout; "
-            f"with that many, up to {percent(beyond.high)} could be lost and not have been seen."
+            "No gap was within the timeout, so this says nothing of the handshake that whoever closes its "
+            "connections pays there, and others do not."
         )
-    else:
-        yield "No gap was longer than the timeout, so this says nothing about the failure itself."
     if not math.isnan(chosen.wire_steady):
         rivals = [price for price in safe if price.label != chosen.label]
         dearer = ", ".join(f"{price.label} {count(price.wire_steady)}" for price in rivals)
@@ -84,11 +93,10 @@ def _because(cheapest: Sequence[Price], safe: Sequence[Price]) -> Iterator[str]:
             + (f" ({dearer})" if dearer else "")
             + f" and {_latency(chosen.steady)}."
         )
-    if beyond.n:
-        yield (
-            f"The first request beyond the timeout takes {count(chosen.wire_beyond)} commands and "
-            f"{_latency(chosen.beyond)}."
-        )
+    yield (
+        f"The first request beyond the timeout takes {count(chosen.wire_beyond)} commands and "
+        f"{_latency(chosen.beyond)}."
+    )
     if equals:
         yield (
             f"As cheap, as far as these data can tell: {', '.join(price.label for price in equals)}; "

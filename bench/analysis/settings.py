@@ -21,7 +21,8 @@ class Setting:
         facts: what distinguishes it: the factors, and every setting in which merged campaigns differ.
         timeout_s: the proxy's idle client timeout.
         rows: see `load.Dataset`; rows of abandoned attempts are left out.
-        connections: the samplers' series of the campaigns concerned.
+        connections: the samplers' series of the campaigns concerned; empty where these measured another
+            setting, too, for a sample does not say of which one a connection was.
         events: what happened at the lab's proxy in them.
 
     """
@@ -85,13 +86,16 @@ def split(dataset: Dataset) -> tuple[Setting, ...]:
     names = [*FACTORS, *dataset.differing]
     rows = dataset.rows
     counted = rows if rows["counted"].all() else rows[rows["counted"]]
+    sizes = counted["campaign"].value_counts()
     settings = []
     for values, rows in counted.groupby(names, observed=True, sort=False, dropna=False):
         assert isinstance(values, tuple)  # of the group's keys, as they are several
+        campaigns = list(rows["campaign"].unique())
         connections, events = (
-            series[series["campaign"].isin(rows["campaign"].unique())]
-            for series in (dataset.connections, dataset.events)
+            series[series["campaign"].isin(campaigns)] for series in (dataset.connections, dataset.events)
         )
+        if sizes[campaigns].sum() > len(rows):
+            connections = connections.iloc[:0]
         settings.append(
             Setting(
                 dict(zip(names, values, strict=True)),

@@ -23,19 +23,23 @@ class Price:
         label: strategy.
         lost: requests that failed or hung, of any kind.
         requests: of any kind.
+        within: first requests after gaps within the timeout; without any, no strategy could show what keeping
+            a connection is worth.
         lost_beyond: share lost of the first requests after gaps longer than the timeout, as observed.
         steady: latency of the requests that followed an answered one.
         beyond: latency of the first requests after gaps longer than the timeout.
         wire_steady: commands per steady request; NaN if the driver was not counted.
         wire_beyond: commands per first request after a gap longer than the timeout, likewise.
         connects: connections opened per request, of any kind.
-        held: connections open at the proxy, mean over the campaign; NaN if not sampled.
+        held: connections open at the proxy, mean over the campaign; NaN if they were not sampled, or together
+            with those of another setting.
 
     """
 
     label: str
     lost: int
     requests: int
+    within: int
     lost_beyond: Estimate
     steady: Quantiles
     beyond: Quantiles
@@ -62,12 +66,14 @@ def prices(setting: Setting) -> tuple[Price, ...]:
 
 def _price(label: str, rows: pd.DataFrame, held: float) -> Price:
     steady = rows[rows["kind"] == Kind.STEADY]
-    beyond = rows[(rows["kind"] == Kind.FIRST_AFTER_GAP) & (rows["gap_seen"] > 1)]
+    first = rows[rows["kind"] == Kind.FIRST_AFTER_GAP]
+    beyond = first[first["gap_seen"] > 1]
     answered = [part.loc[~part["lost"], "latency_s"].to_numpy() for part in (steady, beyond)]
     return Price(
         label=label,
         lost=int(rows["lost"].sum()),
         requests=len(rows),
+        within=len(first) - len(beyond),
         lost_beyond=rate(int(beyond["lost"].sum()), len(beyond)),
         steady=Quantiles.of(answered[0]),
         beyond=Quantiles.of(answered[1]),
@@ -108,53 +114,71 @@ def front(candidates: Sequence[Price], noise: float) -> tuple[str, ...]:
 def _goals(candidates: Sequence[Price], noise: float) -> list[tuple[float, ...]]:
     """What is to be small, the weightiest first: losses, commands, connects, latencies, connections held."""
     step = noise if noise > 0 else _LEAST_NOISE
-    held = [0.0 if math.isnan(price.held) else price.held for price in candidates]
     columns = (
         [price.lost / max(1, price.requests) for price in candidates],
-        *zip(*(_counts(price) for price in candidates), strict=True),
-        levels([price.steady.median.value for price in candidates], step),
-        levels([price.beyond.median.value for price in candidates], step),
-        levels(held, _HELD_NOISE),
+        [_commands(price.wire_steady) for price in candidates],
+        [_commands(price.wire_beyond) for price in candidates],
+        levels([_opened(price) for price in candidates], 0.0),
+        levels([price.steady.median for price in candidates], step),
+        levels([price.beyond.median for price in candidates], step),
+        levels([_kept(price) for price in candidates], _HELD_NOISE),
     )
     return list(zip(*columns, strict=True))
 
 
-def _counts(price: Price) -> tuple[float, ...]:
-    """Commands of a steady request and of the first beyond the timeout, and connections opened a request."""
-    counts = (price.wire_steady, price.wire_beyond, price.connects)
-    return tuple(math.inf if math.isnan(value) else round(value, 1) for value in counts)
+def _commands(each: float) -> float:
+    return math.inf if math.isnan(each) else round(each, 1)
 
 
-def levels(values: Sequence[float], tolerance: float) -> list[float]:
+def _opened(price: Price) -> Estimate:
+    """Share of requests that opened a connection, for its interval: a few more or less are chance."""
+    return rate(min(price.requests, round(price.connects * price.requests)), price.requests)
+
+
+def _kept(price: Price) -> Estimate:
+    """Connections held, where keeping them could pay: else whoever keeps none would win by that."""
+    held = price.held if price.within and not math.isnan(price.held) else 0.0
+    return Estimate(held, held, held, price.requests)
+
+
+def levels(estimates: Sequence[Estimate], tolerance: float) -> list[float]:
     """Replace each value by the smallest that it cannot be told from; NaN, which is no answer, by infinity.
 
+    Two cannot be told apart if their intervals meet, which is harder to escape than a test at 5 %: what is
+    chosen must not change with the next run.
+
     Args:
-        values: positive, or 0.
-        tolerance: a level holds what is larger than its smallest value by no more than this share of it.
+        estimates: positive, or 0.
+        tolerance: a level holds what is larger than its smallest value by no more than this share of it, too.
 
     """
-    found: dict[float, float] = {}
-    level = -math.inf
-    for value in sorted({value for value in values if not math.isnan(value)}):
-        if value > level * (1 + tolerance) or level < 0:
-            level = value
-        found[value] = level
-    return [found.get(value, math.inf) for value in values]
+    found = [math.inf] * len(estimates)
+    told = [place for place, one in enumerate(estimates) if not math.isnan(one.value)]
+    first: Estimate | None = None  # of the level
+    for place in sorted(told, key=lambda place: estimates[place].value):
+        one = estimates[place]
+        if first is None or (one.value > first.value * (1 + tolerance) and one.low > first.high):
+            first = one
+        found[place] = first.value
+    return found
 
 
 def recommended(candidates: Sequence[Price], noise: float) -> tuple[Price, ...]:
-    """Of the strategies that lost nothing, those with the cheapest warm request; none if all lost something.
+    """Of the strategies that lost nothing beyond the timeout or before, those with the cheapest warm request.
+
+    None if each lost something, or if no gap was longer than the timeout: then the default pool would win.
 
     Cheapest is fewest commands on the wire, for in a VPC each is a round trip: first for a steady request,
     then for the first after the timeout, then by the connections that are opened anew for requests of any
-    kind. Medians, the steady one first, and connections held decide only between equals, and only beyond the
-    noise. Several are in the order of the candidates: the campaign's, which has the plainest first.
+    kind. Medians, the steady one first, and connections held decide only between equals, only beyond the
+    noise, and where intervals do not meet. Several are in the order of the candidates: the campaign's, which
+    has the plainest first.
 
     Args:
         candidates: what to choose from.
         noise: relative difference of latencies that means nothing; NaN counts as none known.
 
     """
-    safe = [price for price in candidates if price.is_safe]
+    safe = [price for price in candidates if price.is_safe and price.lost_beyond.n]
     costs = _goals(safe, noise)
     return tuple(price for price, cost in zip(safe, costs, strict=True) if cost == min(costs))

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.load import CannotLoad
+from bench.analysis.answer import answer, as_markdown
+from bench.analysis.load import CannotLoad, load
 from bench.analysis.page import Report
 from bench.analysis.report import write_report
+from bench.analysis.settings import split
 from bench.aws import cloudwatch
 from tests.analysis.edit import edit_header, edit_rows, small_campaign
 
@@ -101,10 +103,20 @@ def test_campaign_in_which_every_strategy_lost_recommends_none(tmp_path: Path) -
     assert "<h1>No strategy was safe</h1>" in page
 
 
-def test_gaps_within_the_timeout_alone_do_not_claim_safety_beyond_it(tmp_path: Path) -> None:
+def test_gaps_within_the_timeout_alone_recommend_nobody(tmp_path: Path) -> None:
+    """The default pool would be the cheapest, and it is not safe beyond."""
     small_campaign(tmp_path, gaps=(0.5,))
     page = write_report([tmp_path], tmp_path).page.read_text()
-    assert "No gap was longer than the timeout" in page
+    assert "<h1>No gap was longer than the timeout</h1>" in page
+    assert "Recommended" not in page
+    (setting,) = split(load([tmp_path]))
+    assert as_markdown(answer(setting)).endswith("so none is recommended.")
+
+
+def test_gaps_beyond_the_timeout_alone_do_not_praise_who_closes_its_connections(tmp_path: Path) -> None:
+    small_campaign(tmp_path, gaps=(1.5,))
+    page = write_report([tmp_path], tmp_path).page.read_text()
+    assert "No gap was within the timeout" in page
 
 
 def test_campaign_without_rows_still_makes_a_page_that_says_what_is_missing(tmp_path: Path) -> None:

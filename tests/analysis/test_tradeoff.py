@@ -1,12 +1,18 @@
 import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.settings import Setting
+from bench.analysis.figures.connections import connections
+from bench.analysis.load import load
+from bench.analysis.settings import Setting, split
 from bench.analysis.statistics import Estimate, Quantiles, rate
 from bench.analysis.tradeoff import Price, front, levels, prices, recommended
+from tests.analysis.edit import edit_rows, small_campaign
 
 
 def flat(seconds: float) -> Quantiles:
@@ -23,11 +29,13 @@ def price(
     wire: float = 2,
     held: float = 1,
     connects: float = 0.1,
+    within: int = 60,
 ) -> Price:
     return Price(
         label=label,
         lost=lost,
         requests=100,
+        within=within,
         lost_beyond=rate(lost, 60),
         steady=flat(steady),
         beyond=flat(beyond),
@@ -53,6 +61,22 @@ def test_prices_of_a_campaign_are_its_strategies_without_twin_and_control(settin
     assert found["nullpool"].held < 0.2 < found["recycle"].held
 
 
+def test_connections_of_two_settings_together_are_held_by_neither(tmp_path: Path) -> None:
+    """A strategy has one label in both, and the sampler counts by label."""
+    small_campaign(tmp_path)
+
+    def in_two_settings(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["failure"] = "idle_reset" if row["gap_ratio"] == 0.5 else "idle_close"
+
+    (alone,) = split(load([tmp_path]))
+    assert all(one.held > 0 for one in prices(alone))
+    edit_rows(tmp_path, in_two_settings)
+    for setting in split(load([tmp_path])):
+        assert all(math.isnan(one.held) for one in prices(setting))
+        assert connections(setting) is None
+
+
 NOISE = 0.02
 
 
@@ -67,6 +91,12 @@ def test_loser_is_never_recommended_however_fast() -> None:
 def test_nothing_is_recommended_where_everything_loses() -> None:
     assert chosen(price("a", lost=1), price("b", lost=60)) == []
     assert chosen() == []
+
+
+def test_nothing_is_recommended_that_no_long_gap_has_tried() -> None:
+    untried = replace(price("default"), lost_beyond=rate(0, 0))
+    assert chosen(untried) == []
+    assert chosen(untried, price("tried", wire=9)) == ["tried"]
 
 
 def test_commands_decide_before_local_milliseconds() -> None:
@@ -94,13 +124,59 @@ def test_connections_held_a_little_less_by_chance_beat_nobody() -> None:
     assert front(candidates, NOISE) == ("recycle",)
 
 
-@given(st.lists(st.floats(0, 1e3) | st.just(math.nan), max_size=20), st.floats(0.001, 1))
-def test_level_is_the_smallest_value_that_cannot_be_told_apart(values: list[float], tolerance: float) -> None:
-    found = levels(values, tolerance)
-    told = [(value, level) for value, level in zip(values, found, strict=True) if not math.isnan(value)]
-    assert all(level in values and level <= value <= level * (1 + tolerance) for value, level in told)
-    assert all(math.isinf(level) for value, level in zip(values, found, strict=True) if math.isnan(value))
-    assert [level for _, level in sorted(told)] == sorted(level for _, level in told)
+def test_medians_whose_intervals_meet_do_not_decide() -> None:
+    """With a dozen requests in a cell the next run would name another one."""
+
+    def few(label: str, seconds: float, low: float, high: float) -> Price:
+        median = Estimate(seconds, low, high, 12)
+        return replace(price(label), steady=Quantiles(median, median, median, high))
+
+    assert chosen(few("plain", 1.1e-3, 0.8e-3, 1.6e-3), few("other", 0.8e-3, 0.6e-3, 1.2e-3)) == [
+        "plain",
+        "other",
+    ]
+    assert chosen(few("plain", 1.1e-3, 1.0e-3, 1.2e-3), few("other", 0.8e-3, 0.7e-3, 0.9e-3)) == ["other"]
+    unbounded = few("plain", 9e-3, -math.inf, math.inf), few("other", 1e-3, -math.inf, math.inf)
+    assert chosen(*unbounded, noise=math.nan) == ["plain", "other"]
+    assert front(unbounded, math.nan) == ("plain", "other")
+
+
+def test_a_connection_more_or_less_by_chance_does_not_decide() -> None:
+    five, six = (
+        replace(price(label), requests=18, connects=opened / 18) for label, opened in (("a", 6), ("b", 5))
+    )
+    assert chosen(five, six) == ["a", "b"]
+
+
+def test_where_no_connection_could_be_reused_closing_it_is_no_merit() -> None:
+    keeps, closes = price("keeps", held=4), price("closes", held=0)
+    assert chosen(keeps, closes) == ["closes"]
+    assert chosen(replace(keeps, within=0), replace(closes, within=0)) == ["keeps", "closes"]
+
+
+@st.composite
+def estimates(draw: st.DrawFn) -> Estimate:
+    value = draw(st.floats(0, 1e3))
+    below, above = draw(st.floats(0, 10) | st.just(math.inf)), draw(st.floats(0, 10) | st.just(math.inf))
+    return Estimate(value, value - below, value + above, 12)
+
+
+NO_ANSWER = Estimate(math.nan, -math.inf, math.inf, 0)
+
+
+@given(st.lists(estimates() | st.just(NO_ANSWER), max_size=20), st.floats(0, 1))
+def test_level_is_the_smallest_value_that_cannot_be_told_apart(
+    found: list[Estimate], tolerance: float
+) -> None:
+    level_of = levels(found, tolerance)
+    told = [(one, level) for one, level in zip(found, level_of, strict=True) if one is not NO_ANSWER]
+    for one, level in told:
+        leaders = [other for other, _ in told if other.value == level]
+        assert level <= one.value
+        assert any(one.value <= level * (1 + tolerance) or one.low <= other.high for other in leaders)
+    assert all(math.isinf(level) for one, level in zip(found, level_of, strict=True) if one is NO_ANSWER)
+    ordered = sorted(told, key=lambda pair: pair[0].value)
+    assert [level for _, level in ordered] == sorted(level for _, level in told)
 
 
 def test_front_drops_what_another_beats_and_keeps_what_trades() -> None:
