@@ -2,6 +2,8 @@
 
 import platform
 import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import click
 from rich.console import Console
@@ -11,7 +13,7 @@ from bench.aws.deployed import STACK
 from bench.cli.aws_doctor import show_inventory
 from bench.cli.options import STORE, refuse_given
 from bench.lab.leftovers import find_leftovers
-from bench.lab.mysql.docker import engine_runs
+from bench.lab.mysql import docker
 from bench.lab.platform import IS_LINUX, fidelity_notes
 from bench.store import FileStore, open_store
 
@@ -40,31 +42,47 @@ def doctor(
     console = Console()
     if aws:
         context.exit(0 if show_inventory(console, open_account(region), stack) else 1)
+    store = open_store(store_url)
+    if not isinstance(store, FileStore):
+        raise click.UsageError(f"--store {store.url}: only a directory can hold halves of objects")
+    engine = docker.engine_runs()
     console.print(f"Python {platform.python_version()} on {platform.platform()}")
     servers = [name for name in ("mysqld", "mariadbd") if shutil.which(name)]
     ways = [
-        *(["a Docker engine"] if engine_runs() else []),
+        *(["a Docker engine"] if engine else []),
         *servers,
         *(["apt, into a private directory"] if shutil.which("apt-get") else []),
     ]
     console.print(f"database server from: {', '.join(ways) or 'nowhere: name one with --server'}")
     for note in fidelity_notes():
         console.print(f"note: {note}")
-    leftovers = find_leftovers() if IS_LINUX else []
-    for leftover in leftovers:
-        console.print(f"left over: {leftover.folder}, {len(leftover.processes)} processes", soft_wrap=True)
+    found = [*_labs(), *(_containers() if engine else ()), *_halves(store)]
+    for what, remove in found:
+        console.print(f"left over: {what}", soft_wrap=True)
         if clean:
-            leftover.clean()
+            remove()
             console.print("  removed")
-    store = open_store(store_url)
-    halves = store.abandoned() if isinstance(store, FileStore) else []
-    for half in halves:
-        console.print(f"left over: {half}, of an object that was never stored", soft_wrap=True)
-        if clean:
-            half.unlink(missing_ok=True)
-            console.print("  removed")
-    if not leftovers and not halves:
+    if not found:
         console.print("nothing is left over")
     elif not clean:
         console.print("to remove it: poolbench doctor --clean")
         context.exit(1)
+
+
+# What was left behind, and how to remove it.
+_Found = Iterator[tuple[str, Callable[[], object]]]
+
+
+def _labs() -> _Found:
+    for lab in find_leftovers() if IS_LINUX else ():
+        yield f"{lab.folder}, {len(lab.processes)} processes", lab.clean
+
+
+def _containers() -> _Found:
+    for name in docker.abandoned() if IS_LINUX else ():
+        yield f"Docker container {name}", partial(docker.remove, name)
+
+
+def _halves(store: FileStore) -> _Found:
+    for half in store.abandoned():
+        yield f"{half}, of an object that was never stored", partial(half.unlink, missing_ok=True)

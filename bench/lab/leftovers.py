@@ -36,7 +36,7 @@ def work_directory() -> Iterator[Path]:
     """A directory for one lab, private to the user, marked with its owner and removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        (folder / _OWNER).write_text(f"{os.getpid()} {started_at(os.getpid())}")
+        (folder / _OWNER).write_text(own_mark())
         yield folder
     finally:
         with _undisturbed():
@@ -70,10 +70,23 @@ def running_labs() -> list[int]:
 def owner(folder: Path) -> int | None:
     """Who runs a lab in this directory; None if they have gone."""
     try:
-        pid, started = (folder / _OWNER).read_text().split()
-    except (OSError, ValueError):
+        return marked_by((folder / _OWNER).read_text())
+    except OSError:
         return None
-    return int(pid) if started_at(int(pid)) == started != "" else None
+
+
+def own_mark() -> str:
+    """Mark of this process, for what is to be found once it has gone."""
+    return f"{os.getpid()} {started_at(os.getpid())}"
+
+
+def marked_by(mark: str) -> int | None:
+    """Process that left a mark; None if it has gone, or this is no mark."""
+    try:
+        pid, started = mark.split()
+        return int(pid) if started_at(int(pid)) == started != "" else None
+    except ValueError:
+        return None
 
 
 def _folders() -> Iterator[Path]:

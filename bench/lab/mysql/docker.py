@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import platform
 import secrets
 import shutil
 import subprocess
 from pathlib import Path
 
 from bench.lab.certificates import Certificate, issue
+from bench.lab.leftovers import marked_by, own_mark
 from bench.lab.mysql.ready import wait_until_it_answers
 from bench.lab.mysql.server import ServerOptions, ServerUnavailable
 from bench.lab.mysql.settings import running_settings
@@ -16,7 +18,8 @@ from bench.lab.process import Child
 
 DOCKER = "docker"
 IMAGE = "mysql:8.4"
-LABEL = "poolbench-lab"  # in `docker ps`; what a power cut leaves, the engine removes, as --rm tells it
+LABEL = "poolbench-lab"  # in `docker ps`
+_OWNER = "poolbench-owner"  # label: whose it is, and of which process; an engine may serve several machines
 _TLS = Path("/etc/poolbench-tls")  # in the container
 _START_TIMEOUT_S = 120.0  # the image lays out its data first
 _STOP_GRACE_S = 20
@@ -36,12 +39,46 @@ def engine_runs() -> bool:
 def create_command(name: str, port: int, options: ServerOptions) -> list[str]:
     """Command that creates the container; the password comes through the environment, for nobody to read."""
     return [
+        # A power cut ends the engine, too, and at its next start --rm has it remove what was left.
         *("docker", "create", "--rm", "--name", name, "--label", f"{LABEL}={name}"),
+        *("--label", f"{_OWNER}={_whose()}{own_mark()}"),
         # Not a port of Docker's choice: it would choose another after a restart.
         *("--publish", f"{LOOPBACK}:{port}:3306", "--env", "MYSQL_ROOT_PASSWORD"),
         IMAGE,
         *running_settings("mysql", options, Certificate.in_folder(_TLS)),
     ]
+
+
+def _whose() -> str:
+    """Machine and user, which begin the label of every container that is theirs."""
+    return f"{platform.node()} {os.getuid()} "
+
+
+def abandoned() -> list[str]:
+    """Names of this user's containers on this machine whose lab has gone, and could not remove them.
+
+    Raises:
+        ServerUnavailable: the engine does not list them.
+
+    """
+    labels = f'{{{{.Names}}}} {{{{.Label "{_OWNER}"}}}}'
+    lines = _docker("ps", "--all", "--filter", f"label={_OWNER}", "--format", labels).splitlines()
+    found = (line.partition(f" {_whose()}") for line in lines)
+    return sorted(name for name, ours, mark in found if ours and marked_by(mark) is None)
+
+
+def remove(name: str) -> None:
+    """Remove a container with its data, whatever its state.
+
+    Raises:
+        ServerUnavailable: the engine does not.
+
+    """
+    _docker(*_removal(name))
+
+
+def _removal(name: str) -> list[str]:
+    return ["rm", "--force", "--volumes", name]
 
 
 class Container:
@@ -122,7 +159,7 @@ def _remove_when_asked_or_orphaned(name: str) -> subprocess.Popen[bytes]:
     No child of ours is the container's parent, so nothing else would end it when this process is killed.
     """
     return subprocess.Popen(
-        ["sh", "-c", 'cat; exec docker rm --force --volumes "$0"', name],
+        ["sh", "-c", 'cat; exec docker "$@"', "sh", *_removal(name)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

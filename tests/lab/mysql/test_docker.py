@@ -1,9 +1,81 @@
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.lab.mysql import ServerOptions, ServerUnavailable, running_server
-from bench.lab.mysql.docker import IMAGE, create_command, engine_runs
+from bench.lab.mysql.docker import IMAGE, abandoned, create_command, engine_runs, remove
+from tests.cli.test_commands import poolbench
+
+# A program in the place of docker's client, with an engine that only keeps books. It knows the options that
+# the lab uses, and refuses any other, as docker does.
+ENGINE = """#!{python}
+import argparse, json, pathlib, re, sys
+books = pathlib.Path("{books}")
+kept = json.loads(books.read_text()) if books.exists() else {{}}
+verb, arguments = sys.argv[1], sys.argv[2:]
+parser = argparse.ArgumentParser(prog="docker", allow_abbrev=False)
+for option in dict(
+    version="--format", ps="--all! --filter --format", rm="--force! --volumes! name",
+    create="--rm! --name --label+ --publish --env image",
+)[verb].split():
+    action = {{"!": "store_true", "+": "append"}}.get(option[-1], "store")
+    parser.add_argument(option.rstrip("!+"), action=action)
+given, settings = parser.parse_known_args(arguments)
+if verb == "version":
+    print("28.0.0")
+elif verb == "create":
+    kept[given.name] = dict(label.split("=", 1) for label in given.label)
+elif verb == "ps":
+    assert given.all, "what was created and never started is to be found, too"
+    for name, labels in kept.items():
+        if given.filter.removeprefix("label=") in labels:
+            line = given.format.replace("{{{{.Names}}}}", name)
+            print(re.sub(r'{{{{.Label "([^"]+)"}}}}', lambda found: labels.get(found[1], ""), line))
+elif kept.pop(given.name, None) is None or not given.volumes:
+    sys.exit(f"Error response from daemon: No such container: {{given.name}}")
+books.write_text(json.dumps(kept))
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """An engine; called, it is asked for a container as a lab does, by a process that is then no more."""
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(ENGINE.format(python=sys.executable, books=tmp_path / "books.json"))
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(docker.parent), prepend=":")
+
+    def create(name: str, machine: str = "") -> None:
+        there = f"import platform; platform.node = lambda: {machine!r}; " if machine else ""
+        asked = (
+            "import subprocess; from bench.lab.mysql.docker import *; "
+            f"subprocess.run(create_command({name!r}, 12345, ServerOptions()), check=True)"
+        )
+        subprocess.run([sys.executable, "-c", there + asked], check=True)
+
+    return create
+
+
+def test_a_container_whose_lab_has_gone_is_found_and_removed_and_no_other(
+    engine: Callable[..., None], tmp_path: Path
+) -> None:
+    subprocess.run(create_command("in-use", 12345, ServerOptions()), check=True)
+    engine("elsewhere", machine="another-machine-of-this-engine")
+    engine("left")
+    assert abandoned() == ["left"]
+    code, output = poolbench(tmp_path, "doctor", TMPDIR=str(tmp_path))
+    assert (code, "left over: Docker container left\n" in output) == (1, True), output
+    code, output = poolbench(tmp_path, "doctor", "--clean", TMPDIR=str(tmp_path))
+    assert (code, output.count("removed")) == (0, 1), output
+    assert abandoned() == []
+    for name in ("in-use", "elsewhere"):
+        remove(name)
+    with pytest.raises(ServerUnavailable, match="docker rm failed: Error response from daemon: No such"):
+        remove("left")
 
 
 def test_a_client_without_an_engine_is_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
