@@ -231,6 +231,16 @@ class BackendConnection(asyncio.Protocol):
         self.state = self._initial.with_schema(self.state.schema)
         await self.initialise()
 
+    async def ping(self) -> None:
+        """See whether it still answers.
+
+        Raises:
+            DatabaseRefused: it answers with an error.
+            DatabaseUnavailable: the connection was lost.
+
+        """
+        await self.run(bytes([COMMAND.COM_PING]))
+
     async def initialise(self) -> None:
         """Run the InitQuery; what it sets is what a session here begins with.
 

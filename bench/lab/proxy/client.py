@@ -1,6 +1,7 @@
 """One client connection of the proxy: login, commands, end."""
 
 import asyncio
+import traceback
 from typing import Any, Protocol
 
 from pymysql.constants import ER
@@ -14,7 +15,7 @@ from bench.lab.proxy.login import Refused, log_in
 from bench.lab.proxy.protocol import Malformed, error, ok_payload
 from bench.lab.proxy.valve import Hold
 
-LOGIN_TIMEOUT_S = 10  # MySQL's connect_timeout
+PROGRAM_LENGTH = 128  # of a program's name, which is kept long after its client has gone
 _INACTIVE = (  # MySQL's words
     "The client was disconnected by the server because of inactivity. "
     "See wait_timeout and interactive_timeout for configuring this behavior."
@@ -62,6 +63,7 @@ class ClientConnection(Line):
         self._context.metrics.clients_received += 1
         self._note(Kind.ACCEPT)
         self._login = self._loop.create_task(self._log_in())
+        self._login.add_done_callback(self.end_if_failed)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio's protocol."""
@@ -85,9 +87,8 @@ class ClientConnection(Line):
         context = self._context
         try:
             await self.origin.relaying.wait()
-            async with asyncio.timeout(LOGIN_TIMEOUT_S):
-                login = await log_in(self, context)
-            self.program = login.attributes.get("program_name", "")
+            login = await log_in(self, context)
+            self.program = login.attributes.get("program_name", "")[:PROGRAM_LENGTH]
             commands = Commands(self, context, login)
             await commands.attach()
         except Refused as refused:
@@ -122,6 +123,12 @@ class ClientConnection(Line):
         if not self._ended_because:
             self._ended_because, self._detail = because, detail
         self.hang_up()
+
+    def end_if_failed(self, task: asyncio.Task[None]) -> None:
+        """End the connection if what was being done for it failed unforeseen: nobody else would."""
+        if not task.cancelled() and (error := task.exception()):
+            traceback.print_exception(error)
+            self.end("proxy failed", repr(error))
 
     def _watch(self) -> None:
         """End the connection if it is idle for long enough, or too old; else look again when it may be."""
@@ -172,7 +179,7 @@ class ClientConnection(Line):
 
     def resume_writing(self) -> None:
         """Part of asyncio's protocol."""
-        if self.commands:
+        if self.commands and not self._transport.is_closing():
             self.commands.client_is_slow(slow=False)
 
     def describe(self) -> dict[str, Any]:

@@ -18,23 +18,28 @@ class CommandReader:
 
     """
 
-    __slots__ = ("_continued", "_inbox", "_rest", "length", "unfinished")
+    __slots__ = ("_at", "_continued", "_inbox", "_rest", "length", "unfinished")
 
     def __init__(self) -> None:
         self.length = 0
         self.unfinished = False
         self._inbox = b""
+        self._at = 0  # what lies before is taken; cutting it off each time would be quadratic
         self._rest = 0  # bytes of the current packet that are not taken yet
         self._continued = False  # and another packet of the same command follows
 
     @property
     def waiting(self) -> int:
         """How many bytes have come and are not taken yet."""
-        return len(self._inbox)
+        return len(self._inbox) - self._at
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the client."""
-        self._inbox += data
+        if self._inbox:
+            self._inbox = self._inbox[self._at :] + data
+            self._at = 0
+        else:
+            self._inbox = data
 
     def begin(self) -> bytes:
         """Take the next command, header and payload, or the first part of a long one; empty if none is there.
@@ -45,42 +50,45 @@ class CommandReader:
             Malformed: it has no payload, or is not the first packet of an exchange.
 
         """
-        inbox = self._inbox
+        inbox, at = self._inbox, self._at
         size = len(inbox)
-        if size <= HEADER_SIZE:
-            if size == HEADER_SIZE and inbox[:3] == b"\x00\x00\x00":
+        if size <= at + HEADER_SIZE:
+            if size == at + HEADER_SIZE and inbox[at : at + 3] == b"\x00\x00\x00":
                 raise Malformed("an empty command")
             return b""
-        length = inbox[0] | inbox[1] << 8 | inbox[2] << 16
-        if inbox[3] or not length:
-            raise Malformed(f"a command with sequence number {inbox[3]} and {length} bytes")
-        end = HEADER_SIZE + length
+        length = inbox[at] | inbox[at + 1] << 8 | inbox[at + 2] << 16
+        if inbox[at + 3] or not length:
+            raise Malformed(f"a command with sequence number {inbox[at + 3]} and {length} bytes")
+        end = at + HEADER_SIZE + length
         if size < end and length <= TEXT_LIMIT:
             return b""
         self.length = length
         self.unfinished = self._continued = length == MAX_PAYLOAD
-        if size == end:
-            self._inbox = b""
-            return inbox
-        self._inbox = inbox[end:]
-        self._rest = max(0, end - size)
+        if size > end:
+            self._at = end
+            return inbox[at:end]
+        self._inbox, self._at = b"", 0
+        self._rest = end - size
         self.unfinished = self._rest > 0 or self._continued
-        return inbox[:end]
+        return inbox[at:] if at else inbox
 
     def more(self) -> bytes:
         """Take what has come of the command that was begun; empty if nothing has."""
         parts = []
         while self.unfinished:
             if not self._rest:
-                if len(self._inbox) < HEADER_SIZE:
+                if self.waiting < HEADER_SIZE:
                     break
-                length = payload_length(self._inbox)
+                length = payload_length(self._inbox, self._at)
                 self._rest = HEADER_SIZE + length
                 self._continued = length == MAX_PAYLOAD
-            part, self._inbox = self._inbox[: self._rest], self._inbox[self._rest :]
+            part = self._inbox[self._at : self._at + self._rest]
             if not part:
                 break
+            self._at += len(part)
             self._rest -= len(part)
             self.unfinished = self._rest > 0 or self._continued
             parts.append(part)
+        if not self.waiting:
+            self._inbox, self._at = b"", 0
         return b"".join(parts)

@@ -101,7 +101,7 @@ class Commands:
         reader.feed(data)
         if reader.unfinished:
             self._pass_on()
-        if not self.busy:
+        if not (self.busy or self._client_is_slow):
             self._next()
         elif reader.waiting > INBOX_LIMIT:
             self._client.valve.hold(Hold.FULL, on=True)
@@ -115,7 +115,7 @@ class Commands:
         """Begin commands until one has to be waited for."""
         reader = self._reader
         try:
-            while not (self.busy or reader.unfinished) and (data := reader.begin()):
+            while not (self.busy or self._client_is_slow or reader.unfinished) and (data := reader.begin()):
                 self._begin(data[HEADER_SIZE], data, reader.length)
                 if reader.unfinished:
                     self._pass_on()
@@ -195,6 +195,7 @@ class Commands:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.get_running_loop().create_task(work)
+        self._task.add_done_callback(self._client.end_if_failed)
 
     async def _borrow(self, command: int, data: bytes) -> None:
         self._client.valve.hold(Hold.BORROWING, on=True)
@@ -227,8 +228,8 @@ class Commands:
             await self.attach()
         except Refused as refused:
             self._client.refuse(refused)
-        except (Malformed, ConnectionError) as failure:
-            self._client.end("no login", str(failure))
+        except (Malformed, TimeoutError, ConnectionError) as failure:
+            self._client.end("no login", str(failure) or "timeout")
         else:
             self.logging_in = False
             self._client.send_payload(ok_payload(self.session.status))
@@ -241,8 +242,8 @@ class Commands:
         if self._finish_because:
             self._client.end(self._finish_because)
         else:
-            self._client.valve.hold(Hold.FULL, on=False)
             self._next()
+            self._client.valve.hold(Hold.FULL, on=self._reader.waiting > INBOX_LIMIT)
 
     def answered(self, reply: Reply) -> None:
         """Take note of the state that an answer leaves the session in, and give back if it allows."""
@@ -268,10 +269,12 @@ class Commands:
             self._go_on()
 
     def client_is_slow(self, *, slow: bool) -> None:
-        """Do not read from the database while the client does not take what it has."""
+        """Neither read from the database nor begin a command while the client does not take what it has."""
         self._client_is_slow = slow
         if backend := self.loan.backend:
             backend.valve.hold(Hold.PEER_SLOW, on=slow)
+        if not (slow or self.busy):
+            self._go_on()
 
     def backend_is_slow(self, *, slow: bool) -> None:
         """Do not read from the client while the database does not take what it has."""

@@ -44,9 +44,12 @@ def open_connection(backend: Backend, identity: Identity, password: str) -> Open
         raise DatabaseUnavailable(str(error)) from error
     with contextlib.ExitStack() as undo:
         undo.enter_context(raw)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        thread_id, tls = _authenticate(raw, backend, identity, password)
-        raw.setblocking(False)
+        try:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            thread_id, tls = _authenticate(raw, backend, identity, password)
+            raw.setblocking(False)
+        except OSError as error:  # as where the last descriptor has been used, or it hangs up at once
+            raise DatabaseUnavailable(str(error)) from error
         undo.pop_all()
         return Opened(raw, thread_id, tls)
 

@@ -9,9 +9,10 @@ from typing import cast
 
 from bench.lab.proxy.protocol import HEADER_SIZE, Malformed, packet, payload_length
 from bench.lab.proxy.tls import TlsChannel
-from bench.lab.proxy.valve import Valve
+from bench.lab.proxy.valve import Hold, Valve
 
 LOGIN_PACKET_LIMIT = 64 * 1024
+UNSENT_LIMIT_S = 60  # for a client to take what was sent before the end; MySQL's net_write_timeout
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 s
 
 
@@ -53,7 +54,12 @@ class Line(asyncio.Protocol):
     def receive(self, data: bytes) -> None:
         """Take plain bytes of the client."""
         self._inbox += data
+        self._limit_inbox()
         self._wake()
+
+    def _limit_inbox(self) -> None:
+        """Read no more of a client that has sent more than any login takes."""
+        self.valve.hold(Hold.FULL, on=len(self._inbox) > HEADER_SIZE + LOGIN_PACKET_LIMIT)
 
     def _wake(self) -> None:
         if self._arrived and not self._arrived.done():
@@ -62,6 +68,7 @@ class Line(asyncio.Protocol):
     def take_inbox(self) -> bytes:
         """Return what has come and was not read."""
         inbox, self._inbox = self._inbox, b""
+        self._limit_inbox()
         return inbox
 
     async def read_packet(self) -> bytes:
@@ -86,6 +93,7 @@ class Line(asyncio.Protocol):
         self._sequence = self._inbox[3] + 1
         payload = self._inbox[HEADER_SIZE : HEADER_SIZE + length]
         self._inbox = self._inbox[HEADER_SIZE + length :]
+        self._limit_inbox()
         return payload
 
     def start_tls(self, context: ssl.SSLContext) -> None:
@@ -110,8 +118,10 @@ class Line(asyncio.Protocol):
             self._transport.write(data)
 
     def hang_up(self) -> None:
-        """FIN, once what was sent has gone out."""
+        """FIN, once what was sent has gone out; RST, if the client does not take that in time."""
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(UNSENT_LIMIT_S, self._transport.abort)
 
     def say_goodbye(self) -> None:
         """Send TLS's close_notify, if this is TLS, then FIN."""

@@ -1,5 +1,6 @@
 """Who a client is: the greeting and the authentication."""
 
+import asyncio
 import ssl
 from dataclasses import replace
 from typing import Protocol
@@ -12,6 +13,7 @@ from bench.lab.proxy.handshake import Greeting, Login, wants_tls
 from bench.lab.proxy.protocol import AUTOCOMMIT, auth_switch, error_payload
 from bench.lab.proxy.tokens import Tokens
 
+LOGIN_TIMEOUT_S = 10  # MySQL's connect_timeout
 TLS_REQUIRED = (3159, "HY000", "This RDS Proxy requires TLS connections")  # RDS Proxy's own words
 
 
@@ -49,8 +51,14 @@ async def log_in(line: Line, context: Context) -> Login:
         Refused: it is not who it says.
         Malformed: it does not speak the protocol.
         ConnectionError: it has gone.
+        TimeoutError: it takes longer than LOGIN_TIMEOUT_S.
 
     """
+    async with asyncio.timeout(LOGIN_TIMEOUT_S):
+        return await _log_in(line, context)
+
+
+async def _log_in(line: Line, context: Context) -> Login:
     nonce = new_nonce()
     greeting = Greeting(
         version=context.facts.version,
@@ -80,11 +88,13 @@ async def change_user(line: Line, context: Context, payload: bytes, capabilities
         Refused: it is not who it says.
         Malformed: it does not speak the protocol.
         ConnectionError: it has gone.
+        TimeoutError: it takes longer than LOGIN_TIMEOUT_S.
 
     """
     login = Login.parse_change_user(payload, capabilities)
     # Its proof is made with the greeting's nonce, which is not kept: it has to make another.
-    await _check(line, context, new_nonce(), replace(login, plugin=b""))
+    async with asyncio.timeout(LOGIN_TIMEOUT_S):
+        await _check(line, context, new_nonce(), replace(login, plugin=b""))
     return login
 
 

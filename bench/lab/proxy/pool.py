@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from operator import attrgetter
 from typing import Any
 
-from pymysql.constants import COMMAND
-
 from bench.lab.proxy.backend import (
     BackendConnection,
     DatabaseRefused,
@@ -202,21 +200,13 @@ class Pool:
         """Take back a connection whose session is not fit for others: reset it first, in the background."""
         connection.borrower = None
         connection.valve.open()  # whoever had it may have been slow
-        self._in_background(self._clean(connection))
-
-    async def _clean(self, connection: BackendConnection) -> None:
-        try:
-            await connection.reset()
-        except (DatabaseRefused, DatabaseUnavailable):
-            connection.close()
-        else:
-            self.give_back(connection)
+        self._in_background(self._give_back_after(connection.reset(), connection))
 
     def verify(self, connection: BackendConnection) -> None:
         """Take back a connection that the server may be about to close, once it has answered a ping."""
         connection.borrower = None
         connection.valve.open()
-        self._in_background(self._ping(connection))
+        self._in_background(self._give_back_after(connection.ping(), connection))
 
     def exhaust(self, *, on: bool) -> None:
         """Lend nothing, or go on lending."""
@@ -236,13 +226,17 @@ class Pool:
             if connection.heard_at < heard_before:
                 del self._free[connection.identity][connection]
                 self.lent += 1
-                self._in_background(self._ping(connection))
+                self._in_background(self._give_back_after(connection.ping(), connection))
 
-    async def _ping(self, connection: BackendConnection) -> None:
+    async def _give_back_after(self, work: Awaitable[None], connection: BackendConnection) -> None:
+        """Take a connection back once work on it is done, or close it if that fails, however it does."""
         try:
-            await connection.run(bytes([COMMAND.COM_PING]))
+            await work
         except (DatabaseRefused, DatabaseUnavailable):
             connection.close()
+        except BaseException:
+            connection.close()
+            raise
         else:
             self.give_back(connection)
 

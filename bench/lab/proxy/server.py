@@ -1,9 +1,12 @@
 """The proxy as a whole: listeners, the pool behind them, housekeeping, gauges."""
 
 import asyncio
+import traceback
 from dataclasses import replace
 from time import monotonic
 from typing import Any
+
+from pymysql.constants import ER
 
 from bench.lab.proxy.backend import (
     BackendConnection,
@@ -107,6 +110,12 @@ class Proxy:
             context.metrics.database_set_up_failed += 1
             self._database_answers = isinstance(failure, DatabaseRefused)
             raise
+        except Exception as unforeseen:  # to try again at once would be to try for ever
+            context.metrics.database_set_up_failed += 1
+            traceback.print_exc()
+            raise DatabaseRefused(
+                ER.UNKNOWN_ERROR, "HY000", f"the proxy failed: {unforeseen!r}"
+            ) from unforeseen
         self._database_answers = True
         connection.thread_id = opened.thread_id
         context.metrics.database_set_up += 1

@@ -1,5 +1,7 @@
 """Commands come out as they went in, however their bytes are cut, and long ones in parts."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,21 @@ def test_a_command_longer_than_a_packet_takes_its_continuation_with_it(extra: in
     step = 1 << 20
     pieces = [sent[at : at + step] for at in range(0, len(sent), step)]
     assert read_all(reader, [*pieces, packet(0, b"\x0e")]) == [sent, packet(0, b"\x0e")]
+
+
+def test_many_commands_at_once_do_not_take_long_to_cut() -> None:
+    """Quadratic time would stop the proxy for everybody."""
+
+    def spent(commands: int) -> float:
+        reader = CommandReader()
+        reader.feed(packet(0, b"\x0e") * commands)
+        began = time.process_time()
+        for _ in range(commands):
+            reader.begin()
+        return time.process_time() - began
+
+    spent(2_000)
+    assert spent(128_000) < 200 * max(spent(2_000), 1e-4)
 
 
 def test_a_short_command_is_held_until_it_is_whole() -> None:

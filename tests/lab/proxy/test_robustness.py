@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,12 @@ import pymysql
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pymysql.constants import COMMAND
+from pymysql.constants import COMMAND, ER
 
 from bench.lab.proxy import RunningProxy
-from bench.lab.proxy.protocol import packet
+from bench.lab.proxy.client import PROGRAM_LENGTH
+from bench.lab.proxy.faults import Failure
+from bench.lab.proxy.protocol import error, packet
 from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows, value
 
 MB = 1 << 20
@@ -152,11 +155,59 @@ def test_more_commands_than_fit_wait_in_the_clients_own_kernel(
 ) -> None:
     client = database.connect(proxy.port)
     before = memory(proxy)
-    client._execute_command(3, "SELECT SLEEP(1)")
-    client._sock.settimeout(0.5)
+    client._execute_command(3, "SELECT SLEEP(0.3)")
+    client._sock.sendall(packet(0, b"\x03SELECT 1") * 200 + packet(0, b"\x03SELECT SLEEP(1)"))
+    client._sock.settimeout(0.8)
     with pytest.raises(TimeoutError):
         client._sock.sendall(packet(0, b"\x03SELECT '" + b"x" * 10_000 + b"'") * 6400)  # 64 MB
     assert memory(proxy) - before < 16 * MB
+
+
+@pytest.mark.any_server
+def test_a_client_that_only_asks_fills_no_memory_and_gets_every_answer_later(
+    database: Database, proxy: RunningProxy
+) -> None:
+    client, other = database.connect(proxy.port), database.connect(proxy.port)
+    before = memory(proxy)
+    commands = 1_000_000
+    asks = threading.Thread(target=client._sock.sendall, args=(packet(0, b"\x77") * commands,))
+    asks.start()
+
+    def taken() -> int:
+        return int(proxy.metrics()["ClientCommands"])
+
+    seen = -1
+    while seen != (seen := taken()):
+        time.sleep(0.3)
+    assert seen < commands
+    assert memory(proxy) - before < 8 * MB
+    assert rows(other, "SELECT 1") == ((1,),)
+    owed = commands * len(error(1, ER.UNKNOWN_COM_ERROR, "08S01", "Unknown command"))
+    while owed:
+        owed -= len(client._sock.recv(min(owed, MB)))
+    asks.join()
+    assert rows(client, "SELECT 1") == ((1,),)
+
+
+@pytest.mark.any_server
+def test_one_that_does_not_wait_to_be_let_in_fills_no_memory(database: Database, start: Start) -> None:
+    proxy = start()
+    before = memory(proxy)
+    proxy.fail(Failure.PAUSE)
+    with socket.create_connection((proxy.host, proxy.port), timeout=0.5) as eager:
+        with pytest.raises(TimeoutError):
+            eager.sendall(bytes(64 * MB))
+        assert memory(proxy) - before < 16 * MB
+
+
+@pytest.mark.any_server
+def test_a_programs_name_is_kept_no_longer_than_it_is_of_use(database: Database, start: Start) -> None:
+    proxy = start()
+    client = database.connect(proxy.port, program_name="p" * 20_000)
+    (name,) = proxy.metrics()["ClientConnections"]
+    assert rows(client, "SELECT 1") == ((1,),)
+    assert name == "p" * PROGRAM_LENGTH
+    assert not any(len(event["detail"] or "") > PROGRAM_LENGTH for event in proxy.events()["events"])
 
 
 @pytest.mark.any_server
