@@ -40,6 +40,8 @@ class Answer:
     @property
     def verdict(self) -> str:
         """What there is to say in one line where nothing is recommended."""
+        if not self.prices:
+            return "No strategy has been measured yet"
         return "No gap was longer than the timeout" if self.safe else "No strategy was safe"
 
 
@@ -64,6 +66,8 @@ def answer(setting: Setting) -> Answer:
 
 def as_markdown(found: Answer) -> str:
     """What to do, in Markdown: a sentence, and the reasons as a list below it."""
+    if not found.prices:
+        return f"{found.verdict}."
     if not found.safe:
         return f"{found.verdict}: each lost at least one request."
     safe = f"Lost no request: {', '.join(f'`{label}`' for label in found.safe)}."

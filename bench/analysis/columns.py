@@ -63,7 +63,7 @@ MAIN: Sequence[Column[MainRow]] = (
     Column("", "strategy", "", lambda row: row.label, is_name=True),
     Column(
         "", "gap", "asked for; below: the median seen, ÷ idle client timeout",
-        lambda row: f"{row.gap_ratio:g}", lambda row: f"{row.gap_seen:.2f}",
+        lambda row: f"{row.gap_ratio:g}", lambda row: f"{row.gap_seen:.2f}" if row.lost.n else "",
     ),
     Column(
         "", "lost", "of the first after the gap, failed or hung; below: Wilson interval of the share",

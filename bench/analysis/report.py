@@ -93,7 +93,8 @@ def _section(
 ) -> Section:
     found = answer(setting)
     charts = []
-    for chart in CHARTS if len(settings) <= _CHARTED else ():
+    # The twin's and the control's cells may have been the first to finish.
+    for chart in CHARTS if setting.strategies and len(settings) <= _CHARTED else ():
         figure = chart.draw(setting, found)
         if figure is not None:
             charts.append((chart, pictures.add(figure, f"{prefix}{chart.name}")))

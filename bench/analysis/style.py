@@ -23,6 +23,7 @@ R = TypeVar("R")
 INK, MUTED, GRID, SHADE = "#1c1c20", "#6e6e76", "#dcdce2", "#f1eef4"
 WIDTH_IN = 8.6
 _SCREEN_DPI = 110
+_NAME_LENGTH = max(len(label) for label in STRATEGIES)
 # Okabe and Ito's palette, whose hues keep apart under every common colour blindness.
 BLUE, SKY, GREEN, ORANGE, RED, PINK = "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7"
 # What the page sets for itself, so that it can do so otherwise in the dark.
@@ -104,6 +105,11 @@ _OTHERS = {
 def look_of(label: str) -> Look:
     """Look of a strategy; a user's own gets the same look in every chart, from its name."""
     return _LOOKS.get(label) or _OTHERS.get(label) or _SPARE[sum(label.encode()) % len(_SPARE)]
+
+
+def name_of(label: str) -> str:
+    """A strategy's name as charts have room for it; of a user's own, `package.module:function`, the end."""
+    return label if len(label) <= _NAME_LENGTH else f"…{label[1 - _NAME_LENGTH :]}"
 
 
 def styled(function: Callable[P, R]) -> Callable[P, R]:

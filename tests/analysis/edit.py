@@ -37,6 +37,13 @@ def edit_rows(directory: Path, change: Callable[[list[dict[str, Any]]], None]) -
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
 
 
+def keep_only(directory: Path, fits: Callable[[dict[str, Any]], bool]) -> None:
+    def drop(rows: list[dict[str, Any]]) -> None:
+        rows[:] = filter(fits, rows)
+
+    edit_rows(directory, drop)
+
+
 def edit_table(directory: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     path = directory / "rows.parquet"
     pq.write_table(change(pq.read_table(path)), path)

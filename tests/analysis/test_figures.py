@@ -17,7 +17,7 @@ from bench.analysis.load import load
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting, split
 from bench.analysis.story import find_story
-from bench.analysis.style import look_of, to_svg, write_png
+from bench.analysis.style import look_of, name_of, to_svg, write_png
 from bench.function.strategies import CONTROL, STRATEGIES
 from tests.analysis.edit import edit_rows, small_campaign
 
@@ -204,3 +204,23 @@ def test_timeline_tells_a_failure_with_room_for_its_steps(setting: Setting) -> N
     assert story is not None
     lost = setting.rows[setting.rows["lost"] & (setting.rows["label"] == "queuepool")]["gap_seen"]
     assert abs(story.lost["gap_seen"] - 2) == (lost - 2).abs().min()
+
+
+def test_a_long_name_of_somebodys_own_engine_fits_into_every_chart(tmp_path: Path) -> None:
+    """Layout that finds no room warns, and warnings are errors here."""
+    small_campaign(tmp_path)
+    own = "my_application.engines:make_engine_for_reports"
+
+    def rename(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["label"] == "pre_ping":
+                row["label"] = row["strategy"] = own
+
+    edit_rows(tmp_path, rename)
+    (setting,) = split(load([tmp_path]))
+    for chart in CHARTS:
+        figure = chart.draw(setting, answer(setting))
+        if figure is not None:
+            assert to_svg(figure, chart.name)
+    assert own.endswith(name_of(own)[1:])
+    assert all(name_of(label) == label for label in STRATEGIES)

@@ -11,7 +11,7 @@ from bench.analysis.page import Report
 from bench.analysis.report import write_report
 from bench.analysis.settings import split
 from bench.aws import cloudwatch
-from tests.analysis.edit import edit_header, edit_rows, small_campaign
+from tests.analysis.edit import edit_header, edit_rows, keep_only, small_campaign
 
 
 @pytest.fixture(scope="session")
@@ -140,6 +140,23 @@ def test_half_a_campaign_reports_the_half_that_is_there(tmp_path: Path) -> None:
     page = write_report([tmp_path], tmp_path).page.read_text()
     assert "cells are not finished" in page
     assert "queuepool" in page
+
+
+@pytest.mark.parametrize("label", ["no_database", "queuepool-twin"])
+def test_campaign_stopped_before_any_strategy_was_through_still_makes_a_page(
+    label: str, tmp_path: Path
+) -> None:
+    small_campaign(tmp_path)
+    keep_only(tmp_path, lambda row: row["label"] == label)
+    page = write_report([tmp_path], tmp_path).page.read_text()
+    assert "6 of 8 cells are not finished" in page
+    assert "<h1>No strategy has been measured yet</h1>" in page
+
+
+def test_environments_replaced_before_each_request_leave_no_gap_to_show(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+    keep_only(tmp_path, lambda row: row["role"] == "prime")
+    assert "nan" not in write_report([tmp_path], tmp_path).text
 
 
 def test_text_from_the_campaign_cannot_become_markup(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from matplotlib.ticker import PercentFormatter
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting, twin_of
 from bench.analysis.statistics import rate
-from bench.analysis.style import INK, MUTED, SHADE, look_of, panels, styled
+from bench.analysis.style import INK, MUTED, SHADE, look_of, name_of, panels, styled
 from bench.function.strategies import REFERENCE
 
 
@@ -25,7 +25,7 @@ def cliff(setting: Setting) -> Figure:
         axis.plot(asked, [-0.05] * len(asked), linestyle="", marker="|", color=MUTED, markersize=5)
         lost, n = _draw(axis, setting, strategy)
         _draw(axis, setting, twin_of(strategy))
-        axis.set_title(strategy)
+        axis.set_title(name_of(strategy))
         axis.set_title(f"{lost} of {n} lost", loc="right", fontweight="bold" if lost else "normal")
     axes[0].set(ylim=(-0.08, 1.06), xlim=(-0.04 * right, right))
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))

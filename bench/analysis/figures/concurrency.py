@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bench.analysis.bursts import BurstRow, Count, Series
-from bench.analysis.style import INK, MUTED, look_of, panels, styled
+from bench.analysis.style import INK, MUTED, look_of, name_of, panels, styled
 
 _SHIFT = 1.035  # between strategies, so that equal ones can be told apart
 Of = Callable[[BurstRow], Count | None]
@@ -81,7 +81,7 @@ def _line(panel: Axes, label: str, points: Sequence[tuple[float, int]]) -> None:
     panel.plot(
         [x for x, _ in points],
         [y for _, y in points],
-        label=label,
+        label=name_of(label),
         color=look.color,
         linestyle=look.line,
         marker=look.marker,
@@ -113,7 +113,7 @@ def leak(found: Sequence[tuple[str, Sequence[tuple[str, Series]]]], timeout_s: f
                 series.seconds,
                 series.counts,
                 where="post",
-                label=label,
+                label=name_of(label),
                 color=look.color,
                 linestyle=look.line,
             )
@@ -146,7 +146,9 @@ def burst_latency(rows: Sequence[BurstRow]) -> Figure | None:
             x = [row.environments * _SHIFT**order for row in mine]
             median = [1e3 * row.latency.median.value for row in mine]
             p95 = [1e3 * row.latency.p95.value for row in mine]
-            panel.plot(x, median, label=label, color=look.color, linestyle=look.line, marker=look.marker)
+            panel.plot(
+                x, median, label=name_of(label), color=look.color, linestyle=look.line, marker=look.marker
+            )
             panel.vlines(x, median, p95, color=look.color, linewidth=0.9)
             panel.plot(x, p95, color=look.color, linestyle="", marker="_", markersize=6)
     axes[0].set_xscale("log", base=2)

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.analysis.settings import Setting
 from bench.analysis.statistics import Values
-from bench.analysis.style import INK, WIDTH_IN, look_of, styled
+from bench.analysis.style import INK, WIDTH_IN, look_of, name_of, styled
 
 CLIENTS, BACKENDS, THREADS = "ClientConnections", "DatabaseConnections", "Threads_connected"
 _COLUMNS = 3
@@ -40,7 +40,7 @@ def connections(setting: Setting) -> Figure | None:
         seconds, values = _corners(one)
         axis.fill_between(seconds, values, step="post", color=look_of(label).color, alpha=0.35, linewidth=0)
         _step(axis, one, color=look_of(label).color, linewidth=1)
-        axis.set_title(label)
+        axis.set_title(name_of(label))
         axis.set_title(f"mean {one['value'].mean():.1f}", loc="right", fontweight="normal")
         _scale(axis, clients["value"].max())
     below = figure.add_subplot(grid[above, :], sharex=first)

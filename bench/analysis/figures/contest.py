@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
 from bench.analysis.statistics import quantile
-from bench.analysis.style import INK, WIDTH_IN, look_of, styled
+from bench.analysis.style import INK, WIDTH_IN, look_of, name_of, styled
 
 _POINTS = 2000  # of a strategy in a panel; more are drawn as one picture inside the chart
 _COLUMNS = ["label", "kind", "lost", "latency_s", "gap_seen", "connects", "wire_commands"]
@@ -47,7 +47,11 @@ def contest(setting: Setting, labels: Sequence[str]) -> Figure | None:
     commands.set_xlim(left=0)
     commands.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     commands.set_xlabel("each   (fewer is better)")
-    beyond.set(yticks=range(len(shown)), yticklabels=shown, ylim=(-0.6, len(shown) - 0.4))
+    beyond.set(
+        yticks=range(len(shown)),
+        yticklabels=[name_of(label) for label in shown],
+        ylim=(-0.6, len(shown) - 0.4),
+    )
     figure.legend(handles=_legend(), loc="outside upper center", ncols=5, handletextpad=0.4)
     return figure
 

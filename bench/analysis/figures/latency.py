@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
 from bench.analysis.statistics import quantile
-from bench.analysis.style import INK, MUTED, look_of, panels, styled
+from bench.analysis.style import INK, MUTED, look_of, name_of, panels, styled
 
 _NAMES_ABREAST = 14  # characters of gaps below a panel; more are set upright
 _VECTOR_POINTS = 5000  # more than these are drawn as one picture inside the chart
@@ -34,7 +34,7 @@ def first_latency(setting: Setting) -> Figure:
             _strip(axis, place, group, look_of(label).color, rasterized=len(rows) > _VECTOR_POINTS)
         beyond = sum(gap <= 1 for gap in gaps) - 0.5
         axis.axvline(beyond, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
-        axis.set_title(label)
+        axis.set_title(name_of(label))
     axes[0].set_yscale("log")
     axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[0].yaxis.set_minor_locator(NullLocator())
@@ -77,5 +77,5 @@ def _legend(reference: str) -> list[Line2D]:
         entry("opened one", marker="o", markersize=4),
         entry("lost (time until the error)", marker="x", markersize=4),
         Line2D([], [], color=INK, label="median"),
-        Line2D([], [], color=MUTED, linestyle=(0, (1, 2)), label=f"median of {reference}"),
+        Line2D([], [], color=MUTED, linestyle=(0, (1, 2)), label=f"median of {name_of(reference)}"),
     ]

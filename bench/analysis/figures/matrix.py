@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting, varying
-from bench.analysis.style import BLUE, GRID, INK, MUTED, RED, WIDTH_IN, styled
+from bench.analysis.style import BLUE, GRID, INK, MUTED, RED, WIDTH_IN, name_of, styled
 from bench.function.record import Outcome
 
 _WIDE = 8  # settings that fit side by side; more get a panel for each value of the first fact
@@ -42,7 +42,7 @@ def matrix(settings: Sequence[Setting]) -> Figure | None:
         heads = ["\n".join(str(setting.facts[name]) for name in own) for setting in members]
         slanted = {"rotation": 38, "ha": "left", "rotation_mode": "anchor"} if compact else {}
         axis.set_xticks(range(len(members)), heads, **slanted)
-        axis.set_yticks(range(len(labels)), labels)
+        axis.set_yticks(range(len(labels)), map(name_of, labels))
         axis.set(xlim=(-0.5, len(members) - 0.5), ylim=(-0.5, len(labels) - 0.5))
         axis.grid(visible=False)
         axis.xaxis.tick_top()

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
-from bench.analysis.style import BLUE, GREEN, GRID, INK, ORANGE, PINK, panels, styled
+from bench.analysis.style import BLUE, GREEN, GRID, INK, ORANGE, PINK, name_of, panels, styled
 
 _PHASES = {  # name -> colour and hatch; the hatches tell them apart in black and white
     "pool": (GRID, ""),
@@ -40,7 +40,7 @@ def phases(setting: Setting) -> Figure:
                 _bar(axis, place, by_label[label].median())
         axis.set_title(title)
         axis.grid(visible=False, axis="y")
-    axes[0].set_yticks(range(len(labels)), labels)
+    axes[0].set_yticks(range(len(labels)), map(name_of, labels))
     figure.legend(handles=_legend(), loc="outside upper center", ncols=6)
     figure.supxlabel("median, ms   (shorter is better)")
     return figure

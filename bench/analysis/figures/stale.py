@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from bench.analysis.settings import Setting
-from bench.analysis.style import INK, look_of, panels, styled
+from bench.analysis.style import INK, look_of, name_of, panels, styled
 from bench.function.record import Role
 
 
@@ -45,7 +45,7 @@ def _panel(axis: Axes, label: str, rows: pd.DataFrame) -> None:
     axis.bar(ordinals, rows["opened"], color=look_of(label).color, width=0.6, alpha=0.6)
     lost = rows["lost"] > 0
     axis.plot(ordinals[lost], rows["lost"][lost], linestyle="", marker="x", color=INK, markersize=7)
-    axis.set_title(label)
+    axis.set_title(name_of(label))
 
 
 def _legend() -> list[Line2D]:

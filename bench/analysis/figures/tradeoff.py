@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from bench.analysis.answer import Answer
 from bench.analysis.statistics import Estimate, Quantiles
-from bench.analysis.style import GRID, INK, MUTED, SHADE, look_of, panels, styled
+from bench.analysis.style import GRID, INK, MUTED, SHADE, look_of, name_of, panels, styled
 from bench.analysis.tradeoff import Price
 from bench.function.strategies import REFERENCE
 
@@ -70,7 +70,7 @@ def tradeoff(found: Answer) -> Figure | None:
             axis.text(
                 0.5,
                 0.97,
-                "never answered: " + _wrapped(never),
+                "never answered: " + _wrapped([name_of(label) for label in never]),
                 transform=axis.transAxes,
                 ha="center",
                 va="top",
@@ -154,7 +154,7 @@ def _panel(axis: Axes, points: Sequence[_Point], front: Sequence[str]) -> None:
             axis.scatter(point.added, lost.value, s=size + 110, **ring)
         away = 20 + _NAME_PT * point.line
         axis.annotate(
-            point.price.label,
+            name_of(point.price.label),
             (point.added, lost.value),
             (0, -away if point.price.is_safe else away),
             textcoords="offset points",

@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
-from bench.analysis.style import look_of, panels, styled
+from bench.analysis.style import look_of, name_of, panels, styled
 
 _LEGEND_COLUMNS = 6
 _STEPS = 400  # of a line; more than a chart can show
@@ -75,11 +75,11 @@ def _line(axis: Axes, label: str, rows: pd.DataFrame, left: float, right: float)
         times if n else [],
         waiting if n else [],
         where="post",
-        label=label,
+        label=name_of(label),
         color=look.color,
         linestyle=look.line,
         marker=look.marker,
         markevery=[-1] if n else None,
         markersize=5,
     )
-    return f"{label} {lost} of {n}" if lost else ""
+    return f"{name_of(label)} {lost} of {n}" if lost else ""

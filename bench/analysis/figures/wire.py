@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.analysis.render import count
-from bench.analysis.style import INK, WIDTH_IN, look_of, styled
+from bench.analysis.style import INK, WIDTH_IN, look_of, name_of, styled
 from bench.analysis.tradeoff import Price
 
 _NAMED = 3  # strategies in the legend of a line; the others can be read off the counts
@@ -48,7 +48,7 @@ def _counts(axis: Axes, found: Sequence[Price]) -> None:
     axis.plot([], [], "o", color=INK, markerfacecolor="none", label="steady")
     axis.plot([], [], "o", color=INK, label="first beyond the timeout")
     axis.plot([], [], "x", color=INK, label="lost")
-    axis.set_yticks(range(len(labels)), labels)
+    axis.set_yticks(range(len(labels)), map(name_of, labels))
     axis.set(xlim=(0, None), xlabel="commands per request   (fewer is better)")
     axis.legend(
         loc="lower left",
@@ -69,7 +69,7 @@ def _lines(axis: Axes, title: str, commands: dict[str, float]) -> None:
     for number, labels in sorted(sharing.items(), key=lambda item: -float(item[0])):
         look = look_of(labels[0])
         more = f"\n     and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
-        name = f"{number}: " + ",\n     ".join(labels[:_NAMED]) + more
+        name = f"{number}: " + ",\n     ".join(map(name_of, labels[:_NAMED])) + more
         axis.plot([0, RTT_MS], [0, float(number) * RTT_MS], color=look.color, linestyle=look.line, label=name)
     axis.set_title(title)
     if sharing:
