@@ -54,8 +54,8 @@ def _columns(driver: str) -> list[render.Column[Commands]]:
         render.Column(
             driver,
             "after",
-            "commands per first request after a gap beyond the timeout; none for one that is lost. PyMySQL's "
-            "are counted as sent, others as they arrive at the proxy: a failed ping is not among them",
+            "commands per first request after a gap beyond the timeout, a failed ping among them; none for "
+            "one that is lost",
             lambda row: (
                 render.count(row.prices[driver].wire_beyond)
                 if driver in row.prices and row.prices[driver].is_safe

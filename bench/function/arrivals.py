@@ -11,7 +11,7 @@ def arrivals(driver: str, endpoint: str) -> Callable[[], int] | None:
     """How to ask how many commands have arrived, logins not among them; None: PyMySQL, or no lab's proxy.
 
     Measured requests never overlap, so all that arrives during one is its own. A command on a connection
-    that the proxy has closed never arrives; the probe's own count of PyMySQL's commands has it, this has not.
+    that the proxy has closed never arrives: the probe adds it, as it counts PyMySQL's when they are sent.
     """
     control = os.environ.get("POOLBENCH_PROXY_CONTROL")
     if driver == DEFAULT or not control or not endpoint.startswith("proxy"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pymysql.connections
-from sqlalchemy import Engine, NullPool, event
+from sqlalchemy import Engine, ExceptionContext, NullPool, event
 
 from bench.function.clocks import boottime_ns
 from bench.function.drivers import of_dialect
@@ -54,6 +54,7 @@ class _Request:
     seen: Observation = field(default_factory=Observation)
     commands: int = 0
     arrived_before: int = 0
+    unheard: int = 0  # commands on connections that were dead: sent, and nobody there to count them
     connect_began: float | None = None
     checked_out: bool = False
 
@@ -87,6 +88,7 @@ class Probe:
         self._lock = threading.RLock()  # of the two counts; a garbage collection may close within `with`
         self._open = self._held = 0  # connections now, and those that the pool has or could have kept
         self._returned_ns: dict[int, int] = {}  # id of a pooled connection -> boottime of its return
+        self._dialect = engine.dialect
         self._do_ping: Callable[[Any], bool] = engine.dialect.do_ping
         # The dialect calls self.do_ping for each ping, which is what lets an attribute shadow the method.
         engine.dialect.do_ping = self._ping  # type: ignore[method-assign,assignment]
@@ -95,6 +97,7 @@ class Probe:
         event.listen(engine, "checkout", self._on_checkout)
         event.listen(engine, "checkin", self._on_checkin)
         event.listen(engine, "invalidate", self._on_invalidate)
+        event.listen(engine, "handle_error", self._on_error)
         event.listen(engine, "close", self._on_close)
 
     def begin(self) -> None:
@@ -108,7 +111,8 @@ class Probe:
         if self._is_pymysql:
             request.seen.wire_commands = request.commands + request.seen.connects
         elif self._arrived:
-            request.seen.wire_commands = self._arrived() - request.arrived_before + request.seen.connects
+            arrived = self._arrived() - request.arrived_before
+            request.seen.wire_commands = arrived + request.unheard + request.seen.connects
         _current.set(_NONE)
         return request.seen
 
@@ -119,14 +123,23 @@ class Probe:
             seen.connection_idle_s = (boottime_ns() - returned_ns) / 1e9
 
     def _ping(self, connection: Any) -> bool:
-        seen = _current.get(_NONE).seen
+        request = _current.get(_NONE)
+        seen = request.seen
         self._offered(connection, seen)
         seen.pings += 1
         began = time.perf_counter()
         try:
             return self._do_ping(connection)
+        except self._dialect.loaded_dbapi.Error as error:
+            request.unheard += self._dialect.is_disconnect(error, connection, None)
+            raise
         finally:
             seen.ping_s = (seen.ping_s or 0.0) + time.perf_counter() - began
+
+    def _on_error(self, context: ExceptionContext) -> None:
+        """A statement failed; pings, and connects, which have no connection yet, are counted elsewhere."""
+        lost = context.is_disconnect and not context.is_pre_ping and context.connection is not None
+        _current.get(_NONE).unheard += lost
 
     def _on_connect_begin(self, *_: Any) -> None:
         _current.get(_NONE).connect_began = time.perf_counter()

@@ -200,7 +200,8 @@ def test_what_each_driver_makes_of_a_connection_that_died(
     for application in applications.values():
         application.invoke()
     time.sleep(1.5 * TIMEOUT_S)
-    first = {key: application.invoke()[0].outcome for key, application in applications.items()}
+    found = {key: application.invoke()[0] for key, application in applications.items()}
+    first = {key: request.outcome for key, request in found.items()}
     after = {key: application.invoke()[0].outcome for key, application in applications.items()}
     for application in applications.values():
         application.close()
@@ -219,6 +220,11 @@ def test_what_each_driver_makes_of_a_connection_that_died(
     for name, strategy in applications:
         if strategy == "queuepool" and DRIVERS[name].loop is not Loop.PER_INVOCATION:
             assert after[name, strategy] is Outcome.RECONNECTED
+    # Asking a dead connection costs a round trip, whichever end counts it; recycle asks nothing.
+    answered = {key: request.seen for key, request in found.items() if request.outcome is Outcome.RECONNECTED}
+    assert {key: seen.wire_commands for key, seen in answered.items()} == {
+        (name, strategy): WIRE[name]["connect"] + (strategy in AFTER_THE_FACT) for name, strategy in answered
+    }
 
 
 @pytest.mark.any_server
