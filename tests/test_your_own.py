@@ -71,7 +71,10 @@ def test_the_example_of_the_readme_runs_on_a_database_of_ones_own(owner: User, s
 def test_without_the_proxy_nothing_ends_a_connection_of_a_server_that_waits_for_hours(
     owner: User, server: RunningServer
 ) -> None:
-    code, output = owner.run("campaign", "own.toml", "--url", database(server), "--failure", "wait_timeout")
+    url = database(server, wants_tls=server.server.tls_ca is not None)
+    if "?" in url:  # as through a tunnel: by a name that its certificate does not know
+        url = url.replace("127.0.0.1", "127.1") + "&ssl_check_hostname=false"
+    code, output = owner.run("campaign", "own.toml", "--url", url, "--failure", "wait_timeout")
     assert code == 0, output
     assert {row["endpoint"] for row in owner.rows()} == {"database"}
     assert {row["outcome"] for row in owner.rows(strategy="queuepool")} == {"ok"}

@@ -123,6 +123,8 @@ def make_functions(
             {"user": endpoints.token_user, **asdict(endpoints.tokens)}
         )
     trust = {"POOLBENCH_TLS_CA": str(endpoints.authorities)} if endpoints.authorities else {}
+    if not endpoints.check_hostname:
+        trust["POOLBENCH_TLS_CHECK_HOSTNAME"] = "false"
     lane_environment |= trust
     fleets = [_function(FLEET, "handler", lane_environment, timeout_s, environments=fleet)] if fleet else []
     sampler_environment = {

@@ -95,12 +95,11 @@ class Config:
             BadConfiguration: one of them is missing or wrong.
 
         """
-        authority = os.environ.get("POOLBENCH_TLS_CA")
         return cls(
             environment=uuid.uuid4().hex[:12],
             initialization=os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
             secret=Secret.load(),
-            tls=Authority(ssl.create_default_context(cafile=authority), authority) if authority else None,
+            tls=_authority(),
         )
 
     def url(self, address: Address, scheme: str = "mysql+pymysql") -> URL:
@@ -124,3 +123,13 @@ def address_of(endpoint: str) -> Address:
 
     """
     return Address.parse(f"POOLBENCH_{endpoint.upper()}_ENDPOINT")
+
+
+def _authority() -> Authority | None:
+    file = os.environ.get("POOLBENCH_TLS_CA")
+    if not file:
+        return None
+    context = ssl.create_default_context(cafile=file)
+    # Through a tunnel to the database its certificate cannot name the host that is connected to.
+    context.check_hostname = os.environ.get("POOLBENCH_TLS_CHECK_HOSTNAME") != "false"
+    return Authority(context, file)

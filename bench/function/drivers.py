@@ -127,7 +127,10 @@ _MYSQLCLIENT = Driver(
     module="MySQLdb",
     scheme="mysql+mysqldb",
     plain={"ssl_mode": "DISABLED"},
-    encrypted=lambda authority: {"ssl_mode": "VERIFY_IDENTITY", "ssl": {"ca": authority.file}},
+    encrypted=lambda authority: {
+        "ssl_mode": "VERIFY_IDENTITY" if authority.context.check_hostname else "VERIFY_CA",
+        "ssl": {"ca": authority.file},
+    },
     labelled=lambda _label: {},
     thread_id=_thread_id,
     build=_client_library,

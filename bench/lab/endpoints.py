@@ -43,5 +43,6 @@ class Endpoints:
     sampler: Login  # sees everybody's connections, where the server is the lab's
     authorities: Path | None = None  # of the certificates of proxy and server; None: they are not to be used
     database_wants_tls: bool = False  # of everybody
+    check_hostname: bool = True  # whether certificates must name the host; not through a tunnel
     token_user: str = ""  # comes in with tokens in place of a password; none on somebody's own database
     tokens: Tokens | None = None

@@ -75,8 +75,8 @@ class Child:
         except ValueError:
             announcement = None
         if not isinstance(announcement, dict):
-            why = "is not ready" if not ready else "failed to start"
-            raise ChildFailed(f"{self.name} {why} after {timeout_s:g} s:\n{self.log_tail()}")
+            why = "failed to start" if ready else f"is not ready after {timeout_s:g} s"
+            raise ChildFailed(f"{self.name} {why}:\n{self.log_tail()}")
         return announcement
 
     def log_tail(self, lines: int = 15) -> str:

@@ -43,6 +43,7 @@ class Stack:
         """Variables by which boto3 and the AWS CLI reach the lab, and clients its database and proxy."""
         endpoints = self.endpoints
         trust = f"&ssl_ca={quote(str(endpoints.authorities))}" if endpoints.database_wants_tls else ""
+        trust += "" if endpoints.check_hostname else "&ssl_check_hostname=false"
         return {
             "AWS_ENDPOINT_URL": self.aws.url,
             "AWS_ACCESS_KEY_ID": "lab",
@@ -119,6 +120,7 @@ def running_stack(
             user=application.user,
             password=application.password,
             authority=str(found.tls_ca) if found.wants_tls else None,
+            check_hostname=found.check_hostname,
         )
         valid_s = TOKENS_VALID * settings.idle_client_timeout
         tokens = None if own_database else Tokens(secrets.token_urlsafe(18), valid_s)
@@ -148,6 +150,7 @@ def running_stack(
             tokens=tokens,
             authorities=_authorities(work_dir, proxy.authority, found.tls_ca) if tls else None,
             database_wants_tls=found.wants_tls,
+            check_hostname=found.check_hostname,
         )
         configs = functions(endpoints)
         environments = sum(config.provisioned_concurrency for config in configs)

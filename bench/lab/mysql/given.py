@@ -8,9 +8,10 @@ import pymysql
 from bench.lab.mysql.server import URL, BadServer, Server, ServerUnavailable
 
 _DEFAULT_PORT = 3306
-AUTHORITY = (
-    "ssl_ca"  # of a URL's query, as SQLAlchemy has it: PEM file that the server's certificate is checked by
-)
+# Of a URL's query, as SQLAlchemy has them: a PEM file that the server's certificate is checked by, and
+# whether that must name the URL's host, which it cannot where the way is a tunnel (`ssh -L`).
+AUTHORITY, CHECK_HOSTNAME = "ssl_ca", "ssl_check_hostname"
+_CHOICES = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Given:
@@ -56,12 +57,26 @@ def _ask(url: str) -> Server:
     if parts.scheme.partition("+")[0] not in ("mysql", "mariadb") or not host or not parts.username:
         raise wrong
     user, password = unquote(parts.username), unquote(parts.password or "")
-    authority = next(iter(parse_qs(parts.query).get(AUTHORITY, ())), None)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    authority = query.get(AUTHORITY)
     tls_ca = Path(authority).absolute() if authority else None
+    check_hostname = _CHOICES.get(query.get(CHECK_HOSTNAME, "true").lower())
+    if check_hostname is None:
+        raise BadServer(f"{CHECK_HOSTNAME} of the server's URL is neither true nor false")
     try:
-        return Server.ask(host=host, port=port, user=user, password=password, source=URL, tls_ca=tls_ca)
+        return Server.ask(
+            host=host,
+            port=port,
+            user=user,
+            password=password,
+            source=URL,
+            tls_ca=tls_ca,
+            check_hostname=check_hostname,
+        )
     except pymysql.Error as error:
         way_out = "" if tls_ca else f"; if it wants TLS, end its URL in ?{AUTHORITY}=FILE"
+        if "mismatch" in str(error):  # of name or address, in OpenSSL's words
+            way_out = f"; if this is a tunnel to it, end its URL in &{CHECK_HOSTNAME}=false"
         raise ServerUnavailable(
             f"the server at {host}:{port} does not let {user} in: {error}{way_out}"
         ) from error

@@ -45,13 +45,22 @@ class Server:
     password: str = field(repr=False)
     source: str  # how it was had: url, docker, mysqld, mariadbd, apt or mysql-prefix
     tls_ca: Path | None = None  # authority of its certificate, where the lab made that or the URL names it
+    check_hostname: bool = True  # whether its certificate must name `host`
     flavour: str = ""  # mysql or mariadb
     version: str = ""  # as VERSION() says it
     max_connections: int = 0
 
     @classmethod
     def ask(
-        cls, *, host: str, port: int, user: str, password: str, source: str, tls_ca: Path | None = None
+        cls,
+        *,
+        host: str,
+        port: int,
+        user: str,
+        password: str,
+        source: str,
+        tls_ca: Path | None = None,
+        check_hostname: bool = True,
     ) -> Self:
         """Connect, and let the server complete the description.
 
@@ -59,7 +68,15 @@ class Server:
             pymysql.Error: it does not answer, or not to this administrator.
 
         """
-        unasked = cls(host=host, port=port, user=user, password=password, source=source, tls_ca=tls_ca)
+        unasked = cls(
+            host=host,
+            port=port,
+            user=user,
+            password=password,
+            source=source,
+            tls_ca=tls_ca,
+            check_hostname=check_hostname,
+        )
         # Without a timeout, a program that accepts the connection and says nothing would be waited for.
         with unasked.connect(read_timeout_s=_ASK_TIMEOUT_S) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT VERSION(), @@max_connections")
@@ -80,7 +97,9 @@ class Server:
         """Arguments of PyMySQL's `connect`."""
         if not self.wants_tls:
             return {"ssl_disabled": True}
-        return {"ssl": ssl.create_default_context(cafile=self.tls_ca)}
+        context = ssl.create_default_context(cafile=self.tls_ca)
+        context.check_hostname = self.check_hostname
+        return {"ssl": context}
 
     @contextlib.contextmanager
     def connect(self, read_timeout_s: float | None = None) -> Iterator["pymysql.Connection[Cursor]"]:

@@ -33,7 +33,8 @@ Try it, with a MySQL or MariaDB server at hand:
 CONFIG is JSON, because it holds passwords: give the file mode 0600, or pipe it in.
 
   backend       where the database is, and a user of it who is only asked for the server's settings; with
-                "authority": FILE (PEM) TLS is spoken to it, and its certificate checked
+                "authority": FILE (PEM) TLS is spoken to it, and its certificate checked; so is that it
+                names the host, but for "check_hostname": false, as through a tunnel
   accounts      user to password: who may come in, and with what the proxy goes on to the database
   tokens        {USER: {"key": ..., "valid_s": 900}}: these of the accounts come in with tokens signed
                 with that key, not with their password

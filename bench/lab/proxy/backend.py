@@ -28,6 +28,7 @@ class Backend:
     authority: str | None = (
         None  # PEM file; given: TLS, and the server's certificate must be this authority's
     )
+    check_hostname: bool = True  # and name `host`
 
 
 class Identity(NamedTuple):

@@ -30,6 +30,18 @@ class Opened(NamedTuple):
     tls: TlsChannel | None  # through which it is spoken to; None: as it is
 
 
+def encryption(backend: Backend) -> ssl.SSLContext | None:
+    """Return what TLS is spoken with; None: it is not.
+
+    Raises:
+        OSError: the authority's file is not there, or not one.
+
+    """
+    if backend.authority is None:
+        return None
+    return client_context(backend.authority, check_hostname=backend.check_hostname)
+
+
 def open_connection(backend: Backend, identity: Identity, password: str) -> Opened:
     """Open and authenticate a connection; blocks.
 
@@ -57,7 +69,7 @@ def open_connection(backend: Backend, identity: Identity, password: str) -> Open
 def _authenticate(
     raw: socket.socket, backend: Backend, identity: Identity, password: str
 ) -> tuple[int, TlsChannel | None]:
-    context = client_context(backend.authority) if backend.authority else None
+    context = encryption(backend)
     driver: pymysql.Connection[Cursor] = pymysql.Connection(
         host=backend.host,
         user=identity.user,

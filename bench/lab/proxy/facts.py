@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import pymysql
 
 from bench.lab.proxy.backend import Backend, DatabaseUnavailable
-from bench.lab.proxy.database_login import CONNECT_TIMEOUT_S, GARBLED
-from bench.lab.proxy.tls import client_context
+from bench.lab.proxy.database_login import CONNECT_TIMEOUT_S, GARBLED, encryption
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def learn(backend: Backend) -> Facts:
                 password=backend.password,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 read_timeout=CONNECT_TIMEOUT_S,
-                ssl=client_context(backend.authority) if backend.authority else None,
+                ssl=encryption(backend),
                 ssl_disabled=backend.authority is None,
                 autocommit=None,
             ) as connection,

@@ -32,7 +32,7 @@ def server_context(files: Certificate) -> ssl.SSLContext:
 
 
 @functools.cache
-def client_context(authority: str) -> ssl.SSLContext:
+def client_context(authority: str, *, check_hostname: bool) -> ssl.SSLContext:
     """Return what a client needs whose server has a certificate of this authority (a PEM file).
 
     Raises:
@@ -40,9 +40,11 @@ def client_context(authority: str) -> ssl.SSLContext:
 
     """
     try:
-        return ssl.create_default_context(cafile=authority)
+        context = ssl.create_default_context(cafile=authority)
     except OSError as error:  # which does not name the file
         raise OSError(f"{authority}: no certificate of an authority can be read there: {error}") from error
+    context.check_hostname = check_hostname
+    return context
 
 
 class TlsChannel:

@@ -16,7 +16,8 @@ def read(kind: Any, value: Any, at: str) -> Any:
     """Read what an annotation stands for.
 
     Args:
-        kind: `str`, `int`, `float`, `Path`, a StrEnum, a dataclass, `Mapping[str, ...]`; or `... | None`.
+        kind: `str`, `bool`, `int`, `float`, `Path`, a StrEnum, a dataclass or `Mapping[str, ...]`; or one of
+            them and None.
         value: as `json.loads` returns it.
         at: where it is, for the message.
 
@@ -37,7 +38,8 @@ def read(kind: Any, value: Any, at: str) -> Any:
         if value not in list(kind):
             raise WrongForm(f"{at}: {value!r} is none of {', '.join(kind)}")
         return kind(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if not fits or (isinstance(value, bool) and kind is not bool):  # to Python a bool is an int
         raise WrongForm(f"{at}: {type(value).__name__} in place of {kind.__name__}")
     return value
 

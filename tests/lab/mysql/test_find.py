@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.lab.certificates import issue
 from bench.lab.mysql import RunningServer, ServerUnavailable, binary, find, running_server
 from bench.lab.mysql import server as server_module
 
@@ -143,6 +144,36 @@ class TestUrl:
             pass
         with running_server(f"{url}?ssl_ca={found.tls_ca}", work_dir=tmp_path) as given:
             assert given.server.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")[0][1].startswith("TLSv1.")
+
+    def test_through_a_tunnel_its_name_is_not_checked_where_the_url_says_so(
+        self, server: RunningServer, tmp_path: Path
+    ) -> None:
+        found = server.server
+        if found.tls_ca is None:
+            pytest.skip("its certificate is not ours")
+        # Another name of the same address, which its certificate does not know.
+        url = found.url.replace("127.0.0.1", "127.1") + f"?ssl_ca={found.tls_ca}"
+        with (
+            pytest.raises(ServerUnavailable, match=r"if this is a tunnel .*&ssl_check_hostname=false"),
+            running_server(url, work_dir=tmp_path),
+        ):
+            pass
+        with running_server(f"{url}&ssl_check_hostname=false", work_dir=tmp_path) as given:
+            assert given.server.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")[0][1].startswith("TLSv1.")
+        strangers = issue(tmp_path).authority
+        with (
+            pytest.raises(ServerUnavailable, match="CERTIFICATE_VERIFY_FAILED"),
+            running_server(
+                url.replace(str(found.tls_ca), str(strangers)) + "&ssl_check_hostname=false",
+                work_dir=tmp_path,
+            ),
+        ):
+            pass
+        with (
+            pytest.raises(ServerUnavailable, match=r"ssl_check_hostname of .* neither true nor false"),
+            running_server(f"{url}&ssl_check_hostname=no", work_dir=tmp_path),
+        ):
+            pass
 
     def test_nobody_there(self, tmp_path: Path) -> None:
         with (

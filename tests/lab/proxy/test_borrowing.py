@@ -1,5 +1,6 @@
 """The cap holds, those who wait are served in turn or told 9501, and idle connections are given up."""
 
+import asyncio
 import threading
 import time
 from typing import Any
@@ -8,8 +9,15 @@ import pymysql
 import pytest
 
 from bench.lab.mysql import RunningServer
-from bench.lab.proxy import Failure, RunningProxy
+from bench.lab.proxy import Backend, Failure, ProxySettings, RunningProxy
+from bench.lab.proxy import server as proxy_server
+from bench.lab.proxy.backend import DatabaseRefused, Identity
+from bench.lab.proxy.config import Config
+from bench.lab.proxy.database_login import Opened
+from bench.lab.proxy.facts import Facts
 from bench.lab.proxy.protocol import packet
+from bench.lab.proxy.server import Proxy
+from bench.lab.proxy.session_state import SessionState
 from tests.lab.proxy.conftest import (
     OTHER_USER,
     USER,
@@ -204,3 +212,24 @@ def test_an_unknown_schema_is_refused_at_login_with_the_servers_words(
     with pytest.raises(pymysql.OperationalError) as direct:
         database.connect(database="there_is_none")
     assert through.value.args[0] == direct.value.args[0]
+
+
+def test_what_nobody_foresaw_is_told_and_not_tried_again_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = []
+
+    def fail(_: Backend, identity: Identity, __: str) -> Opened:
+        tried.append(identity.user)
+        raise RuntimeError("'cryptography' package is required")  # as PyMySQL says where it is not installed
+
+    async def borrow() -> None:
+        config = Config(backend=Backend("", 0, "", ""), accounts={USER: ""}, settings=ProxySettings())
+        facts = Facts("8.4.0", max_connections=10, autocommit=True, charset=45, collations={})
+        await Proxy(config, facts).context.pool.borrow(1, Identity(USER, 0), SessionState(None, True), 30)
+
+    monkeypatch.setattr(proxy_server, "open_connection", fail)
+    with pytest.raises(DatabaseRefused, match=r"the proxy failed: RuntimeError.*cryptography"):
+        asyncio.run(borrow())
+    assert tried == [USER]
+    assert "Traceback" in capsys.readouterr().err

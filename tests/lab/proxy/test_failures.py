@@ -18,7 +18,11 @@ IDLE_S = 1.0
 
 
 def wait_until_dead(proxy: RunningProxy) -> None:
-    eventually(lambda: any(event["kind"] == "idle_close" for event in proxy.events()["events"]))
+    def is_dead() -> bool:
+        how = {event["kind"]: event["detail"] for event in proxy.events()["events"]}
+        return "idle_close" in how and (how["idle_close"] == Failure.BLACK_HOLE or "close" in how)
+
+    eventually(is_dead)
 
 
 def what_comes(client: Any) -> bytes:

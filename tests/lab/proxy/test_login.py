@@ -109,10 +109,14 @@ def test_a_database_that_wants_tls_gets_it_and_must_prove_who_it_is(
         f"ALTER USER proxy_careful@'%' IDENTIFIED BY '{PASSWORD}'",
     )
 
-    def proxy_trusting(authority: Path) -> contextlib.AbstractContextManager[RunningProxy]:
+    def proxy_trusting(
+        authority: Path, host: str = server.host, *, check_hostname: bool = True
+    ) -> contextlib.AbstractContextManager[RunningProxy]:
         return running_proxy(
             ProxySettings(),
-            backend=Backend(server.host, server.port, server.user, server.password, str(authority)),
+            backend=Backend(
+                host, server.port, server.user, server.password, str(authority), check_hostname=check_hostname
+            ),
             accounts={"proxy_careful": PASSWORD},
             work_dir=tmp_path,
         )
@@ -127,6 +131,11 @@ def test_a_database_that_wants_tls_gets_it_and_must_prove_who_it_is(
     strangers = start().authority
     with pytest.raises(ChildFailed, match="CERTIFICATE_VERIFY_FAILED"), proxy_trusting(strangers):
         pass
+    with pytest.raises(ChildFailed, match="mismatch"), proxy_trusting(server.tls_ca, "127.1"):
+        pass
+    with proxy_trusting(server.tls_ca, "127.1", check_hostname=False) as tunnelled:
+        client = database.connect(tunnelled.port, user="proxy_careful", password=PASSWORD, database=None)
+        assert rows(client, "SHOW SESSION STATUS LIKE 'Ssl_version'")[0][1].startswith("TLSv1.")
 
 
 def test_a_user_that_the_proxy_does_not_know_is_1045_even_if_the_server_does(

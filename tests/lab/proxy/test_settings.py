@@ -81,6 +81,7 @@ def test_a_configuration_survives_its_file_and_hides_its_passwords(tmp_path: obj
         ({"colour": "red"}, "unknown: colour"),
         ({"backend": {}}, "backend.host is missing"),
         ({"backend": BACKEND | {"password": 7}}, "backend.password: int in place of str"),
+        ({"backend": BACKEND | {"check_hostname": 0}}, "backend.check_hostname: int in place of bool"),
         ({"accounts": []}, "accounts: list in place of an object"),
         ({"tls": {"authority": "a", "certificate": "b"}}, "tls.key is missing"),
         ({"tokens": {"u": {"key": "k"}}}, "tokens: u needs a password for the database, in accounts"),
