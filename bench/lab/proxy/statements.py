@@ -30,6 +30,8 @@ _PINNING_VERBS = {
     "XA": "XA transaction",
 }
 _PINNING_FUNCTIONS = frozenset({"GET_LOCK", "LAST_INSERT_ID", "FOUND_ROWS", "ROW_COUNT"})
+# They may set any user variable that they name: by OUT parameters, as diagnostics, from columns of a file.
+_SETTING_VERBS = frozenset({"CALL", "GET", "LOAD"})
 _SCOPES = frozenset({"SESSION", "LOCAL", "GLOBAL", "PERSIST", "PERSIST_ONLY"})
 _OF_THE_SESSION = frozenset({"SESSION", "LOCAL"})
 _ROUTINES = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"})
@@ -132,6 +134,8 @@ def _pin_of(words: list[str]) -> str | None:
         return "LOCK TABLES"
     if verb == "CREATE" and "TEMPORARY" in words[1:4]:
         return "temporary table"
+    if verb in _SETTING_VERBS and any(map(_is_user_variable, words)):
+        return USER_VARIABLE
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word in _PINNING_FUNCTIONS and following == "(":
             return f"{word}()"
