@@ -67,18 +67,23 @@ def open_store(url: str) -> Store:
     """Open `file:///directory`, a plain path, or `s3://bucket/prefix`.
 
     Raises:
-        BadStore: another scheme, or a user or password, which are found elsewhere.
+        BadStore: another scheme, or a user or password, which are found elsewhere; or a profile, region or
+            endpoint that is none.
 
     """
-    parts = urlsplit(url)
+    shown = re.sub("//.*@", "//***@", url)  # it may hold a password
+    wrong = BadStore(f"store {shown!r}: use a directory, file:///directory or s3://bucket/prefix")
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets around what is no IPv6 address
+        raise wrong from None
     if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc:
         return S3Store(parts.netloc, parts.path.strip("/"))
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return FileStore(Path(unquote(parts.path)))
     if not parts.scheme and url:
         return FileStore(Path(url).absolute())
-    shown = re.sub("//.*@", "//***@", url)  # it may hold a password
-    raise BadStore(f"store {shown!r}: use a directory, file:///directory or s3://bucket/prefix")
+    raise wrong
 
 
 def check_writable(store: Store) -> None:
@@ -182,7 +187,11 @@ class S3Store:
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
         )
-        self._client: Any = boto3.client("s3", config=config)
+        try:
+            self._client: Any = boto3.client("s3", config=config)
+        except (BotoCoreError, ValueError) as error:
+            wrong = "correct AWS_PROFILE, AWS_DEFAULT_REGION or AWS_ENDPOINT_URL"
+            raise BadStore(f"store {self.url}: {error}: {wrong}") from None
         self._client_error, self._boto_error = ClientError, BotoCoreError
 
     @contextlib.contextmanager

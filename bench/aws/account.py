@@ -33,6 +33,10 @@ class AwsFailed(Exception):
     """AWS cannot be used, or not like that; the message says what was tried, why it failed, and the cure."""
 
 
+class BadRequest(AwsFailed):
+    """What was asked for cannot be, whatever AWS has; the message names the argument."""
+
+
 @contextlib.contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Turn boto3's errors into ones for people; `doing` goes on from "cannot".
@@ -78,25 +82,37 @@ class Account:
         return self._session.client(service)
 
 
-def open_account(region: str | None) -> Account:
-    """Check the region's name and the credentials.
+def open_session(region: str | None) -> boto3.Session:
+    """Session in a region that there is, or in none; AWS is not asked.
 
     Args:
         region: such as `eu-west-1`; None takes AWS_DEFAULT_REGION or the profile's.
 
     Raises:
-        AwsFailed: no region or an unknown one, no credentials or refused ones.
+        BadRequest: there is no such region, or no such profile.
 
     """
     try:
         session = boto3.Session(region_name=region)
     except ProfileNotFound as error:
-        raise AwsFailed(f"{error}: correct AWS_PROFILE") from None
-    if session.region_name is None:
-        raise AwsFailed("no region: give --region, or set AWS_DEFAULT_REGION")
+        raise BadRequest(f"{error}: correct AWS_PROFILE") from None
     regions = session.get_available_regions("rds")
-    if session.region_name not in regions:
-        raise AwsFailed(f"region: {unknown(session.region_name, regions)}")
+    if session.region_name not in (None, *regions):
+        raise BadRequest(f"region: {unknown(session.region_name, regions)}")
+    return session
+
+
+def open_account(region: str | None) -> Account:
+    """Check the region's name and the credentials.
+
+    Raises:
+        BadRequest: see `open_session`; or no region is named anywhere.
+        AwsFailed: no credentials, or refused ones.
+
+    """
+    session = open_session(region)
+    if session.region_name is None:
+        raise BadRequest("no region: give --region, or set AWS_DEFAULT_REGION")
     with explained("ask AWS who this is"):
         number = session.client("sts").get_caller_identity()["Account"]
     return Account(number, session.region_name, session)

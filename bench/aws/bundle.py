@@ -21,6 +21,10 @@ class CannotBundle(Exception):
     """The bundle cannot be made or used; the message says why and what to do."""
 
 
+class NoModule(CannotBundle):
+    """What was to be put in is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """What a bundle is for, in Lambda's words."""

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import bench
-from bench.aws.bundle import DEFAULT, HERE, MANIFEST, PYTHONS, Bundle, CannotBundle, Runtime
+from bench.aws.bundle import DEFAULT, HERE, MANIFEST, PYTHONS, Bundle, CannotBundle, NoModule, Runtime
 
 PACKAGE = Path(bench.__file__).parent
 INFRA = PACKAGE.parent / "infra"
@@ -151,7 +151,7 @@ def _source_of(module: str) -> Path:
     name = module.partition(".")[0]
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise CannotBundle(f"module {name!r} is not importable from here")
+        raise NoModule(f"module {name!r} is not importable from here")
     origin = Path(spec.origin)
     return origin.parent if spec.submodule_search_locations else origin
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.aws.account import Account, AwsFailed, explained
+from bench.aws.account import Account, AwsFailed, BadRequest, explained
 from bench.aws.cost import StackSize
 from bench.aws.deployed import ABSENT, UNBORN, WHOLE, cure_of, status_of
 from bench.aws.inventory import ROLE
@@ -27,14 +27,14 @@ def check_parameters(names: Mapping[str, str], template: Path) -> None:
     """Refuse names that are not the template's: SAM leaves them out without a word.
 
     Raises:
-        AwsFailed: the template has no such parameter.
+        BadRequest: the template has no such parameter.
 
     """
     section = template.read_text(encoding="utf-8").partition("\nParameters:\n")[2].partition("\n\n")[0]
     known = re.findall(r"^  (\w+):$", section, re.MULTILINE)
     for name in names:
         if name not in known:
-            raise AwsFailed(f"--parameter: {unknown(name, known)}; see {template}")
+            raise BadRequest(f"--parameter: {unknown(name, known)}; see {template}")
 
 
 def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]) -> Mapping[str, str]:
@@ -49,12 +49,12 @@ def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]
         Of a new stack, its zones; a stack that is up keeps those that it has.
 
     Raises:
-        AwsFailed: the stack's name, the engine version or instance class, the proxy's settings, the quota of
-            concurrency, or what is left of an earlier attempt.
+        BadRequest: the stack's name, the engine version, or the proxy's settings.
+        AwsFailed: the instance class, the quota of concurrency, or what is left of an earlier attempt.
 
     """
     if not _NAME.fullmatch(stack) or len(stack) > _NAME_CHARACTERS:
-        raise AwsFailed(
+        raise BadRequest(
             f"stack {stack!r}: use up to {_NAME_CHARACTERS} lower-case letters and digits, a letter first, "
             "with single hyphens between them"
         )
@@ -80,7 +80,7 @@ def check_deployable(account: Account, stack: str, parameters: Mapping[str, str]
 def _check_engine(version: str) -> None:
     series = ".".join(version.split(".")[:2])
     if series not in PROXY_SERVES:
-        raise AwsFailed(
+        raise BadRequest(
             f"EngineVersion {version}: RDS Proxy serves RDS for MySQL {' and '.join(PROXY_SERVES)} alone"
         )
 
@@ -90,12 +90,12 @@ def _number(parameters: Mapping[str, str], name: str, default: int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise AwsFailed(f"{name} is {text!r}: give a whole number") from None
+        raise BadRequest(f"{name} is {text!r}: give a whole number") from None
 
 
 def _check_idle(most: int, idle: int) -> None:
     if idle > most:
-        raise AwsFailed(
+        raise BadRequest(
             f"MaxIdleConnectionsPercent {idle} exceeds MaxConnectionsPercent {most}: give one that does not"
         )
 

@@ -48,7 +48,8 @@ class Prices:
         table = tomllib.loads((resources.files("bench.aws") / "prices.toml").read_text(encoding="utf-8"))
         if region not in table["regions"]:
             raise NoPrice(
-                f"prices: {unknown(region, table['regions'])}; add its section to bench/aws/prices.toml"
+                f"no prices of {region}, only of {', '.join(table['regions'])}: add its section to "
+                "bench/aws/prices.toml"
             )
         return cls(noted=table["noted"], vcpus=table["vcpus"], **table["regions"][region])
 

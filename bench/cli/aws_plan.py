@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import boto3
 from rich.console import Console
 from rich.table import Table
 
+from bench.aws.account import open_session
 from bench.aws.cost import SETUP_H, StackSize, Usage, bill, hourly, total
 from bench.aws.fit import check_history
 from bench.aws.lane_plan import TURN_S
@@ -25,11 +25,12 @@ def show_cost(console: Console, campaign: Campaign, region: str | None) -> None:
     """Print the duration and the bill, for a stack as the template makes it but for the fleet's size.
 
     Raises:
-        NoPrice: the price table lacks the region.
+        BadRequest: there is no such region, or no such profile.
+        NoPrice: the price table lacks it.
         BadCampaign: it is too long for one execution of the state machine, or the template lacks lanes.
 
     """
-    region = region or boto3.Session().region_name or FALLBACK_REGION
+    region = open_session(region).region_name or FALLBACK_REGION
     prices, size = Prices.of(region), StackSize()
     lanes = () if campaign.burst else plan_lanes(campaign, campaign.cells())
     check_history(lanes)

@@ -18,6 +18,7 @@ from bench.aws.inventory import ROLE
 from bench.aws.preflight import check_deployable, check_parameters
 from bench.aws.removal import delete_results, delete_stack, held
 from bench.cli.aws_doctor import show_inventory
+from bench.cli.options import Finite, Verb
 
 _STACK = click.option("--stack", default=STACK, show_default=True, help="Its name.")
 _REGION = click.option("--region", help="[default: AWS_DEFAULT_REGION, or the profile's]")
@@ -26,7 +27,7 @@ _SAM = ("build/checks/sam/bin/sam", "sam")
 _TEMPLATE, _ROLE_TEMPLATE = "infra/template.yaml", "infra/deployer.yaml"
 
 
-@click.command()
+@click.command(cls=Verb)
 @_STACK
 @_REGION
 @click.option(
@@ -34,7 +35,7 @@ _TEMPLATE, _ROLE_TEMPLATE = "infra/template.yaml", "infra/deployer.yaml"
 )
 @click.option(
     "--hours",
-    type=click.FloatRange(1, 24 * 365),
+    type=Finite(1, 24 * 365),
     default=24,
     show_default=True,
     help="Until it deletes itself.",
@@ -53,6 +54,7 @@ def deploy(
 
     Needs the bundle (`poolbench bundle`) and the SAM CLI (`make infra-checks`).
     """
+    own = _parse(parameters)
     runtime = Bundle.open(DEFAULT).runtime
     sam = _sam_cli()
     chosen = {
@@ -60,7 +62,7 @@ def deploy(
         "DeleteAt": _in(hours),
         "PythonVersion": runtime.python,
         "Architecture": runtime.architecture,
-        **_parse(parameters),
+        **own,
     }
     check_parameters(chosen, Path(_TEMPLATE))
     account = open_account(region)
@@ -124,7 +126,7 @@ def _role(account: Account, stack: str) -> str:
     )
 
 
-@click.command()
+@click.command(cls=Verb)
 @_STACK
 @_REGION
 @click.option(

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import click
 
-from bench.aws.bundle import ARCHITECTURES, DEFAULT, HERE, PYTHONS, Bundle, Runtime
+from bench.aws.bundle import ARCHITECTURES, DEFAULT, HERE, PYTHONS, Bundle, CannotBundle, Runtime
 from bench.campaign.plan import Campaign
 from bench.campaign.session import Target
 from bench.campaign.strict import BadCampaign
+from bench.cli.options import Verb
 from bench.function.drivers import DEFAULT as DRIVER
 from bench.lab.aws import FunctionConfig
 from bench.lab.leftovers import work_directory
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -86,7 +87,8 @@ def unpacked(path: Path | None, campaign: Campaign) -> Iterator[Code]:
     """The code of a bundle, there for as long as the block runs.
 
     Raises:
-        CannotBundle: it is no bundle, or one for another Python or machine.
+        click.UsageError: it is no bundle.
+        CannotBundle: it is one for another Python or machine.
         BadCampaign: the campaign asks for libraries that are not in it.
 
     """
@@ -95,7 +97,10 @@ def unpacked(path: Path | None, campaign: Campaign) -> Iterator[Code]:
         return
     if campaign.sqlalchemy or set(campaign.factors.drivers) != {DRIVER}:
         raise BadCampaign("--bundle: factors.drivers and sqlalchemy choose libraries; the bundle has its own")
-    found = Bundle.open(path)
+    try:
+        found = Bundle.open(path)
+    except CannotBundle as error:
+        raise click.UsageError(f"--bundle: {error}") from error
     with work_directory() as directory:
         found.unpack(directory)
         yield Code(found.sha256, directory)

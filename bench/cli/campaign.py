@@ -9,7 +9,7 @@ from bench.aws.deployed import OTHER_LANES, STACK
 from bench.campaign.session import NEWEST
 from bench.cli import aws_campaign, lab_campaign
 from bench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS
-from bench.cli.options import STORE, refuse_given, server_option
+from bench.cli.options import STORE, Finite, Verb, refuse_given, server_option
 from bench.cli.switches import check_own_database
 from bench.cli.target import load
 from bench.lab.aws import Freeze
@@ -21,7 +21,7 @@ _OF_ONE = {  # target -> options that mean something there alone
 }
 
 
-@click.command()
+@click.command(cls=Verb)
 @FILE
 @click.option(
     "--store", "store_url", default=STORE, show_default=True, help="Directory, file:// or s3:// URL for rows."
@@ -100,7 +100,7 @@ _OF_ONE = {  # target -> options that mean something there alone
     help="Run it on this lane of the stack, not on those that wait side by side: one that connects at init, "
     "or one that is not provisioned. For campaigns of one lane, such as aws-lane.",
 )
-@click.option("--max-usd", type=click.FloatRange(min=0), help="Do not start it on AWS if it costs more.")
+@click.option("--max-usd", type=Finite(min=0), help="Do not start it on AWS if it costs more.")
 def campaign(
     file: str,
     *,

@@ -11,14 +11,14 @@ from rich.console import Console
 from bench.aws.account import open_account
 from bench.aws.deployed import STACK
 from bench.cli.aws_doctor import show_inventory
-from bench.cli.options import STORE, refuse_given
+from bench.cli.options import STORE, Verb, refuse_given
 from bench.lab.leftovers import find_leftovers
 from bench.lab.mysql import docker
 from bench.lab.platform import IS_LINUX, fidelity_notes
 from bench.store import FileStore, open_store
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--clean", is_flag=True, help="Kill and remove what is left over.")
 @click.option(
     "--aws", is_flag=True, help="Look at the stack on AWS instead: state, cost, what was left over."

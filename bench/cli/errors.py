@@ -1,8 +1,8 @@
 """Errors that are no bugs: their message names the thing and the cure, and a traceback would add nothing."""
 
 from bench.analysis.load import CannotLoad
-from bench.aws.account import AwsFailed
-from bench.aws.bundle import CannotBundle
+from bench.aws.account import AwsFailed, BadRequest
+from bench.aws.bundle import CannotBundle, NoModule
 from bench.aws.cost import TooExpensive
 from bench.aws.prices import NoPrice
 from bench.campaign.header import Different
@@ -20,7 +20,18 @@ from bench.lab.proxy import SettingError
 from bench.micro.saved import NotARun
 from bench.store import BadStore, StoreError
 
-WRONG_INPUT = (BadCampaign, BadServer, BadStore, NoPlace, SettingError)
+# What the command line names is not there, or no such thing: the same again would fail the same way.
+WRONG_INPUT = (
+    BadCampaign,
+    BadRequest,
+    BadServer,
+    BadStore,
+    NoCampaign,
+    NoModule,
+    NoPlace,
+    NotARun,
+    SettingError,
+)
 EXPECTED = (
     AwsFailed,
     AwsUnavailable,
@@ -31,9 +42,7 @@ EXPECTED = (
     Different,
     InvokeFailed,
     LibraryUnavailable,
-    NoCampaign,
     NoPrice,
-    NotARun,
     NotFinished,
     ServerUnavailable,
     StoreError,

@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import click
 
-from bench.cli.options import SERVER_VARIABLE, refuse_given, server_option
+from bench.cli.options import SERVER_VARIABLE, Verb, refuse_given, server_option
 from bench.cli.state import read_state, remove_state, state_path, write_state
 from bench.cli.target import make_functions
 from bench.lab.libraries import install_mysqlclient
@@ -23,7 +24,11 @@ from bench.lab.stack import Stack, running_stack
 START_TIMEOUT_S = 300.0
 
 
-@click.group()
+class _Verbs(click.Group):
+    command_class = Verb
+
+
+@click.command(cls=_Verbs)
 def lab() -> None:
     """Run the local stand-in: a MySQL server, a proxy with RDS Proxy's settings, a Lambda service.
 
@@ -52,9 +57,9 @@ def lab_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @lab_options
 def up(server: str | None, idle_client_timeout: float, lanes: int) -> None:
     """Start the lab in the background."""
+    ProxySettings(idle_client_timeout=idle_client_timeout)  # a mistake is told here, not in a log
     if read_state():
         raise click.ClickException("the lab is up; `poolbench lab down` stops it")
-    ProxySettings(idle_client_timeout=idle_client_timeout)  # a mistake is told here, not in a log
     path = state_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     log = path.with_suffix(".log")
@@ -71,13 +76,24 @@ def up(server: str | None, idle_client_timeout: float, lanes: int) -> None:
             start_new_session=True,
             env=environment,
         )
+    try:
+        _wait_until_up(process, log)
+    except BaseException:  # Ctrl-C, too, which does not reach a session of its own
+        process.terminate()
+        process.wait()
+        raise
+    click.echo(log.read_text(errors="replace"), nl=False)
+    click.echo("the lab is up; `poolbench lab env` prints its variables, `poolbench lab down` stops it")
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not read_state():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise click.ClickException(f"the lab did not start:\n{log.read_text(errors='replace')}")
+            wrong_input = process.returncode == click.UsageError.exit_code
+            kind = click.UsageError if wrong_input else click.ClickException
+            raise kind(f"the lab did not start:\n{log.read_text(errors='replace').rstrip()}")
         time.sleep(0.05)
-    click.echo(log.read_text(errors="replace"), nl=False)
-    click.echo("the lab is up; `poolbench lab env` prints its variables, `poolbench lab down` stops it")
 
 
 @lab.command(hidden=True)
@@ -148,7 +164,7 @@ def _run(command: tuple[str, ...], variables: Mapping[str, str]) -> int:
     try:
         return subprocess.run(command, env={**os.environ, **variables}, check=False).returncode
     except OSError as error:
-        raise click.ClickException(f"{command[0]}: {error.strerror}") from error
+        raise click.UsageError(f"{command[0]}: {error.strerror}") from error
 
 
 def _stack(server: str | None, idle_client_timeout: float, lanes: int) -> AbstractContextManager[Stack]:

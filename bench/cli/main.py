@@ -58,6 +58,8 @@ def poolbench() -> None:
     poolbench campaign quick      two minutes on this machine, no AWS account: rows, tables, charts
     poolbench plan full           what a campaign would do, and how long it would take
     poolbench strategies          what is compared
+
+    Exit codes: 1 for a failure, 2 for a command line or file that cannot be right, 130 after Ctrl-C.
     """
 
 

@@ -7,13 +7,14 @@ from rich.console import Console
 
 import bench
 from bench.analysis.notebooks import NotebookFailed, differences, write
+from bench.cli.options import Verb
 from bench.cli.places import fetch
 
 _ROOT = Path(bench.__file__).parents[1]  # notebooks and results lie beside the package in a checkout
 RESULTS = _ROOT / "results"
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("place", default=str(RESULTS))
 @click.option("--campaign", help="Which campaign of a store; needed if it holds several.")
 @click.option(

@@ -1,5 +1,6 @@
 """Options that several verbs share."""
 
+import math
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -8,6 +9,29 @@ from click.core import ParameterSource
 
 SERVER_VARIABLE = "POOLBENCH_SERVER"
 STORE = "runs/store"  # below the current directory, like everything that a campaign writes
+
+
+class Verb(click.Command):
+    """A command that takes no empty value: such a one is a shell's variable that has not been set."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # noqa: D102
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for parameter in self.params:
+            value = given.get(parameter.name or "")
+            values = value if isinstance(value, list | tuple) else (value,)
+            if "" in values and parameter.type is not click.UNPROCESSED:
+                raise click.BadParameter("it is empty", ctx, parameter)
+        return super().parse_args(ctx, args)
+
+
+class Finite(click.FloatRange):
+    """A number within limits; not nan, which is within any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: D102
+        number = super().convert(value, param, ctx)
+        return (
+            number if math.isfinite(number) else self.fail(f"{value} is no number to count with", param, ctx)
+        )
 
 
 def server_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

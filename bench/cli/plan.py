@@ -9,11 +9,12 @@ from bench.campaign.burst_runner import expected_s as expected_burst_s
 from bench.campaign.plan import Campaign
 from bench.campaign.schedule import WINDOW_S, Lane, expected_s, plan_lanes
 from bench.cli.aws_plan import show_cost
+from bench.cli.options import Verb
 from bench.cli.progress import duration
 from bench.cli.target import load
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("file", metavar="FILE")
 @click.option(
     "--target", type=click.Choice(["lab", "aws"]), default="lab", show_default=True, help="aws adds the cost."

@@ -14,13 +14,14 @@ from bench.analysis.load import load
 from bench.analysis.report import write_report
 from bench.analysis.settings import split
 from bench.analysis.tables import main_table
+from bench.cli.options import Verb
 from bench.function.strategies import STRATEGIES
 from bench.micro.page import TRIMMED, readme_table
 
 BEGIN, END = "<!-- poolbench:begin -->", "<!-- poolbench:end -->"
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument(
     "directories", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )

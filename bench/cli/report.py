@@ -11,12 +11,13 @@ from bench.analysis.report import write_report
 from bench.campaign.publish import publish
 from bench.campaign.sync import Synced, sync
 from bench.cli.metrics import sync_cloudwatch
+from bench.cli.options import Verb
 from bench.cli.places import fetch, find
 from bench.micro.page import write_page
 from bench.store import open_store
 
 
-@click.command(name="sync")
+@click.command(name="sync", cls=Verb)
 @click.argument("url")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--campaign", help="Which campaign of the store; needed if it holds several.")
@@ -35,7 +36,7 @@ def sync_command(url: str, directory: Path, campaign: str | None, parquet: str |
         console.print(f"{store.url}/{publish(directory, store)}", soft_wrap=True)
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("places", nargs=-1, required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: the first place]")
 @click.option("--campaign", help="Which campaign of a store; needed if it holds several.")

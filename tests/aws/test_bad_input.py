@@ -27,12 +27,12 @@ def test_no_credentials(moto: MotoServer, poolbench: Poolbench, monkeypatch: pyt
 def test_no_region(moto: MotoServer, poolbench: Poolbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     code, said = poolbench(*ON_AWS)
-    assert (code, "no region: give --region, or set AWS_DEFAULT_REGION" in said) == (1, True), said
+    assert (code, "no region: give --region, or set AWS_DEFAULT_REGION" in said) == (2, True), said
 
 
 def test_a_misspelt_region(moto: MotoServer, poolbench: Poolbench) -> None:
     code, said = poolbench(*ON_AWS, "--region", "eu-wst-1")
-    assert (code, "unknown 'eu-wst-1': did you mean 'eu-west-1'?" in said) == (1, True), said
+    assert (code, "unknown 'eu-wst-1': did you mean 'eu-west-1'?" in said) == (2, True), said
 
 
 def test_a_region_where_nothing_is_deployed(moto: MotoServer, poolbench: Poolbench) -> None:

@@ -118,7 +118,7 @@ def test_the_table_is_dated_and_has_every_price_of_every_region() -> None:
 @pytest.mark.parametrize(
     ("region", "instance", "message"),
     [
-        ("us-east-3", "db.t4g.medium", "prices: unknown 'us-east-3': did you mean 'us-east-2'?"),
+        ("us-east-3", "db.t4g.medium", "no prices of us-east-3, only of us-east-1, "),
         ("us-east-1", "db.t4g.huge", "prices: unknown 'db.t4g.huge': did you mean"),
     ],
 )
