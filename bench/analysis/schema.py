@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench.function.record import ADDED, SCHEMA, Row
+from bench.synced import FACTORS, arrow_type
 
 Upgrade = Callable[[pa.Table], pa.Table]
 
@@ -29,31 +30,13 @@ class Column:
 
 def _column(kind: Any) -> Column:
     parts = get_args(kind) or (kind,)
-    plain = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
     enums = [part for part in parts if isinstance(part, type) and issubclass(part, StrEnum)]
-    arrow = pa.string() if enums else next(plain[part] for part in parts if part in plain)
-    return Column(arrow, NoneType in parts, tuple(enums[0]) if enums else None)
+    return Column(arrow_type(kind), NoneType in parts, tuple(enums[0]) if enums else None)
 
 
-_TEXT, _TRUTH = Column(pa.string()), Column(pa.bool_())
-_FACTORS = {
-    "label": _TEXT,  # the strategy, with the twin of the A/A pair told apart
-    "strategy": _TEXT,
-    "twin": _TRUTH,
-    "control": _TRUTH,
-    "gap_ratio": Column(pa.float64()),
-    "gap_asked_s": Column(pa.float64()),
-    "driver": _TEXT,
-    "failure": _TEXT,
-    "endpoint": _TEXT,
-    "workload": _TEXT,
-    "environments": Column(pa.int64()),  # at once
-    "threads": Column(pa.int64()),  # in each
-    "replicate": Column(pa.int64()),
-    "counted": _TRUTH,
-}
 COLUMNS: Mapping[str, Column] = MappingProxyType(
-    {name: _column(kind) for name, kind in get_type_hints(Row).items()} | _FACTORS
+    {name: _column(kind) for name, kind in get_type_hints(Row).items()}
+    | {name: Column(kind) for name, kind in FACTORS.items()}
 )
 TEXT_COLUMNS = tuple(name for name, column in COLUMNS.items() if column.type == pa.string())
 _NEVER_NEGATIVE = tuple(

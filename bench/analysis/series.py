@@ -7,39 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-CONNECTIONS = pa.schema(
-    {
-        "wall_ns": pa.int64(),
-        "source": pa.string(),
-        "metric": pa.string(),
-        "group": pa.string(),
-        "value": pa.float64(),
-        # In a burst: its cell, and `before`, `burst` or `tail`.
-        "cell": pa.string(),
-        "phase": pa.string(),
-    }
-)
+from bench.synced import CLOUDWATCH, CONNECTIONS, EVENTS
+
 _NOT_OF_A_BURST = ("cell", "phase")  # may be missing
-# `kind` as `bench.lab.proxy.events` names it; `client` is the `connection_id` of rows.
-EVENTS = pa.schema(
-    {
-        "wall_ns": pa.int64(),
-        "kind": pa.string(),
-        "client": pa.int64(),
-        "database": pa.int64(),
-        "detail": pa.string(),
-    }
-)
-CLOUDWATCH = pa.schema(
-    {
-        "wall_ns": pa.int64(),  # when the minute began
-        "namespace": pa.string(),
-        "subject": pa.string(),  # name of the proxy or the function
-        "metric": pa.string(),
-        "statistic": pa.string(),
-        "value": pa.float64(),
-    }
-)
 Note = Callable[[str, str], None]  # told a file's name and what is wrong with it
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench.aws.account import Account, explained
+from bench.synced import CLOUDWATCH, write_parquet
 
 FILE = "cloudwatch.parquet"
 PERIOD_S = 60  # what both services publish at
@@ -46,17 +46,6 @@ _FUNCTION_COUNTS = ("Invocations", "Errors", "Throttles", "ProvisionedConcurrenc
 _FUNCTION_AVERAGES = ("Duration",)  # milliseconds
 
 OVERHEAD = "ProxyOverhead"  # RESPONSE - DATABASE_RESPONSE; derived here
-
-_SCHEMA = pa.schema(
-    {
-        "wall_ns": pa.int64(),
-        "namespace": pa.string(),
-        "subject": pa.string(),
-        "metric": pa.string(),
-        "statistic": pa.string(),
-        "value": pa.float64(),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +151,8 @@ def overhead(samples: Sequence[Sample]) -> tuple[Sample, ...]:
 
 def write(samples: Sequence[Sample], directory: Path) -> None:
     """Write them into `directory`; a later fetch replaces the file."""
-    partial = directory / f"{FILE}.partial"
-    table = pa.Table.from_pylist([asdict(sample) for sample in samples], schema=_SCHEMA)
-    pq.write_table(table, partial, compression="zstd")
-    partial.replace(directory / FILE)
+    table = pa.Table.from_pylist([asdict(sample) for sample in samples], schema=CLOUDWATCH)
+    write_parquet(directory / FILE, table)
 
 
 def median_overhead_us(samples: Sequence[Sample]) -> float | None:

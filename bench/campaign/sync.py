@@ -4,83 +4,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench.campaign.journal import Journal
 from bench.campaign.window import Windows
-from bench.function.record import FIELDS, Row, upgraded, validate
+from bench.function.record import FIELDS, upgraded, validate
 from bench.store import StoreError
+from bench.synced import CLIENT, CONNECTIONS, EVENTS, FACTORS, ROWS, write_parquet
 
-_FACTORS = {  # of the cell: column -> key in the header's cells
-    "label": "label",
-    "strategy": "strategy",
-    "twin": "twin",
-    "control": "control",
-    "gap_ratio": "gap_ratio",
-    "gap_asked_s": "gap_s",
-    "driver": "driver",
-    "failure": "failure",
-    "endpoint": "endpoint",
-    "workload": "workload",
-    "environments": "environments",
-    "threads": "threads",
-    "replicate": "replicate",
-}
-_FACTOR_TYPES = {
-    **dict.fromkeys(_FACTORS, pa.string()),
-    **dict.fromkeys(("twin", "control"), pa.bool_()),
-    **dict.fromkeys(("gap_ratio", "gap_asked_s"), pa.float64()),
-    **dict.fromkeys(("environments", "threads", "replicate"), pa.int64()),
-}
 _ALONE = {"environments": 1, "threads": 1}  # where a cell says nothing of them, it had one of each
-_CLIENT = {  # of the invocation, as the client saw it
-    "function": pa.string(),
-    "client_sent_wall_ns": pa.int64(),
-    "client_done_wall_ns": pa.int64(),
-    "function_error": pa.string(),
-    "duration_s": pa.float64(),
-    "init_duration_s": pa.float64(),
-    "max_memory_mb": pa.float64(),
-    "throttled": pa.int64(),
-}
-CONNECTIONS = pa.schema(
-    {
-        "wall_ns": pa.int64(),
-        "source": pa.string(),
-        "metric": pa.string(),
-        "group": pa.string(),
-        "value": pa.float64(),
-        # In a burst: its cell, and whether it is before, in the middle of it or over.
-        "cell": pa.string(),
-        "phase": pa.string(),
-    }
-)
-EVENTS = pa.schema(
-    {
-        "wall_ns": pa.int64(),
-        "kind": pa.string(),
-        "client": pa.int64(),
-        "database": pa.int64(),
-        "detail": pa.string(),
-    }
-)
-
-
-def _arrow(kind: Any) -> pa.DataType:
-    """Column type of a row's field; an optional field is one of its type, and enums are text."""
-    plain = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    return next((plain[part] for part in get_args(kind) or (kind,) if part in plain), pa.string())
-
-
-ROWS = pa.schema(
-    {name: _arrow(kind) for name, kind in get_type_hints(Row).items()}
-    | _FACTOR_TYPES
-    | {"counted": pa.bool_()}
-    | _CLIENT
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +46,7 @@ def sync(journal: Journal, directory: Path) -> Synced:
     header["finished"] = len(finished) == len(header["cells"])
     rows: list[dict[str, Any]] = []
     invalid: list[dict[str, Any]] = []
-    factors = {
-        cell["id"]: {name: (_ALONE | cell)[key] for name, key in _FACTORS.items()} for cell in header["cells"]
-    }
+    factors = {cell["id"]: _factors(cell) for cell in header["cells"]}
     clients = {
         (cell, content["attempt"], invocation["sequence"]): invocation
         for cell, content in finished.items()
@@ -132,7 +64,7 @@ def sync(journal: Journal, directory: Path) -> Synced:
                 **{name: row[name] for name in FIELDS},
                 **factors[row["cell"]],
                 "counted": client is not None,
-                **{name: client[name] if client else None for name in _CLIENT},
+                **{name: client[name] if client else None for name in CLIENT},
             }
         )
     windows = Windows(finished)
@@ -150,6 +82,11 @@ def sync(journal: Journal, directory: Path) -> Synced:
     _write_text(directory / "header.json", json.dumps(header, ensure_ascii=False, indent=1) + "\n")
     uncounted = sum(not row["counted"] for row in rows)
     return Synced(len(rows), uncounted, len(invalid), len(finished), len(header["cells"]))
+
+
+def _factors(cell: dict[str, Any]) -> dict[str, Any]:
+    known = _ALONE | cell | {"gap_asked_s": cell["gap_s"]}
+    return {name: known[name] for name in FACTORS if name != "counted"}
 
 
 def _lines(journal: Journal, folder: str) -> Iterator[tuple[str, str]]:
@@ -175,18 +112,6 @@ def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:
         return None, ["not an object"]
     row = upgraded(row)  # a deployed function may be older than who reads its rows
     return row, validate(row)
-
-
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write a table, whole or not at all.
-
-    A time hardly ever comes twice, so a dictionary of times would be larger than they are; of all else it
-    is what makes the file small.
-    """
-    repeated = [one.name for one in table.schema if one.type != pa.float64() and not one.name.endswith("_ns")]
-    partial = path.with_suffix(".partial")
-    pq.write_table(table, partial, compression="zstd", compression_level=9, use_dictionary=repeated)
-    partial.replace(path)
 
 
 def _write_text(path: Path, text: str) -> None:

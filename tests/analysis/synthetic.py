@@ -14,9 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.analysis.series import EVENTS
-from bench.campaign.sync import ROWS
 from bench.function.record import SCHEMA, Outcome, Role, Row, State
+from bench.synced import EVENTS, ROWS
 
 START_NS = 1_795_000_000_000_000_000
 RECYCLE = {"recycle": 0.7, "recycle_late": 3.0, "recycle_pre_ping": 0.7}  # multiples of the timeout

@@ -6,10 +6,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from bench.analysis import schema, series
+from bench.analysis import schema
 from bench.analysis.load import CannotLoad, Dataset, load
 from bench.analysis.settings import split
-from bench.campaign import sync
 from bench.function import record
 from tests.analysis.edit import edit_header, edit_rows, edit_table, small_campaign
 
@@ -17,14 +16,6 @@ from tests.analysis.edit import edit_header, edit_rows, edit_table, small_campai
 def only_problem(dataset: Dataset) -> tuple[str, int]:
     (problem,) = dataset.problems
     return f"{problem.where} {problem.what}", problem.count
-
-
-def test_what_a_sync_writes_has_every_column_that_is_read() -> None:
-    written = {field.name: field.type for field in sync.ROWS}
-    read = {name: column.type for name, column in schema.COLUMNS.items()}
-    assert {name: written.get(name) for name in read} == read
-    assert sync.CONNECTIONS.equals(series.CONNECTIONS)
-    assert sync.EVENTS.equals(series.EVENTS)
 
 
 def test_clean_campaign_loads_whole_and_without_problems(dataset: Dataset) -> None:

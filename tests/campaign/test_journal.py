@@ -11,11 +11,12 @@ from bench.campaign.file import CampaignFile
 from bench.campaign.header import make_header
 from bench.campaign.journal import Journal, NoCampaign, newest
 from bench.campaign.session import open_journal
-from bench.campaign.sync import ROWS, sync
+from bench.campaign.sync import sync
 from bench.campaign.unanswered import row_of_unanswered
 from bench.function.invocation import encode_rows
 from bench.function.record import FIELDS
 from bench.store import FileStore, StoreError
+from bench.synced import ROWS
 from tests.campaign.fakes import reply, seen_by_the_client
 from tests.campaign.test_header import DESCRIBED, TARGET
 from tests.invocations import invocation

@@ -13,8 +13,8 @@ from bench.analysis.settings import split
 from bench.analysis.tables import main_table
 from bench.aws.pack import INFRA
 from bench.campaign.publish import NotFinished, publish
-from bench.campaign.sync import ROWS
 from bench.store import Conflict, open_store
+from bench.synced import ROWS
 from tests.infra.conftest import Expanded
 
 RESULTS = INFRA.parent / "results"
