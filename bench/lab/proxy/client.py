@@ -1,6 +1,7 @@
 """One client connection of the proxy: login, commands, end."""
 
 import asyncio
+import math
 import traceback
 from typing import Any, Protocol
 
@@ -132,11 +133,11 @@ class ClientConnection(Line):
 
     def _watch(self) -> None:
         """End the connection if it is idle for long enough, or too old; else look again when it may be."""
-        if self._swallows:
-            return
         assert self.commands is not None
         settings, now = self._context.settings, self._loop.time()
         idle_left = settings.idle_client_timeout - self.commands.idle_s(now)
+        if self._swallows:  # it was idle for long enough already, and ends only with its life
+            idle_left = math.inf
         life_left = self._accepted_at + settings.client_lifetime - now
         if life_left <= 0:
             self.commands.finish("client lifetime")
@@ -157,6 +158,7 @@ class ClientConnection(Line):
         failure = self.origin.failure
         if failure is Failure.BLACK_HOLE:
             self._swallows = True
+            self._watch()
         elif failure is Failure.IDLE_RESET:
             self.reset()
         elif failure is Failure.IDLE_CLOSE_NOTIFY:

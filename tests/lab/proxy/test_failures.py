@@ -90,6 +90,18 @@ def test_in_a_black_hole_nothing_is_answered_and_nothing_ends(dead: Any) -> None
         dead._sock.recv(1)
 
 
+def test_even_in_a_black_hole_nothing_is_kept_for_longer_than_a_client_lives(
+    database: Database, start: Start
+) -> None:
+    proxy = start(
+        listeners={"main": Port(failure=Failure.BLACK_HOLE)}, idle_client_timeout=1, client_lifetime=2
+    )
+    client = database.connect(proxy.port)
+    wait_until_dead(proxy)
+    assert what_comes(client) == b""
+    eventually(lambda: not any(each["open"] for each in proxy.clients()))
+
+
 def test_a_black_hole_swallows_those_that_are_idle_and_no_others(database: Database, start: Start) -> None:
     proxy = start(listeners={"main": Port(failure=Failure.BLACK_HOLE)}, idle_client_timeout=IDLE_S)
     swallowed = database.connect(proxy.port)
