@@ -20,6 +20,7 @@ from bench.campaign.runner import CampaignStopped
 from bench.campaign.session import Target, begin, open_journal, run_session
 from bench.campaign.strict import BadCampaign
 from bench.campaign.sync import sync
+from bench.cli import terminal
 from bench.cli.aws_plan import usage_of
 from bench.cli.metrics import sync_cloudwatch
 from bench.cli.progress import shown
@@ -54,7 +55,7 @@ def run_on_aws(loaded: CampaignFile, wanted: Wanted) -> None:
         CampaignStopped: it ended with cells that are not finished.
 
     """
-    console = Console()
+    console = terminal.console()
     account = open_account(wanted.region)
     deployed = find(account, wanted.stack)
     size = StackSize.of(len(deployed.lanes), deployed.parameters)

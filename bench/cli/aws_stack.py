@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from bench.aws.account import Account, AwsFailed, explained, open_account
 from bench.aws.bundle import DEFAULT, Bundle
@@ -17,6 +16,7 @@ from bench.aws.deployed import STACK, find
 from bench.aws.inventory import ROLE
 from bench.aws.preflight import check_deployable, check_parameters
 from bench.aws.removal import delete_results, delete_stack, held
+from bench.cli import terminal
 from bench.cli.aws_doctor import show_inventory
 from bench.cli.options import Finite, Verb
 
@@ -152,4 +152,4 @@ def destroy(*, stack: str, region: str | None, results: str | None) -> None:
             click.echo(f"deleted bucket {bucket.bucket}")
         else:
             click.echo(f"kept bucket {bucket.bucket} with {bucket.bytes / 1e6:.1f} MB, at S3's price")
-    sys.exit(0 if show_inventory(Console(), account, stack, kept=results == "keep") else 1)
+    sys.exit(0 if show_inventory(terminal.console(), account, stack, kept=results == "keep") else 1)

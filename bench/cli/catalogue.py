@@ -4,12 +4,12 @@ import os
 import sys
 
 import click
-from rich.console import Console
 from rich.table import Column, Table
 
 from bench.campaign.failures import MODES
 from bench.campaign.file import CampaignFile, packaged
 from bench.cli.target import how_to_install, library_variables
+from bench.cli.terminal import console
 from bench.function.drivers import DRIVERS
 from bench.function.strategies import STRATEGIES
 from bench.lab.proxy import DESCRIPTIONS, Failure
@@ -27,7 +27,7 @@ def strategies() -> None:
     table = _table("strategy", "what it is for", "its price", "where it loses a request")
     for strategy in STRATEGIES.values():
         table.add_row(strategy.name, strategy.purpose, strategy.price, strategy.fails)
-    Console().print(table)
+    console().print(table)
 
 
 @click.command()
@@ -40,7 +40,7 @@ def failures() -> None:
         else:
             description = DESCRIPTIONS[Failure(mode.name)]
             table.add_row(mode.name, mode.when, description.does, description.stands_for)
-    Console().print(table)
+    console().print(table)
 
 
 @click.command()
@@ -54,7 +54,7 @@ def drivers() -> None:
         else:
             here = f"not installed: {how_to_install(driver.name)}"
         table.add_row(driver.name, driver.scheme, driver.loop, here)
-    Console().print(table)
+    console().print(table)
 
 
 @click.command()
@@ -71,4 +71,4 @@ def campaigns() -> None:
             str(len(factors.strategies)),
             ", ".join(f"{gap:g}" for gap in factors.gaps),
         )
-    Console().print(table)
+    console().print(table)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import click
-from rich.console import Console
 
 from bench.aws.account import open_account
 from bench.aws.deployed import STACK
+from bench.cli import terminal
 from bench.cli.aws_doctor import show_inventory
 from bench.cli.options import STORE, Verb, refuse_given
 from bench.lab.leftovers import find_leftovers
@@ -39,7 +39,7 @@ def doctor(
     refuse_given(
         *((("--clean", "--store"), "not with --aws") if aws else (("--stack", "--region"), "only with --aws"))
     )
-    console = Console()
+    console = terminal.console()
     if aws:
         context.exit(0 if show_inventory(console, open_account(region), stack) else 1)
     store = open_store(store_url)

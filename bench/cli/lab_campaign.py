@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from bench.campaign.file import CampaignFile
 from bench.campaign.invoker import InvokeFailed
@@ -17,6 +16,7 @@ from bench.campaign.plan import Campaign
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.session import open_journal, run_session
 from bench.campaign.sync import sync
+from bench.cli import terminal
 from bench.cli.bundle import Code, unpacked
 from bench.cli.options import given_again
 from bench.cli.progress import duration, shown
@@ -59,7 +59,7 @@ def run_in_lab(loaded: CampaignFile, wanted: Wanted) -> None:
     """
     store = open_store(wanted.store_url)
     journal = open_journal(loaded, store, wanted.resume)
-    console = Console()
+    console = terminal.console()
     if wanted.freeze is Freeze.DROP:
         _leave_the_network()
     began = time.monotonic()

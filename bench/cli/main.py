@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import FrameType, MappingProxyType
 
 import click
@@ -73,6 +74,10 @@ def main(argv: list[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _interrupt)
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        _fail(FAILED, "the current directory has been removed: go to another one")
     try:
         code = poolbench.main(argv, prog_name="poolbench", standalone_mode=False)
     except click.ClickException as error:

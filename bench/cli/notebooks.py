@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 import bench
 from bench.analysis.notebooks import NotebookFailed, differences, write
+from bench.cli import terminal
 from bench.cli.options import Verb
 from bench.cli.places import fetch
 
@@ -34,13 +34,11 @@ def notebooks(
     PLACE is a directory of a synced campaign, or a store (an s3:// or file:// URL, a directory), which is
     synced to runs/ first. By default it is the reference results.
     """
-    console = Console()
+    console = terminal.console()
     results = fetch(place, campaign)
     sources = sorted((_ROOT / "notebooks").glob("*.py"))
     if not sources:
         raise click.ClickException(f"{_ROOT / 'notebooks'} has no notebooks: they come with a checkout")
-    if not (any(results.glob("header.json")) or any(results.glob("*/header.json"))):
-        raise click.UsageError(f"{place} holds no synced campaign: see `poolbench sync`")
     is_reference = results.resolve() == RESULTS
     target = out or (_ROOT / "notebooks" if is_reference else results / "notebooks")
     try:

@@ -23,7 +23,7 @@ def fetch(place: str, campaign: str | None = None, out: Path | None = None) -> P
         out: where to sync it; by default `runs/` and the campaign's id.
 
     Raises:
-        NoPlace: there is nothing there.
+        NoPlace: there is nothing there, or no campaign.
         NoCampaign: there is no such campaign, or several and none was named.
         StoreError: the store refused.
 
@@ -35,6 +35,8 @@ def fetch(place: str, campaign: str | None = None, out: Path | None = None) -> P
         if not _is_store(directory):
             if campaign is not None:
                 raise NoPlace(f"{place!r} is no store with campaigns to choose from: leave --campaign out")
+            if not (any(directory.glob("header.json")) or any(directory.glob("*/header.json"))):
+                raise NoPlace(f"{place} holds no synced campaign: see `poolbench sync`")
             return directory
     journal = find(place, campaign)
     target = out or RUNS / journal.campaign

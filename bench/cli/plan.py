@@ -8,6 +8,7 @@ from bench.campaign.burst import in_random_order
 from bench.campaign.burst_runner import expected_s as expected_burst_s
 from bench.campaign.plan import Campaign
 from bench.campaign.schedule import WINDOW_S, Lane, expected_s, plan_lanes
+from bench.cli import terminal
 from bench.cli.aws_plan import show_cost
 from bench.cli.options import Verb
 from bench.cli.progress import duration
@@ -26,7 +27,7 @@ def plan(file: str, *, target: str, region: str | None) -> None:
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
     loaded = load(file).campaign
-    console = Console()
+    console = terminal.console()
     if loaded.burst:
         _show_burst(console, loaded)
     else:

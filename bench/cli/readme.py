@@ -34,7 +34,10 @@ BEGIN, END = "<!-- poolbench:begin -->", "<!-- poolbench:end -->"
 @click.pass_context
 def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, check: bool) -> None:
     """Write main tables and cliff charts of the campaigns in DIRECTORIES between README's markers."""
-    text = readme.read_text(encoding="utf-8")
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{readme}: not a text file") from None
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

@@ -10,6 +10,7 @@ from rich.console import Console
 from bench.analysis.report import write_report
 from bench.campaign.publish import publish
 from bench.campaign.sync import Synced, sync
+from bench.cli import terminal
 from bench.cli.metrics import sync_cloudwatch
 from bench.cli.options import Verb
 from bench.cli.places import fetch, find
@@ -28,7 +29,7 @@ from bench.store import open_store
 )
 def sync_command(url: str, directory: Path, campaign: str | None, parquet: str | None) -> None:
     """Fetch a campaign's rows from the store at URL into Parquet files in DIRECTORY."""
-    console = Console()
+    console = terminal.console()
     describe(console, sync(find(url, campaign), directory))
     sync_cloudwatch(console, directory)
     if parquet:
@@ -49,7 +50,7 @@ def report(places: tuple[str, ...], out: Path | None, campaign: str | None, *, m
     PLACES are directories of synced campaigns, stores (s3:// and file:// URLs, directories) that are synced
     to runs/ first, or JSON files of the microbenchmarks.
     """
-    console = Console()
+    console = terminal.console()
     saved = [Path(place) for place in places if Path(place).is_file()]
     for file in saved:
         written = write_page(file, out or file.parent)

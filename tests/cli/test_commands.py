@@ -54,6 +54,21 @@ def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_terminal_without_columns_is_written_to_as_well(tmp_path: Path) -> None:
+    code, output = poolbench(tmp_path, "plan", "smoke", COLUMNS="0")
+    assert (code, "18 cells on 9 lanes" in output) == (0, True), output
+
+
+def test_a_directory_that_has_been_removed_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    from_there = "import os; os.rmdir(os.getcwd()); from bench.cli.main import main; main(['plan', 'smoke'])"
+    done = subprocess.run(
+        [sys.executable, "-c", from_there], cwd=tmp_path / "gone", stderr=subprocess.PIPE, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == b"poolbench: the current directory has been removed: go to another one\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -149,9 +164,13 @@ def test_a_store_that_cannot_be_written_is_found_before_anything_starts(tmp_path
 def test_a_directory_without_a_campaign_is_no_report(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, output = poolbench(tmp_path, "report", "empty")
-    assert code == 1
-    assert "header.json" in output
-    assert "Traceback" not in output
+    assert (code, "empty holds no synced campaign: see `poolbench sync`" in output) == (2, True), output
+
+
+def test_a_readme_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_bytes(b"\xff\xfe")
+    code, output = poolbench(tmp_path, "readme", ".")
+    assert (code, "README.md: not a text file" in output) == (2, True), output
 
 
 def test_a_readme_without_markers_is_refused(tmp_path: Path) -> None:
