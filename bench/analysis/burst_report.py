@@ -160,6 +160,11 @@ def _cannot_say(dataset: Dataset) -> Iterator[str]:
         "burst may differ by more. The A/A pair shows by how much it did."
     )
     yield (
+        "What is closed when an environment ends: here all stay frozen, and a frozen one runs no code. Lambda"
+        " ends them when it likes, and sends Python 3.12 and later SIGTERM if an extension is registered:"
+        " a dispose() in its handler shortens what is left behind, and does nothing for the gap."
+    )
+    yield (
         "Every thread waits for its answer before it thinks and asks again. Arrivals that do not wait, as "
         "those of a public API, pile up where these slow down."
     )

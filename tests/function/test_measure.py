@@ -18,7 +18,17 @@ LetPass = Callable[[float], None]
 PASSWORD = sorted(name for name, strategy in STRATEGIES.items() if strategy.token is None)
 POOLED = sorted(set(PASSWORD) - {"nullpool", "nullpool_default_tls", "held"})
 PINGING = ("pre_ping", "recycle_pre_ping", "aws_sample", "pre_ping_read_timeout")
-LOSING = ("queuepool", "recycle", "recycle_late", "lifo", "static", "autocommit", "keepalive", "held")
+LOSING = (
+    "queuepool",
+    "recycle",
+    "recycle_late",
+    "lifo",
+    "static",
+    "autocommit",
+    "no_reset",
+    "keepalive",
+    "held",
+)
 
 
 @pytest.fixture
@@ -59,6 +69,7 @@ def kill_connection(server: RunningServer, client: Application) -> None:
         ("retry_once", 2),
         ("dispose_on_thaw", 2),
         ("autocommit", 1),
+        ("no_reset", 2),
         ("keepalive", 2),
         ("held", 2),
     ],

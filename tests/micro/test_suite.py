@@ -38,6 +38,8 @@ def test_every_question_is_answered(benchmarks: Benchmarks) -> None:
         (Group.CHECKOUT, "queuepool", 1),
         (Group.CHECKOUT, "pre_ping", 2),
         (Group.CHECKOUT, "nullpool", 5),
+        (Group.CHECKOUT, "no_reset", 0),
+        (Group.REQUEST, "no_reset", 2),
         (Group.REQUEST, "autocommit", 1),
         (Group.REQUEST, "queuepool", 2),
         (Group.REQUEST, "recycle", 2),

@@ -199,6 +199,14 @@ _ENTRIES = (
         engine=_with(isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True),
     ),
     Strategy(
+        name="no_reset",
+        purpose="pool_reset_on_return=None: the pool sends no ROLLBACK when a connection comes back",
+        price="as the default: it is Connection.close() that sends the ROLLBACK after a query, not the pool; "
+        "only a checkout without a query saves it",
+        fails=_GAP,
+        engine=_with(pool_reset_on_return=None),
+    ),
+    Strategy(
         name="keepalive",
         purpose="TCP keepalive probes at a quarter of the timeout",
         price="none that a request sees",
