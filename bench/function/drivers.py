@@ -1,7 +1,8 @@
 """The drivers under test, one entry each: what SQLAlchemy calls them, and what they call things.
 
 Asynchronous drivers are entered twice, because what they do after a gap depends on the application's event
-loop: one that lives as long as the environment, or one for each invocation (`asyncio.run` in the handler).
+loop: one that lives as long as the environment, or one for each invocation (`asyncio.run` in the handler),
+in which no connection of an earlier one can be used.
 So is mysql-connector, with its C extension and without: their errors differ, and SQLAlchemy knows only those
 of one for a lost connection.
 """

@@ -119,7 +119,9 @@ class Application:
 
     def invoke(self, requests: int = 1, workload: str = point_select.__name__) -> list[Measurement]:
         def work() -> list[Measurement]:
-            return [measure(self.client, WORKLOADS[workload], 5.0) for _ in range(requests)]
+            found = [measure(self.client, WORKLOADS[workload], 5.0) for _ in range(requests)]
+            self.client.end()
+            return found
 
         return self.driver.run(work)
 
@@ -245,6 +247,26 @@ def test_over_tls_a_ping_does_not_save_mysqlclient_from_an_end_without_close_not
         application.close()
     lost = {name: one.failure.code for name, one in first.items() if one.failure}
     assert lost == {name: 2026 for name in first if name == "mysqlclient"}
+
+
+@pytest.mark.any_server
+@pytest.mark.parametrize("name", [one.name for one in DRIVERS.values() if one.loop is Loop.PER_INVOCATION])
+def test_who_keeps_a_connection_for_another_event_loop_loses_the_next_invocation(
+    proxies: Callable[[str], tuple[RunningProxy, URL]], name: str
+) -> None:
+    """Not after a long gap, but at once: the connection lives, and its loop is closed."""
+    driver = DRIVERS[name]
+    if not driver.installed:
+        pytest.skip(f"{driver.package} is not installed")
+    closing = ("nullpool", "dispose_per_invocation", "engine_per_invocation")
+    keeping = ("queuepool", "recycle", "recycle_pre_ping", "idle_recycle", "dispose_on_thaw")
+    lost = {}
+    for strategy in (*closing, *keeping):
+        application = Application(strategy, driver, proxies(NEVER))
+        application.invoke()
+        lost[strategy] = application.invoke()[0].outcome is Outcome.ERROR
+        application.close()
+    assert lost == dict.fromkeys(closing, False) | dict.fromkeys(keeping, True)
 
 
 def test_an_unknown_driver_is_named_with_those_there_are() -> None:

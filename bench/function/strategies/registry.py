@@ -26,6 +26,7 @@ def _with(**arguments: Any) -> Mapping[str, Any]:
 _GAP = "first request after a gap beyond the proxy's idle client timeout"
 # What SQLAlchemy does not know for a lost connection: an error of asyncio's, of libmariadb's TLS.
 _UNKNOWN = "with an event loop for each invocation (asyncio.run), with mysqlclient's libmariadb over TLS"
+_OTHER_LOOP = "; one that was opened in another event loop (asyncio.run in each invocation)"
 _NO_CONNECT = "nowhere in the gap; whenever no new connection is let in (1040, 2003, a rate limit)"
 
 _ENTRIES = (
@@ -46,7 +47,8 @@ _ENTRIES = (
         name="recycle",
         purpose="pool_recycle at 0.7 of the idle client timeout: replace a connection before the proxy does",
         price="a reconnect whenever the connection is older than that, idle or not",
-        fails="a connection that dies young, as at a restart; any, once the number is not below the proxy's",
+        fails="a connection that dies young, as at a restart; any, once the number is not below the proxy's"
+        + _OTHER_LOOP,
         recycle=0.7,
     ),
     Strategy(
@@ -74,7 +76,7 @@ _ENTRIES = (
         name="recycle_pre_ping",
         purpose="both: recycle at 0.7 of the timeout for the known limit, ping for the unknown ones",
         price="one round trip for each checkout, and the reconnects of recycle",
-        fails="hangs only on a connection younger than recycle that went silent",
+        fails="hangs only on a connection younger than recycle that went silent" + _OTHER_LOOP,
         engine=_with(pool_pre_ping=True),
         recycle=0.7,
     ),
@@ -120,7 +122,8 @@ _ENTRIES = (
         name="idle_recycle",
         purpose="replace at checkout a connection that was idle, not merely alive, for 0.7 of the timeout",
         price="a reconnect after such a gap only; none for a busy connection, however old",
-        fails="nowhere in the gap, as long as the number stays below the proxy's; at the proxy's 24 h limit",
+        fails="nowhere in the gap, as long as the number stays below the proxy's; at the proxy's 24 h limit"
+        + _OTHER_LOOP,
         listeners=(recycle_when_idle(0.7),),
     ),
     Strategy(
@@ -136,7 +139,7 @@ _ENTRIES = (
         name="dispose_on_thaw",
         purpose="the handler disposes of the pool when it sees that 0.7 of the timeout has passed",
         price="a reconnect after such a gap only",
-        fails="nowhere in the gap, as long as the number stays below the proxy's",
+        fails="nowhere in the gap, as long as the number stays below the proxy's" + _OTHER_LOOP,
         conduct=Conduct(dispose_after_gap=0.7),
     ),
     Strategy(
