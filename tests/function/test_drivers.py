@@ -254,19 +254,24 @@ def test_over_tls_a_ping_does_not_save_mysqlclient_from_an_end_without_close_not
 def test_who_keeps_a_connection_for_another_event_loop_loses_the_next_invocation(
     proxies: Callable[[str], tuple[RunningProxy, URL]], name: str
 ) -> None:
-    """Not after a long gap, but at once: the connection lives, and its loop is closed."""
+    """Not after a long gap, but at once: the connection lives, and its loop is closed.
+
+    SQLAlchemy knows the error for no lost connection. That the next request gets a new one is due to the
+    ROLLBACK on return, which fails as well; without it the pool hands out the same connection again.
+    """
     driver = DRIVERS[name]
     if not driver.installed:
         pytest.skip(f"{driver.package} is not installed")
     closing = ("nullpool", "dispose_per_invocation", "engine_per_invocation")
     keeping = ("queuepool", "recycle", "recycle_pre_ping", "idle_recycle", "dispose_on_thaw")
     lost = {}
-    for strategy in (*closing, *keeping):
+    for strategy in (*closing, *keeping, "no_reset"):
         application = Application(strategy, driver, proxies(NEVER))
         application.invoke()
-        lost[strategy] = application.invoke()[0].outcome is Outcome.ERROR
+        lost[strategy] = tuple(request.outcome is Outcome.ERROR for request in application.invoke(2))
         application.close()
-    assert lost == dict.fromkeys(closing, False) | dict.fromkeys(keeping, True)
+    expected = dict.fromkeys(closing, (False, False)) | dict.fromkeys(keeping, (True, False))
+    assert lost == expected | {"no_reset": (True, True)}
 
 
 def test_an_unknown_driver_is_named_with_those_there_are() -> None:
