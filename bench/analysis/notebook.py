@@ -52,13 +52,13 @@ class Results:
         question = next(question for question in QUESTIONS if question.name == name)
         view = self.campaign(question.campaign)
         threads = ", ".join(f"`{thread}`" for thread in question.threads)
-        display(Markdown(f"**{question.asked}**" + (f" ({threads})" if threads else "")))
+        display(_markdown(f"**{question.asked}**" + (f" ({threads})" if threads else "")))
         if view.setting is None:
             display(view.absent)
             return
-        display(Markdown(question.reply(view.setting)))
+        display(_markdown(question.reply(view.setting)))
         display(_picture(question.draw(view.setting, question.labels), question.asked))
-        display(Markdown(f"*What these data cannot tell:* {question.open}"))
+        display(_markdown(f"*What these data cannot tell:* {question.open}"))
 
 
 class View:
@@ -67,7 +67,7 @@ class View:
     def __init__(
         self, dataset: Dataset | None, absent: str = "This campaign has nothing of the kind."
     ) -> None:
-        self.dataset, self.absent = dataset, Markdown(f"*{absent}*")
+        self.dataset, self.absent = dataset, _markdown(f"*{absent}*")
         self.bursts = burst_table(dataset) if dataset and is_burst(dataset) else ()
         self.settings: tuple[Setting, ...] = split(dataset) if dataset and not self.bursts else ()
         self.setting = self.settings[0] if self.settings else None
@@ -83,7 +83,7 @@ class View:
         lines = [line for header in self.dataset.headers for line in _of_header(header.content)]
         compared = [(setting, found.comparisons) for setting, found in self._answers]
         found = [f"*{finding.what}.* {finding.caution.value}" for finding in cautions(self.dataset, compared)]
-        return Markdown("\n".join(f"- {line}" for line in (*lines, *found)))
+        return _markdown("\n".join(f"- {line}" for line in (*lines, *found)))
 
     def chart(self, name: str) -> Shown:
         """A chart of `charts.CHARTS`, of the first setting, or of `burst_report.CHARTS`."""
@@ -99,7 +99,7 @@ class View:
         """Connections and requests of bursts."""
         if not self.bursts:
             return self.absent
-        return Markdown(render.as_markdown(render.render(burst_columns.BURSTS, self.bursts)))
+        return _markdown(render.as_markdown(render.render(burst_columns.BURSTS, self.bursts)))
 
     def contest(self, *labels: str) -> Shown:
         """These strategies side by side, in the first setting."""
@@ -131,29 +131,33 @@ class View:
             together = replace(settings[0], rows=pd.concat([setting.rows for setting in settings]))
             table = render.as_markdown(render.render(columns.ERRORS, errors(together)))
             tables.append(f"**{driver}**\n\n{table}" if len(drivers) > 1 else table)
-        return Markdown("\n\n".join(tables)) if tables else self.absent
+        return _markdown("\n\n".join(tables)) if tables else self.absent
 
     def recommendation(self) -> Markdown:
         """Which strategies lost nothing, and which of them to take, for each setting."""
         parts = [self._title(setting) + as_markdown(found) for setting, found in self._answers]
-        return Markdown("\n\n".join(parts)) if parts else self.absent
+        return _markdown("\n\n".join(parts)) if parts else self.absent
 
     def limits(self) -> Markdown:
         """What the campaign cannot say, of its first setting."""
         if self.dataset is None or self.setting is None:
             return self.absent
         said = cannot_say(self.setting, self.dataset.headers, self._answers[0][1])
-        return Markdown("\n".join(f"- {claim}" for claim in said))
+        return _markdown("\n".join(f"- {claim}" for claim in said))
 
     def _tables(self, make: Callable[[Setting, Answer], render.Table]) -> Markdown:
         tables = [
             self._title(setting) + render.as_markdown(make(setting, found))
             for setting, found in self._answers
         ]
-        return Markdown("\n\n".join(tables)) if tables else self.absent
+        return _markdown("\n\n".join(tables)) if tables else self.absent
 
     def _title(self, setting: Setting) -> str:
         return f"**{setting.title(varying(self.settings))}**\n\n" if len(self.settings) > 1 else ""
+
+
+def _markdown(text: str) -> Markdown:
+    return Markdown(render.inert(text))
 
 
 def _picture(figure: Figure | None, what: str) -> Shown:

@@ -1,6 +1,7 @@
 """Figures as text, and tables set for the terminal, for Markdown or for the page."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -105,7 +106,15 @@ def as_markdown(table: Table) -> str:
         ]
         for row in table.rows
     ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, rule, *rows))
+    return inert("\n".join(f"| {' | '.join(line)} |" for line in (heads, rule, *rows)))
+
+
+def inert(markdown: str) -> str:
+    """Markdown whose text opens no HTML tag, whatever a strategy is called or an error says.
+
+    Only these characters make a `<` the start of one (CommonMark, "Raw HTML" and "HTML blocks").
+    """
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", markdown)
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -58,6 +58,7 @@ _RC: Any = MappingProxyType(
         "lines.linewidth": 1.4,
         "figure.dpi": 100,
         "savefig.dpi": 160,
+        "text.parse_math": False,  # a $ in somebody's name for something is a $
         "svg.fonttype": "none",  # text stays text: it can be searched, read aloud and recoloured
         "svg.hashsalt": "poolbench",  # the same chart is the same bytes
     }

@@ -35,7 +35,7 @@ class CampaignFile:
         text = _read(name)
         try:
             table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also of numbers too long, and of tables too deep
             raise BadCampaign(f"{name}: not TOML: {error}") from None
         try:
             return cls(build(Campaign, table), text)

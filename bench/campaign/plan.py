@@ -113,10 +113,6 @@ class Campaign:
 
     def _check_numbers(self) -> None:
         request = self.request
-        if self.burst:
-            self._check_burst()
-        else:
-            self._check_gaps()
         positive = {
             "idle_client_timeout_s": self.idle_client_timeout_s,
             "function_timeout_s": self.function_timeout_s,
@@ -133,6 +129,10 @@ class Campaign:
         for key, value in not_negative.items():
             if value < 0:
                 raise BadCampaign(f"{key} is {value}: it must not be negative")
+        if self.burst:
+            self._check_burst()
+        else:
+            self._check_gaps()
         check_extent(self.function_timeout_s, self._invocations())
         longest = request.deadline_s * request.requests + LONGEST_PUT_S
         if self.burst:

@@ -64,11 +64,11 @@ def _block(directory: Path, base: Path, out: Path, *, whole: bool) -> str:
     figures = write_report([directory], out).figures
     pictures = {picture.stem: directory / picture.relative_to(out) for picture in figures}
     (header,) = (dataset := load([directory])).headers
-    parts = [f"### {header.content['name']}", str(header.content["description"])]
+    parts = [f"### {header.content['name']}", render.inert(header.content["description"])]
     if "matrix" in pictures:
         answers = [(setting, answer(setting)) for setting in split(dataset)]
         picture = _picture(pictures["matrix"], base, "Lost requests by strategy and failure")
-        return "\n\n".join([*parts, headlines.as_markdown(answers), picture])
+        return "\n\n".join([*parts, render.inert(headlines.as_markdown(answers)), picture])
     if is_burst(dataset):
         bursts = render.render(burst_columns.BURSTS, burst_table(dataset))
         return "\n\n".join(
@@ -84,7 +84,7 @@ def _block(directory: Path, base: Path, out: Path, *, whole: bool) -> str:
     return "\n\n".join(
         [
             *parts,
-            as_markdown(found),
+            render.inert(as_markdown(found)),
             render.as_markdown(render.render(columns.PRICES, found.prices)),
             _picture(pictures["cliff"], base, "Lost requests against the idle gap, by strategy"),
             *(_folded(header.content["name"], render.render(columns.MAIN, rows)) if whole else ()),

@@ -47,3 +47,18 @@ def keep_only(directory: Path, fits: Callable[[dict[str, Any]], bool]) -> None:
 def edit_table(directory: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     path = directory / "rows.parquet"
     pq.write_table(change(pq.read_table(path)), path)
+
+
+def spoiled_campaign(directory: Path) -> None:
+    """One whose description, a strategy and an error are markup, for browsers and for charts."""
+    small_campaign(directory)
+    edit_header(directory, lambda header: header.update(description="<script>alert(1)</script>"))
+
+    def spoil(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["label"] == "pre_ping":
+                row["label"] = "<img src=x onerror=alert(2)>:$\\frac{$"
+            if row["error_message"]:
+                row["error_message"] = "<script>alert(3)</script>"
+
+    edit_rows(directory, spoil)

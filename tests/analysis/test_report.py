@@ -11,7 +11,7 @@ from bench.analysis.page import Report
 from bench.analysis.report import write_report
 from bench.analysis.settings import split
 from bench.aws import cloudwatch
-from tests.analysis.edit import edit_header, edit_rows, keep_only, small_campaign
+from tests.analysis.edit import edit_rows, keep_only, small_campaign, spoiled_campaign
 
 
 @pytest.fixture(scope="session")
@@ -160,18 +160,11 @@ def test_environments_replaced_before_each_request_leave_no_gap_to_show(tmp_path
 
 
 def test_text_from_the_campaign_cannot_become_markup(tmp_path: Path) -> None:
-    small_campaign(tmp_path)
-    edit_header(tmp_path, lambda header: header.update(description="<script>alert(1)</script>"))
-
-    def spoil(rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            if row["label"] == "pre_ping":
-                row["label"] = "<img src=x onerror=alert(2)>"
-            if row["error_message"]:
-                row["error_message"] = "<script>alert(3)</script>"
-
-    edit_rows(tmp_path, spoil)
+    spoiled_campaign(tmp_path)
     page = write_report([tmp_path], tmp_path).page.read_text()
+    assert "alert(1)" in page
+    assert "alert(2)" in page
+    assert "alert(3)" in page
     assert "<script" not in page
     assert "<img" not in page
 
@@ -205,6 +198,30 @@ def test_mixed_campaigns_are_refused_unless_asked_for(tmp_path: Path) -> None:
     report = write_report([near, far], tmp_path / "out", mixed=True)
     assert len(report.tables) == 2
     assert "target.added_rtt_s 0.01" in report.page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("part", "mine", "others", "refused"),
+    [
+        ("request", {"deadline_s": 5.0}, {"deadline_s": 3.0}, True),
+        ("request", {"workload": "slow"}, {"workload": "large"}, False),
+        ("request", None, {"deadline_s": 3.0}, False),
+        ("drivers", {"asyncmy": {"version": "0.2.18"}}, {"asyncmy": {"version": "0.2.10"}}, True),
+        ("drivers", {"asyncmy": {"version": "0.2.18"}}, {"aiomysql": {"version": "0.3.2"}}, False),
+    ],
+)
+def test_campaigns_whose_requests_or_drivers_differ_do_not_merge(
+    part: str, mine: dict[str, Any] | None, others: dict[str, Any], refused: bool, tmp_path: Path
+) -> None:
+    made = [small_campaign(tmp_path / name, campaign=name) for name in ("mine", "others")]
+    for directory, content in zip(made, (mine, others), strict=True):
+        if content is not None:
+            edit_header(directory, lambda header, told=content: header.update({part: told}))
+    if refused:
+        with pytest.raises(CannotLoad, match=part):
+            load(made)
+    else:
+        assert len(load(made).headers) == 2
 
 
 def test_results_from_aws_are_not_called_local(tmp_path: Path) -> None:

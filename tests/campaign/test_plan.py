@@ -120,7 +120,10 @@ def test_expansion_is_deterministic_and_complete(
             "61 s, which is not below function_timeout_s = 60",
         ),
         (("requests = 2", 'workload = "point_selekt"'), "did you mean 'point_select'?"),
+        (("timeout_s = 2", "timeout_s = -2"), "idle_client_timeout_s is -2.0: it must be positive"),
         (('name = "x"', "name = "), "not TOML"),
+        (('name = "x"', f"name = {'[' * 3000}"), "not TOML"),
+        (('name = "x"', f"name = {'1' * 5000}"), "not TOML"),
         (
             ("gaps = ", 'failures = ["direct", "wait_timeout"]\ngaps = '),
             "factors.failures: wait_timeout would end the connections of direct, too",

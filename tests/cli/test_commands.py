@@ -13,6 +13,7 @@ from bench.campaign.file import packaged
 from bench.cli.readme import BEGIN, END
 from bench.function.drivers import DRIVERS
 from bench.function.strategies import STRATEGIES
+from tests.analysis.edit import spoiled_campaign
 
 
 def poolbench(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
@@ -178,6 +179,17 @@ def test_a_readme_without_markers_is_refused(tmp_path: Path) -> None:
     code, output = poolbench(tmp_path, "readme", ".")
     assert code == 1
     assert f"has no line {BEGIN} with a line {END} after it" in output
+
+
+def test_text_from_a_campaign_cannot_become_markup_in_a_readme(tmp_path: Path) -> None:
+    spoiled_campaign(tmp_path / "spoiled")
+    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}")
+    code, output = poolbench(tmp_path, "readme", "spoiled")
+    assert code == 0, output
+    text = (tmp_path / "README.md").read_text()
+    assert "&lt;script>alert(1)" in text
+    assert "<script" not in text
+    assert "<img" not in text
 
 
 def test_a_clean_machine_is_told_so(tmp_path: Path) -> None:

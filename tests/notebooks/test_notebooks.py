@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.notebook import Results
 from bench.analysis.notebooks import NotebookFailed, differences, write
 from bench.analysis.questions import QUESTIONS
-from tests.analysis.edit import small_campaign
+from tests.analysis.edit import small_campaign, spoiled_campaign
 from tests.cli.test_commands import poolbench
 from tests.users import User, wait_for
 
@@ -44,6 +45,16 @@ def test_every_source_has_its_executed_pair(source: Path) -> None:
     ran = [cell for cell in cells if cell["cell_type"] == "code"]
     assert all(cell["execution_count"] for cell in ran)
     assert not any(output["output_type"] == "error" for cell in ran for output in cell["outputs"])
+
+
+def test_text_from_the_campaign_cannot_become_markup(tmp_path: Path) -> None:
+    spoiled_campaign(tmp_path)
+    view = Results(tmp_path).campaign("any")
+    parts = [view.about(), view.prices(), view.comparisons(), view.errors(), view.recommendation()]
+    shown = "".join(part.data for part in (*parts, view.limits()))
+    assert all(f"alert({number})" in shown for number in (1, 2, 3))
+    assert "<script" not in shown
+    assert "<img" not in shown
 
 
 def test_every_open_question_is_asked_in_a_notebook() -> None:
