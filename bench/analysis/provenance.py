@@ -8,7 +8,9 @@ from typing import Any
 
 SCHEMA = 1  # of header.json
 _REQUIRED = ("schema", "campaign", "target", "server", "versions", "machine", "cells", "sessions", "finished")
-_SETTINGS = ("target", "server", "versions", "machine")  # what must agree for campaigns to be one
+_SETTINGS = ("target", "server", "versions", "machine", "request", "drivers")  # to agree on, if rows are one
+_MAY_LACK = ("request.", "drivers.")
+_FACTOR = "request.workload"  # it tells settings apart, and not campaigns
 
 
 class BadHeader(Exception):
@@ -46,7 +48,8 @@ class Header:
         return {
             name: value
             for part in _SETTINGS
-            for name, value in flatten(self.content[part], f"{part}.").items()
+            for name, value in flatten(self.content.get(part, {}), f"{part}.").items()
+            if name != _FACTOR
         }
 
 
@@ -83,8 +86,16 @@ def read_header(directory: Path) -> Header:
 
 
 def differences(headers: Sequence[Header]) -> dict[str, list[Any]]:
-    """Settings that are not the same in all headers: dotted name -> its value in each."""
+    """Settings that are not the same in all headers: dotted name -> its value in each.
+
+    A driver that one campaign did without, and a part that an older header does not have, is no difference.
+    """
     settings = [header.settings() for header in headers]
     names = dict.fromkeys(name for one in settings for name in one)
     values = {name: [one.get(name) for one in settings] for name in names}
-    return {name: found for name, found in values.items() if any(value != found[0] for value in found)}
+    return {name: found for name, found in values.items() if _differ(name, found)}
+
+
+def _differ(name: str, values: Sequence[Any]) -> bool:
+    told = [value for value in values if value is not None or not name.startswith(_MAY_LACK)]
+    return any(value != told[0] for value in told)

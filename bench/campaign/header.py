@@ -57,6 +57,7 @@ def make_header(
         "drivers": described["drivers"],
         "server": described["server"],
         "target": {"idle_client_timeout_s": file.campaign.idle_client_timeout_s, **target},
+        "request": asdict(file.campaign.request),
         "machine": _machine(),
         "left_out": list(file.campaign.left_out()),
         "cells": [

@@ -252,3 +252,27 @@ def test_rows_out_of_order_are_put_in_order(tmp_path: Path) -> None:
         found.astype({"cell": str}).sort_values(by_time)[columns].values.tolist()
         == expected.astype({"cell": str}).sort_values(by_time)[columns].values.tolist()
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "mine", "others", "refused"),
+    [
+        ("request", {"deadline_s": 5.0}, {"deadline_s": 3.0}, True),
+        ("request", {"workload": "slow"}, {"workload": "large"}, False),
+        ("request", None, {"deadline_s": 3.0}, False),
+        ("drivers", {"asyncmy": {"version": "0.2.18"}}, {"asyncmy": {"version": "0.2.10"}}, True),
+        ("drivers", {"asyncmy": {"version": "0.2.18"}}, {"aiomysql": {"version": "0.3.2"}}, False),
+    ],
+)
+def test_campaigns_whose_requests_or_drivers_differ_do_not_merge(
+    part: str, mine: dict[str, Any] | None, others: dict[str, Any], refused: bool, tmp_path: Path
+) -> None:
+    made = [small_campaign(tmp_path / name, campaign=name) for name in ("mine", "others")]
+    if mine is not None:
+        edit_header(made[0], lambda header: header.update({part: mine}))
+    edit_header(made[1], lambda header: header.update({part: others}))
+    if refused:
+        with pytest.raises(CannotLoad, match=part):
+            load(made)
+    else:
+        assert len(load(made).headers) == 2

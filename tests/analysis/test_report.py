@@ -200,30 +200,6 @@ def test_mixed_campaigns_are_refused_unless_asked_for(tmp_path: Path) -> None:
     assert "target.added_rtt_s 0.01" in report.page.read_text()
 
 
-@pytest.mark.parametrize(
-    ("part", "mine", "others", "refused"),
-    [
-        ("request", {"deadline_s": 5.0}, {"deadline_s": 3.0}, True),
-        ("request", {"workload": "slow"}, {"workload": "large"}, False),
-        ("request", None, {"deadline_s": 3.0}, False),
-        ("drivers", {"asyncmy": {"version": "0.2.18"}}, {"asyncmy": {"version": "0.2.10"}}, True),
-        ("drivers", {"asyncmy": {"version": "0.2.18"}}, {"aiomysql": {"version": "0.3.2"}}, False),
-    ],
-)
-def test_campaigns_whose_requests_or_drivers_differ_do_not_merge(
-    part: str, mine: dict[str, Any] | None, others: dict[str, Any], refused: bool, tmp_path: Path
-) -> None:
-    made = [small_campaign(tmp_path / name, campaign=name) for name in ("mine", "others")]
-    for directory, content in zip(made, (mine, others), strict=True):
-        if content is not None:
-            edit_header(directory, lambda header, told=content: header.update({part: told}))
-    if refused:
-        with pytest.raises(CannotLoad, match=part):
-            load(made)
-    else:
-        assert len(load(made).headers) == 2
-
-
 def test_results_from_aws_are_not_called_local(tmp_path: Path) -> None:
     small_campaign(tmp_path, target={"kind": "aws"})
     assert "local lab" not in write_report([tmp_path], tmp_path).page.read_text()
