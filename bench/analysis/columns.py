@@ -1,5 +1,6 @@
 """What the tables show of a strategy: heads, their meaning, and the text of each cell."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from bench.analysis.comparison import Comparison
@@ -55,6 +56,8 @@ def _verdict(comparison: Comparison) -> str:
     if not comparison.differs:
         return "cannot be told apart"
     slower = "slower" if comparison.ratio.value > 1 else "faster"
+    if math.isnan(comparison.noise):
+        return f"{slower}, with no A/A pair to hold it against"
     return f"{slower}, by no more than the noise" if comparison.within_noise else slower
 
 

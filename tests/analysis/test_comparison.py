@@ -35,8 +35,13 @@ def test_what_the_pair_differs_by_is_no_finding(setting: Setting) -> None:
     ping = next(one for one in compare(setting) if one.label == "pre_ping")
     assert not ping.within_noise
     doubtful = replace(ping, noise=2 * ping.ratio.value - 1)
-    told = [row[-1].text for row in render(COMPARISONS, [ping, doubtful]).rows]
-    assert told == ["slower", "slower, by no more than the noise"]
+    alone = replace(ping, noise=math.nan)
+    told = [row[-1].text for row in render(COMPARISONS, [ping, doubtful, alone]).rows]
+    assert told == [
+        "slower",
+        "slower, by no more than the noise",
+        "slower, with no A/A pair to hold it against",
+    ]
 
 
 def test_too_few_rounds_give_no_p_value_and_no_bound(tmp_path: Path) -> None:
