@@ -19,6 +19,7 @@ from bench.campaign.sync import sync
 from bench.cli import terminal
 from bench.cli.bundle import Code, unpacked
 from bench.cli.options import given_again
+from bench.cli.places import writing
 from bench.cli.progress import duration, shown
 from bench.cli.report import describe, show_report
 from bench.cli.switches import listeners_of, proxy_settings, server_options
@@ -92,7 +93,9 @@ def run_in_lab(loaded: CampaignFile, wanted: Wanted) -> None:
         raise
     console.print(f"measured in {duration(finished.wall_s)}")
     directory = wanted.out or Path("runs") / journal.campaign
-    describe(console, sync(journal, directory))
+    with writing(directory):
+        synced = sync(journal, directory)
+    describe(console, synced)
     show_report(console, [directory], directory)
     console.print(f"all done in {duration(time.monotonic() - began)}")
 

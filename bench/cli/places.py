@@ -1,6 +1,7 @@
 """Where a campaign lies: a directory that a sync wrote, or a store that is synced first."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.campaign.journal import Journal, NoCampaign
@@ -12,6 +13,22 @@ RUNS = Path("runs")  # below the current directory, like everything that a campa
 
 class NoPlace(Exception):
     """Neither a directory nor a store; the message names it."""
+
+
+@contextlib.contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Let errors name a place: those of a full disk, which come late, name no file.
+
+    Raises:
+        OSError: what is inside raised one.
+
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(directory)) from error
 
 
 def fetch(place: str, campaign: str | None = None, out: Path | None = None) -> Path:
@@ -40,7 +57,8 @@ def fetch(place: str, campaign: str | None = None, out: Path | None = None) -> P
             return directory
     journal = find(place, campaign)
     target = out or RUNS / journal.campaign
-    sync(journal, target)
+    with writing(target):
+        sync(journal, target)
     return target
 
 

@@ -13,7 +13,7 @@ from bench.campaign.sync import Synced, sync
 from bench.cli import terminal
 from bench.cli.metrics import sync_cloudwatch
 from bench.cli.options import Verb
-from bench.cli.places import fetch, find
+from bench.cli.places import fetch, find, writing
 from bench.micro.page import write_page
 from bench.store import open_store
 
@@ -30,7 +30,9 @@ from bench.store import open_store
 def sync_command(url: str, directory: Path, campaign: str | None, parquet: str | None) -> None:
     """Fetch a campaign's rows from the store at URL into Parquet files in DIRECTORY."""
     console = terminal.console()
-    describe(console, sync(find(url, campaign), directory))
+    with writing(directory):
+        synced = sync(find(url, campaign), directory)
+    describe(console, synced)
     sync_cloudwatch(console, directory)
     if parquet:
         store = open_store(parquet)
@@ -72,7 +74,8 @@ def describe(console: Console, synced: Synced) -> None:
 
 def show_report(console: Console, directories: Sequence[Path], out: Path, *, mixed: bool = False) -> None:
     """Write the report, print its main table and its place."""
-    written = write_report(directories, out, mixed=mixed)
+    with writing(out):
+        written = write_report(directories, out, mixed=mixed)
     console.print("latencies in ms; gaps in idle client timeouts; commands are round trips on the wire")
     _show(console, written.text, written.page)
 

@@ -13,7 +13,7 @@ from bench.campaign.file import packaged
 from bench.cli.readme import BEGIN, END
 from bench.function.drivers import DRIVERS
 from bench.function.strategies import STRATEGIES
-from tests.analysis.edit import spoiled_campaign
+from tests.analysis.edit import small_campaign, spoiled_campaign
 
 
 def poolbench(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
@@ -130,6 +130,15 @@ def test_output_that_nobody_can_take_is_an_error_and_not_a_traceback(tmp_path: P
     done = subprocess.run(command, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_named_by_what_did_not_fit(tmp_path: Path) -> None:
+    small_campaign(tmp_path / "one")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.html").symlink_to("/dev/full")
+    code, output = poolbench(tmp_path, "report", "one", "--out", "out")
+    assert (code, "poolbench: out: No space left on device" in output) == (1, True), output
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import functools
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,6 +87,9 @@ def _start_one(
             )
         )
         running = Instance(binary, folder, options) if binary else Container(folder, options)
+    except shutil.Error as error:  # of many files, with a sentence for each
+        (_, _, said), *_ = error.args[0]
+        raise ServerUnavailable(f"cannot write {work_dir}: {said}") from error
     except OSError as error:
         raise ServerUnavailable(f"cannot write {work_dir}: {error}") from error
     stack.callback(running.close)
