@@ -51,6 +51,19 @@ def test_an_interrupted_campaign_leaves_nothing(
     assert [entry.name for entry in user.folder.iterdir()] == ["runs"]
 
 
+def test_a_lab_that_is_interrupted_while_it_goes_up_leaves_nothing(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POOLBENCH_LAB_STATE", str(user.folder / "lab.json"))
+    process = user.start("lab", "up")
+    wait_for(lambda: starting(user))
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, "Traceback" in output) == (130, False), output
+    wait_for(lambda: user.left_over() == {})
+    assert [entry.name for entry in user.folder.iterdir()] == ["lab.log"]
+
+
 def test_what_a_power_cut_leaves_is_found_and_cleaned(user: User) -> None:
     process = user.start("campaign", "smoke")
     wait_for(lambda: measuring(user))
