@@ -5,6 +5,7 @@ import ctypes
 import fcntl
 import functools
 import os
+import resource
 import signal
 import socket
 import struct
@@ -100,6 +101,12 @@ def open_files(pid: int) -> int:
 
     """
     return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 (numbers, not paths)
+
+
+def raise_file_limit() -> None:
+    """As many connections as the system lets us have: the usual limit, 1024, is for programs with few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def run_before_others() -> None:

@@ -5,13 +5,13 @@ import asyncio
 import gc
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from bench.lab.platform import raise_file_limit
 from bench.lab.proxy import control
 from bench.lab.proxy.backend import DatabaseUnavailable
 from bench.lab.proxy.config import Config, ConfigError
@@ -87,14 +87,8 @@ def _help_on_failures() -> str:
     return "\n".join(f"  {failure:20} {about.does}" for failure, about in DESCRIPTIONS.items())
 
 
-def _raise_file_limit() -> None:
-    """As many connections as the system lets us have: the usual limit, 1024, is for programs with few."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 async def _run(config: Config) -> None:
-    _raise_file_limit()
+    raise_file_limit()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench.lab.platform import run_before_others
+from bench.lab.platform import raise_file_limit, run_before_others
 from bench.lab.ports import LOOPBACK
 from bench.lab.proxy.calibration import Address, calibrate
 from bench.lab.proxy.relay_end import CHUNK, RESET_ON_CLOSE, End
@@ -31,6 +31,7 @@ from bench.lab.proxy.rtt import LONGEST_S, SHORTEST_S, check_range
 
 AWAKE_NS = 60_000  # how long before something is due the timer rings: waking up takes about as long
 CALIBRATED_S = 0.005  # a longer time is calibrated as this one: what is to be corrected grows no more
+ACCEPT_AGAIN_NS = 100_000_000  # after no connection could be accepted
 LATENESS_LIMIT_NS = 1_000_000  # beyond it, this process was not asleep but had no CPU
 
 
@@ -53,7 +54,7 @@ class Relay:
         self._order = itertools.count()
         self._listener = socket.create_server((LOOPBACK, 0), backlog=1024)
         self._listener.setblocking(False)
-        self.watch(self._listener, selectors.EVENT_READ, self._accept)
+        self._listen()
         self._alarm, ring = socket.socketpair()
         ring.setblocking(False)
         self._alarm.setblocking(False)
@@ -107,8 +108,16 @@ class Relay:
             self._lateness_ns += (late_ns - self._lateness_ns) / 8
         self._woke_ns = 0
 
+    def _listen(self) -> None:
+        self.watch(self._listener, selectors.EVENT_READ, self._accept)
+
     def _accept(self, _: int) -> None:
-        client, _ = self._listener.accept()
+        try:
+            client, _ = self._listener.accept()
+        except OSError:  # it has gone again; or there are too many, and it waits for its turn
+            self.watch(self._listener, 0, self._accept)
+            self._at(time.monotonic_ns() + ACCEPT_AGAIN_NS, self._listen)
+            return
         since_ns = time.monotonic_ns() - int(self._lateness_ns)
         self._at(since_ns + self._connect_ns, lambda: self._connect(client))
 
@@ -160,6 +169,7 @@ def main() -> None:
         check_range(arguments.rtt_s)
     except ValueError as error:
         parser.error(str(error))
+    raise_file_limit()
     run_before_others()  # a network is never short of CPU
     calibrated_s = min(arguments.rtt_s, CALIBRATED_S)
     relay = Relay((arguments.host, arguments.port), calibrated_s)

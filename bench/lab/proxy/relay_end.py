@@ -54,6 +54,8 @@ class End:
 
     def watch(self, *, reads: bool) -> None:
         """Read or do not; write while there is something to write."""
+        if self._sock.fileno() < 0:
+            return  # closed while bytes for it or from it were on their way
         self._reads = reads
         events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self._outbox else 0)
         self._relay.watch(self._sock, events, self.ready)
@@ -98,8 +100,9 @@ class End:
             sent = self._sock.send(self._outbox) if self._outbox else 0
         except BlockingIOError:
             sent = 0
-        except OSError:  # the peer learns of it when it reads
+        except OSError:  # a reset, of which reading would not tell any more
             sent = len(self._outbox)
+            self._relay.after_half(time.monotonic_ns(), self.peer.reset)
         del self._outbox[:sent]
         self.peer.left(sent)
         if self._ended and not self._outbox:
@@ -136,9 +139,10 @@ class End:
             end.close()
 
     def close(self) -> None:
-        """Forget the socket."""
-        self._relay.watch(self._sock, 0, self.ready)
-        self._sock.close()
+        """Forget the socket, if that has not been done: both sides may have had a reason."""
+        if self._sock.fileno() >= 0:
+            self._relay.watch(self._sock, 0, self.ready)
+            self._sock.close()
 
 
 def _arrival(notes: list[tuple[int, int, bytes]]) -> int | None:

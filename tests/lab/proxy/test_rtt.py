@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import resource
 import secrets
 import socket
 import struct
@@ -203,6 +204,18 @@ def test_a_reset_comes_through_as_a_reset(tmp_path: Path) -> None:
             client.recv(1)
 
 
+@pytest.mark.parametrize("sent", [1, 40 << 20], ids=["idle", "in the middle"])
+def test_both_sides_may_reset_and_the_relay_goes_on(tmp_path: Path, sent: int) -> None:
+    with serving(reset) as port, running_relay(LOOPBACK, port, 0.1, work_dir=tmp_path) as relay:
+        for _ in range(3):
+            with socket.create_connection((relay.host, relay.port), timeout=20) as client:
+                with contextlib.suppress(ConnectionError):
+                    client.sendall(bytes(sent))
+                time.sleep(0.08)  # the server's reset is on its way
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert relay.child.exit_code() is None
+
+
 def test_a_target_that_refuses_is_a_reset_to_the_client_and_the_relay_goes_on(tmp_path: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind((LOOPBACK, 0))
@@ -213,6 +226,25 @@ def test_a_target_that_refuses_is_a_reset_to_the_client_and_the_relay_goes_on(tm
                     pytest.raises(ConnectionResetError),
                 ):
                     client.recv(1)
+
+
+def test_more_clients_than_the_usual_limit_of_open_files_are_relayed(tmp_path: Path) -> None:
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as parts:
+        server = parts.enter_context(socket.create_server((LOOPBACK, 0), backlog=100))
+        server.settimeout(10)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, most))
+        try:
+            relay = parts.enter_context(
+                running_relay(LOOPBACK, server.getsockname()[1], 0.001, work_dir=tmp_path)
+            )
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))
+        for _ in range(100):
+            client = parts.enter_context(socket.create_connection((relay.host, relay.port), timeout=10))
+            served = parts.enter_context(server.accept()[0])
+            served.sendall(b"x")
+            assert client.recv(1) == b"x"
 
 
 def test_the_longest_time_is_as_soon_ready(tmp_path: Path) -> None:
