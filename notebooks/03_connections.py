@@ -46,8 +46,9 @@ quick.chart("connections")
 
 # %% [markdown]
 # In the table, *opened* is how many connections a strategy opened for each request, *held* how many lay
-# open at the proxy on average. A strategy that opens many holds few, and the other way round; `recycle`
-# lies between.
+# open at the proxy on average. Without a pool a connection is opened for each request and none is held;
+# with one it is the other way round. `recycle` opens more than the plain pool, for it replaces connections
+# that are too old, and holds as many.
 
 # %%
 quick.prices()

@@ -89,7 +89,7 @@ MAIN: Sequence[Column[MainRow]] = (
         lambda row: interval(row.steady_ratio, number),
     ),
     Column(
-        "", "next", "requests right after a lost one that were answered, of all such", _recovered,
+        "", "next", "requests right after a lost one of any kind that were answered, of all such", _recovered,
     ),
 )  # fmt: skip
 
@@ -113,7 +113,10 @@ def _both(group: str, meaning: str, of: Callable[[Price], Quantiles]) -> tuple[C
 
 PRICES: Sequence[Column[Price]] = (
     Column("", "strategy", "", lambda price: price.label, is_name=True),
-    Column("lost", "of all", "requests of any kind", lambda price: lost_of(price.lost, price.requests)),
+    Column(
+        "lost", "of all", "requests of any kind, those that only ready a connection for a gap among them",
+        lambda price: lost_of(price.lost, price.requests),
+    ),
     Column(
         "lost", "beyond", "first requests after a gap longer than the timeout, with Wilson interval",
         lambda price: percent(price.lost_beyond.value), lambda price: interval(price.lost_beyond, percent),

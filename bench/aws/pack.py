@@ -74,15 +74,16 @@ def make_bundle(path: Path = DEFAULT, runtime: Runtime = HERE, modules: Sequence
 
 
 def _install(runtime: Runtime, root: Path) -> None:
+    lock = INFRA / "lambda.lock"
+    if not lock.is_file():
+        raise CannotBundle(f"there is no {lock}: it comes with a checkout, so make the bundle in one")
     machine = _MACHINES[runtime.architecture]
     platforms = [part.format(machine) for part in _PLATFORMS[runtime.python]]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += [f"--target={root}", "--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile"]
     command += ["--implementation=cp", f"--python-version={runtime.python}"]
     command += [f"--platform={name}" for name in platforms]
-    done = subprocess.run(
-        [*command, "-r", INFRA / "lambda.lock"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, "-r", lock], capture_output=True, text=True, check=False)
     if done.returncode:
         raise CannotBundle(f"pip could not install infra/lambda.lock: {_last_line(done.stderr)}")
 

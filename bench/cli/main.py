@@ -13,6 +13,7 @@ import click
 import bench
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+EXTRAS = "cli,lab,analysis,notebooks"
 
 # Verb -> module and command. Imported when used: charts and the lab take seconds to import.
 VERBS: Mapping[str, str] = MappingProxyType(
@@ -87,10 +88,10 @@ def main(argv: list[str] | None = None) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):  # everything is cleaned up; another one may come now
             signal.signal(number, signal.SIG_IGN)
         _fail(INTERRUPTED, "interrupted")
-    except (
-        OSError
-    ) as error:  # a file, a pipe: named by the system, and nothing that a traceback would explain
+    except OSError as error:  # a file, a pipe: the system names it, and a traceback would explain nothing
         _fail_output(error)
+    except ModuleNotFoundError as error:
+        _fail(FAILED, f"there is no {error.name} here: the extras poolbench[{EXTRAS}] install all there is")
     except Exception as error:
         code = _code_of(error)
         if code is None:  # a bug, which is to be seen whole

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 import bench
-from bench.analysis.notebooks import NotebookFailed, differences, write
 from bench.cli import terminal
 from bench.cli.options import Verb
 from bench.cli.places import fetch
@@ -34,6 +33,9 @@ def notebooks(
     PLACE is a directory of a synced campaign, or a store (an s3:// or file:// URL, a directory), which is
     synced to runs/ first. By default it is the reference results.
     """
+    # Not all who want another verb have what executes notebooks, and `poolbench --help` imports every verb.
+    from bench.analysis.notebooks import NotebookFailed, differences, write  # noqa: PLC0415
+
     console = terminal.console()
     results = fetch(place, campaign)
     sources = sorted((_ROOT / "notebooks").glob("*.py"))

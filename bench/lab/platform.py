@@ -64,7 +64,7 @@ def started_at(pid: int) -> str:
     counted from behind the command's name, which may hold spaces.
     """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return _stat(Path(f"/proc/{pid}"))[19]
     except OSError:
         return ""
 
@@ -74,12 +74,17 @@ def descendants() -> dict[int, str]:
     parents, commands = {}, {}
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            commands[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            commands[int(entry.name)] = os.fsdecode((entry / "cmdline").read_bytes().replace(b"\0", b" "))
+            parents[int(entry.name)] = int(_stat(entry)[1])
     found = {os.getpid()}
     while below := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= below
     return {pid: commands.get(pid, "") for pid in found}
+
+
+def _stat(process: Path) -> list[str]:
+    """Fields of /proc/PID/stat behind the command's name, which may be any bytes."""
+    return (process / "stat").read_bytes().rpartition(b")")[2].decode().split()
 
 
 def resident_mb(pid: int) -> float:

@@ -1,7 +1,7 @@
 """`python -m bench.perf.soak`: campaigns in a loop on one lab, and whether anything in it grows.
 
 For every process of the lab and for the client, memory and open files are read throughout; the slope is a
-least squares fit over the second half. By then what is bounded is full: the proxy's logs of connections and
+least squares fit over the last third. By then what is bounded is full: the proxy's logs of connections and
 events, which are filled before the first campaign, its series, which holds half an hour, and allocators.
 """
 
@@ -33,7 +33,7 @@ from bench.store import FileStore
 
 EVERY_S = 5.0
 MOMENTS = (0.1, 0.3, 0.5, 0.75, 1.0)  # of the time, that are shown
-STEADY = 0.5  # from this one on
+STEADY = 2 / 3  # from this one on
 NAMES = {  # of processes, by what their command line holds
     "--datadir": "server",
     "bench.lab.proxy": "proxy",

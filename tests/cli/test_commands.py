@@ -55,6 +55,14 @@ def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_an_extra_its_verb_names_it_and_the_others_work(tmp_path: Path) -> None:
+    (tmp_path / "jupytext.py").write_text("raise ModuleNotFoundError(name='jupytext')")
+    code, output = poolbench(tmp_path, "notebooks")
+    cure = "the extras poolbench[cli,lab,analysis,notebooks] install all there is"
+    assert (code, output) == (1, f"poolbench: there is no jupytext here: {cure}\n")
+    assert poolbench(tmp_path, "--help")[0] == 0
+
+
 def test_a_terminal_without_columns_is_written_to_as_well(tmp_path: Path) -> None:
     code, output = poolbench(tmp_path, "plan", "smoke", COLUMNS="0")
     assert (code, "18 cells on 9 lanes" in output) == (0, True), output

@@ -11,6 +11,7 @@ from bench.function.strategies import STRATEGIES
 from bench.function.workload import WrongAnswer
 from bench.lab.mysql import RunningServer
 from tests.function.conftest import IDLE_CLIENT_TIMEOUT_S, Application, silence
+from tests.users import wait_for
 
 Connect = Callable[..., Application]
 LetPass = Callable[[float], None]
@@ -44,8 +45,7 @@ def kill_connection(server: RunningServer, client: Application) -> None:
     connection_id = client.request().seen.connection_id
     server.server.execute(f"KILL CONNECTION {connection_id}")
     listed = f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {connection_id}"
-    while server.server.execute(listed) != [(0,)]:
-        time.sleep(0.005)
+    wait_for(lambda: server.server.execute(listed) == [(0,)])
 
 
 # Rounds: SELECT and the pool's ROLLBACK; a ping where the strategy has one; NullPool's authentication, the

@@ -161,6 +161,14 @@ def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
         make_bundle(tmp_path / "bundle.zip", modules=["nobodys.engines"])
 
 
+def test_without_a_checkout_there_is_nothing_to_bundle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pack, "INFRA", tmp_path)
+    with pytest.raises(CannotBundle, match=r"there is no .*lambda\.lock: it comes with a checkout"):
+        make_bundle(tmp_path / "bundle.zip")
+
+
 def test_a_library_that_is_not_the_one_that_was_pinned_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.lab.leftovers import PREFIX, Leftover, find_leftovers, work_directory
+from tests.users import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -33,8 +34,7 @@ def test_a_lab_whose_owner_died_is_found_with_its_processes_and_cleaned(temporar
     process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)", folder])
     try:
         command_line = Path(f"/proc/{process.pid}/cmdline")
-        while str(folder) not in command_line.read_text():  # between fork and exec it is still ours
-            pass
+        wait_for(lambda: str(folder) in command_line.read_text())  # between fork and exec it is still ours
         assert find_leftovers() == [Leftover(folder, (process.pid,))]
         find_leftovers()[0].clean()
         assert process.wait(60) == -9
