@@ -22,7 +22,7 @@ class Application(Client):
     def __init__(self, strategy: str, url: URL, timeout_s: float) -> None:
         super().__init__(get(strategy), Setting(url=url, idle_client_timeout_s=timeout_s, label=strategy))
 
-    def request(self, workload: Workload = point_select, deadline_s: float = 5.0) -> Measurement:
+    def request(self, workload: Workload = point_select, deadline_s: float = 20.0) -> Measurement:
         return measure(self, workload, deadline_s)
 
 
