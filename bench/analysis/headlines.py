@@ -1,11 +1,13 @@
 """Strategies that hold everywhere, and those that almost do."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.analysis.answer import Answer
 from bench.analysis.settings import Setting, varying
+
+Facts = tuple[str, ...]  # values that tell a setting from the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +17,14 @@ class Headline:
     Attributes:
         label: the strategy.
         measured: settings that it was measured in.
-        lost_in: short titles of those in which it lost a request.
+        lost: how many of them it lost a request in.
+        lost_in: which, in short titles; one stands for all that share a value with which it lost in each.
 
     """
 
     label: str
     measured: int
+    lost: int
     lost_in: tuple[str, ...]
 
 
@@ -41,20 +45,32 @@ def choices(found: Sequence[Answer]) -> tuple[Choice, ...]:
 def headlines(found: Sequence[tuple[Setting, Answer]]) -> tuple[Headline, ...]:
     """Where strategies lose that are safe in more than half of their settings; the rarest losses first."""
     names = varying([setting for setting, _ in found])
-    measured: dict[str, int] = {}
-    lost_in: dict[str, list[str]] = {}
+    measured: dict[str, list[Facts]] = {}
+    lost: dict[str, list[Facts]] = {}
     for setting, answer in found:
+        facts = tuple(str(setting.facts[name]) for name in names)
         for price in answer.prices:
-            measured[price.label] = measured.get(price.label, 0) + 1
+            measured.setdefault(price.label, []).append(facts)
             if not price.is_safe:
-                title = ", ".join(str(setting.facts[name]) for name in names)
-                lost_in.setdefault(price.label, []).append(title)
+                lost.setdefault(price.label, []).append(facts)
     told = [
-        Headline(label, measured[label], tuple(titles))
-        for label, titles in lost_in.items()
-        if 2 * len(titles) < measured[label]
+        Headline(label, len(measured[label]), len(those), tuple(_titles(those, measured[label])))
+        for label, those in lost.items()
+        if 2 * len(those) < len(measured[label])
     ]
-    return tuple(sorted(told, key=lambda one: len(one.lost_in) / one.measured))
+    return tuple(sorted(told, key=lambda one: one.lost / one.measured))
+
+
+def _titles(those: Sequence[Facts], of: Sequence[Facts]) -> Iterator[str]:
+    """Name some settings of many, by a value of a fact where it is in no others."""
+    left = list(those)
+    for fact in range(len(those[0])):
+        for value in dict.fromkeys(facts[fact] for facts in left):
+            sharing = [facts for facts in of if facts[fact] == value]
+            if len(sharing) > 1 and all(facts in those for facts in sharing):
+                yield f"all with {value}"
+                left = [facts for facts in left if facts[fact] != value]
+    yield from map(", ".join, left)
 
 
 def safe_everywhere(found: Sequence[tuple[Setting, Answer]]) -> tuple[str, ...]:
@@ -70,7 +86,7 @@ def as_markdown(found: Sequence[tuple[Setting, Answer]]) -> str:
     if told := headlines(found):
         lines += ["", "Safe almost everywhere, but not:", ""]
         lines += (
-            f"- `{one.label}` loses requests in {len(one.lost_in)} of {one.measured} settings: "
+            f"- `{one.label}` loses requests in {one.lost} of {one.measured} settings: "
             f"{'; '.join(one.lost_in)}"
             for one in told
         )

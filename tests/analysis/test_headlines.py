@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bench.analysis.answer import answer
-from bench.analysis.headlines import as_markdown, headlines, safe_everywhere
+from bench.analysis.headlines import _titles, as_markdown, headlines, safe_everywhere
 from bench.analysis.load import load
 from bench.analysis.settings import split
 from tests.analysis.edit import edit_rows, small_campaign
@@ -24,7 +27,7 @@ def test_a_strategy_that_loses_with_one_driver_of_three_is_a_headline(tmp_path: 
     edit_rows(campaigns[2], lose_pings)
     found = [(setting, answer(setting)) for setting in split(load(campaigns, mixed=True))]
     (only,) = headlines(found)  # queuepool loses everywhere, which is no news
-    assert (only.label, only.measured) == ("pre_ping", 3)
+    assert (only.label, only.measured, only.lost) == ("pre_ping", 3, 1)
     assert len(only.lost_in) == 1
     assert "asyncmy" in only.lost_in[0]
     assert headlines(found[:2]) == ()
@@ -37,3 +40,27 @@ def test_a_strategy_that_loses_with_one_driver_of_three_is_a_headline(tmp_path: 
         "",
         f"- `pre_ping` loses requests in 1 of 3 settings: {only.lost_in[0]}",
     ]
+
+
+def test_a_value_with_which_all_settings_lose_stands_for_them() -> None:
+    drivers, failures = ("pymysql", "asyncmy_run", "aiomysql_run"), ("idle_close", "idle_reset")
+    measured = [(driver, failure) for driver in drivers for failure in failures]
+    lost = [("pymysql", "idle_reset"), ("aiomysql_run", "idle_close"), ("aiomysql_run", "idle_reset")]
+    assert list(_titles(lost, measured)) == ["all with aiomysql_run", "pymysql, idle_reset"]
+    assert list(_titles(lost[:2], measured)) == ["pymysql, idle_reset", "aiomysql_run, idle_close"]
+    assert list(_titles([("asyncmy_run",)], [("asyncmy_run",), ("pymysql",)])) == ["asyncmy_run"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), min_size=1, unique=True), st.data()
+)
+def test_titles_name_each_setting_once_and_no_other(
+    measured: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    lost = data.draw(st.lists(st.sampled_from(measured), min_size=1, unique=True))
+    named: list[tuple[str, str]] = []
+    for title in _titles(lost, measured):
+        _, is_all, value = title.partition("all with ")
+        fitting = [facts for facts in measured if (value in facts if is_all else ", ".join(facts) == title)]
+        named += [facts for facts in fitting if facts not in named]
+    assert sorted(named) == sorted(lost)
