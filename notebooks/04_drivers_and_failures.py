@@ -38,10 +38,10 @@ matrix.about()
 # ## Strategy by failure
 #
 # One panel for each driver, one column for each way to go. A cell says how many of the first requests
-# after a gap beyond the timeout were lost. Drivers whose names end in `_run` get an event loop for each
-# invocation, from `asyncio.run`: with them, whoever keeps a connection within the timeout loses the request
-# that meets it in the next loop, however short the gap. The cells do not show that; it is why only a
-# strategy that keeps none is safe with them.
+# after a gap beyond the timeout were lost and, behind a plus, how many after a shorter one. Drivers whose
+# names end in `_run` get an event loop for each invocation, from `asyncio.run`: with them, whoever keeps a
+# connection loses the request that meets it in the next loop, however short the gap. Only a strategy that
+# keeps none is safe with them.
 
 # %%
 matrix.matrix()

@@ -143,6 +143,26 @@ def test_matrix_shows_every_cell_with_its_count(tmp_path: Path) -> None:
     assert sorted(texts) == ["0/2", "0/2", "2/2\n2013", "2/2\n2013"]
 
 
+def test_matrix_shows_behind_a_plus_what_is_lost_within_the_timeout(tmp_path: Path) -> None:
+    made = [small_campaign(tmp_path / name, campaign=name, failure=name) for name in ("a", "b")]
+
+    def lose_early(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["label"] == "pre_ping" and row["gap_ratio"] < 1:
+                row.update(outcome="error", error_class="builtins.RuntimeError", error_message="another loop")
+
+    edit_rows(made[1], lose_early)
+    figure = matrix(split(load(made)))
+    assert figure is not None
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "0/2",
+        "2/2\n2013",
+        "0/2\n+2/2",
+        "2/2\n2013",
+    ]
+    assert "+: after shorter gaps" in figure.get_supxlabel()
+
+
 def test_matrix_of_many_settings_has_a_panel_for_each_driver(tmp_path: Path) -> None:
     made = [
         small_campaign(
