@@ -19,16 +19,20 @@ from bench.lab.proxy.valve import Valve
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where the database is, and the user with which the proxy looks at its settings."""
+    """Where the database is, and the user with which the proxy looks at its settings.
+
+    Attributes:
+        authority: PEM file; where it is given TLS is spoken, and the server's certificate must be from it.
+        check_hostname: the certificate must name `host`, too.
+
+    """
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
-    authority: str | None = (
-        None  # PEM file; given: TLS, and the server's certificate must be this authority's
-    )
-    check_hostname: bool = True  # and name `host`
+    authority: str | None = None
+    check_hostname: bool = True
 
 
 class Identity(NamedTuple):
