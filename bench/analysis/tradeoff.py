@@ -142,24 +142,28 @@ def _kept(price: Price) -> Estimate:
 
 
 def levels(estimates: Sequence[Estimate], tolerance: float) -> list[float]:
-    """Replace each value by the smallest that it cannot be told from; NaN, which is no answer, by infinity.
+    """Replace each value by the smallest of its level; NaN, which is no answer, by infinity.
 
-    Two cannot be told apart if their intervals meet, which is harder to escape than a test at 5 %: what is
-    chosen must not change with the next run.
+    Two cannot be told apart if their intervals meet, which is harder to escape than a test at 5 %, for what
+    is chosen must not change with the next run. A level is a chain of such, so that two values that are
+    nearly the same never end up on two levels, and levels are never out of order.
 
     Args:
         estimates: positive, or 0.
-        tolerance: a level holds what is larger than its smallest value by no more than this share of it, too.
+        tolerance: an interval reaches up to its value and this share of it at least.
 
     """
     found = [math.inf] * len(estimates)
+    level: list[int] = []
+    reach = -math.inf
     told = [place for place, one in enumerate(estimates) if not math.isnan(one.value)]
-    first: Estimate | None = None  # of the level
-    for place in sorted(told, key=lambda place: estimates[place].value):
+    for place in sorted(told, key=lambda place: estimates[place].low):
         one = estimates[place]
-        if first is None or (one.value > first.value * (1 + tolerance) and one.low > first.high):
-            first = one
-        found[place] = first.value
+        level = [*level, place] if one.low <= reach else [place]
+        reach = max(reach, one.high, one.value * (1 + tolerance))
+        smallest = min(estimates[member].value for member in level)
+        for member in level:
+            found[member] = smallest
     return found
 
 

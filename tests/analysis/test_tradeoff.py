@@ -1,3 +1,4 @@
+import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -165,18 +166,34 @@ NO_ANSWER = Estimate(math.nan, -math.inf, math.inf, 0)
 
 
 @given(st.lists(estimates() | st.just(NO_ANSWER), max_size=20), st.floats(0, 1))
-def test_level_is_the_smallest_value_that_cannot_be_told_apart(
+def test_values_that_cannot_be_told_apart_are_never_on_two_levels(
     found: list[Estimate], tolerance: float
 ) -> None:
     level_of = levels(found, tolerance)
-    told = [(one, level) for one, level in zip(found, level_of, strict=True) if one is not NO_ANSWER]
-    for one, level in told:
-        leaders = [other for other, _ in told if other.value == level]
-        assert level <= one.value
-        assert any(one.value <= level * (1 + tolerance) or one.low <= other.high for other in leaders)
     assert all(math.isinf(level) for one, level in zip(found, level_of, strict=True) if one is NO_ANSWER)
-    ordered = sorted(told, key=lambda pair: pair[0].value)
-    assert [level for _, level in ordered] == sorted(level for _, level in told)
+    told = [(one, level) for one, level in zip(found, level_of, strict=True) if one is not NO_ANSWER]
+    assert {level for _, level in told} <= {one.value for one, _ in told}
+    for (one, level), (other, its) in itertools.product(told, repeat=2):
+        assert level <= one.value
+        if one.value <= other.value:
+            assert level <= its
+            cannot_be_told = other.low <= max(one.high, one.value * (1 + tolerance))
+            assert level == its or not cannot_be_told
+
+
+def test_a_level_ends_where_the_next_can_be_told_from_all_it_has() -> None:
+    one, near, far = Estimate(10, 9, 11, 60), Estimate(12, 10.5, 13.5, 60), Estimate(15, 14, 16, 60)
+    assert levels([far, one, near], 0) == [15, 10, 10]
+    assert levels([far, one, near], 0.2) == [10, 10, 10]
+
+
+def test_one_connection_more_does_not_put_equals_on_two_sides() -> None:
+    """As when the first of three can be told from the third, but neither from the second."""
+    opened = [
+        replace(price(label, wire=wire), requests=600, connects=count / 600)
+        for label, wire, count in (("recycle", 2, 140), ("pre_ping", 3, 99), ("both", 3, 137))
+    ]
+    assert front(opened, 0.02) == ("recycle",)
 
 
 def test_front_drops_what_another_beats_and_keeps_what_trades() -> None:
