@@ -18,6 +18,5 @@ def test_processes_whose_names_are_no_text_are_read_as_well(tmp_path: Path) -> N
         try:
             assert os.fsdecode(b"\xff") in descendants()[process.pid]
             assert int(started_at(process.pid)) > 0
-            assert set(descendants()) == {os.getpid(), process.pid}
         finally:
             process.kill()
