@@ -12,6 +12,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from bench.store import PARTIAL
+
 TIMEOUT_S = 600
 SHORT = """
 name = "short"
@@ -76,7 +78,9 @@ class User:
         return processes_below(self.folder)
 
     def objects(self, pattern: str) -> list[Path]:
-        return sorted((self.folder / "runs" / "store").glob(pattern))
+        """Files of the store that are objects; one that is being put is none yet."""
+        found = (self.folder / "runs" / "store").glob(pattern)
+        return sorted(path for path in found if not path.name.startswith(PARTIAL))
 
     def rows(self, **where: Any) -> list[dict[str, Any]]:
         (path,) = (self.folder / "runs").glob("*/rows.parquet")
