@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,8 @@ class Watching:
 
     def __init__(self) -> None:
         """Nothing is sampled yet."""
-        self._samples: dict[int, list[Sample]] = {}
+        # Three numbers a sample and no objects: this process is one of those that are watched.
+        self._samples: dict[int, array[float]] = {}
         self._names: dict[int, str] = {}
         self._stop = threading.Event()
 
@@ -109,8 +111,15 @@ class Watching:
 
     def grown(self) -> list[Growth]:
         """Every process that lived nearly as long as the oldest."""
-        most = max(map(len, self._samples.values()), default=0)
-        lasting = {pid: seen for pid, seen in self._samples.items() if len(seen) > max(4, 0.9 * most)}
+        samples = {
+            pid: [
+                Sample(at_s, rss_mb, int(files))
+                for at_s, rss_mb, files in zip(*[iter(seen)] * 3, strict=True)
+            ]
+            for pid, seen in self._samples.items()
+        }
+        most = max(map(len, samples.values()), default=0)
+        lasting = {pid: seen for pid, seen in samples.items() if len(seen) > max(4, 0.9 * most)}
         return [growth(self._names[pid], pid, seen) for pid, seen in lasting.items()]
 
     def _run(self) -> None:
@@ -118,8 +127,8 @@ class Watching:
         while not self._stop.wait(EVERY_S):
             for pid, command in descendants().items():
                 with contextlib.suppress(OSError):  # gone meanwhile
-                    sample = Sample(time.monotonic() - began, resident_mb(pid), open_files(pid))
-                    self._samples.setdefault(pid, []).append(sample)
+                    sample = time.monotonic() - began, resident_mb(pid), open_files(pid)
+                    self._samples.setdefault(pid, array("d")).extend(sample)
                     self._names[pid] = _name(command, NAMES)
 
 

@@ -1,6 +1,9 @@
 """An environment that outlives a campaign: nothing of one is measured in the next."""
 
+import gc
+import importlib
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import boto3
 import pytest
 
 from bench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
+from bench.function.strategies import CONTROL
 from bench.lab.proxy import ProxySettings, RunningProxy
 from bench.lab.stack import running_stack
 from tests.invocations import invocation
@@ -42,3 +46,20 @@ def test_another_campaign_and_another_attempt_begin_with_a_new_engine(tmp_path: 
         *("first_in_environment", "first_after_gap"),
         *("first_of_engine", "first_of_engine"),
     ]
+
+
+def test_what_a_campaign_left_in_memory_is_freed_before_the_next_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = {"username": "nobody", "password": "secret", "dbname": "none"}
+    monkeypatch.setenv("POOLBENCH_SECRET", json.dumps(secret))
+    environment = importlib.import_module("bench.function.environment")  # reads it
+    gc.disable()  # so that none comes by chance
+    try:
+        left = weakref.ref(environment.cell_of(invocation(tmp_path, strategy=CONTROL)).client.engine)
+        assert left() is not None
+        environment.cell_of(invocation(tmp_path, strategy=CONTROL, campaign="another"))
+        assert left() is None
+    finally:
+        gc.enable()
+        environment.close_all()
