@@ -45,6 +45,20 @@ def processes_below(folder: Path) -> dict[int, str]:
     return found
 
 
+def poolbench(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
+    """Run the command line in a directory: exit code, and all that it said, errors last."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "300", **variables},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 @dataclass
 class User:
     """Somebody at a shell in a directory of their own."""

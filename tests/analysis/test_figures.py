@@ -1,10 +1,7 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from bench.analysis.answer import answer
@@ -19,6 +16,7 @@ from bench.analysis.settings import Setting, split
 from bench.analysis.story import find_story
 from bench.analysis.style import look_of, name_of, to_svg, write_png
 from bench.function.strategies import CONTROL, STRATEGIES
+from tests.analysis.drawn import points_of
 from tests.analysis.edit import edit_rows, small_campaign
 
 UNITS = ("ms", " s", "÷", "requests", "commands", "connections", "lost", "unanswered")
@@ -31,13 +29,6 @@ def texts_of(figure: Figure) -> str:
 
 def _labels(figure: Figure) -> list[str]:
     return [figure.get_supxlabel(), figure.get_supylabel()]
-
-
-def points_of(axis: Axes) -> Any:
-    offsets = [
-        np.asarray(part.get_offsets()) for part in axis.collections if isinstance(part, PathCollection)
-    ]
-    return np.concatenate(offsets)
 
 
 def drawn(chart: Chart, setting: Setting) -> Figure:

@@ -10,8 +10,8 @@ from bench.analysis.load import load
 from bench.analysis.questions import QUESTIONS, Question
 from bench.analysis.settings import Setting, split
 from bench.campaign.file import CampaignFile
+from tests.analysis.drawn import points_of
 from tests.analysis.edit import edit_rows, small_campaign
-from tests.analysis.test_figures import points_of
 
 RESULTS = Path(__file__).parents[2] / "results"
 OF = {question.name: question for question in QUESTIONS}

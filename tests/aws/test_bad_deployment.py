@@ -1,12 +1,10 @@
 """What keeps a stack from being deployed is said before anything is created, with the cure."""
 
-import json
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from bench.aws.pack import INFRA
+from tests.aws.checkout import make_bundle, make_checkout
 from tests.aws.conftest import Poolbench, create_stack, stack_backend
 from tests.aws.moto_server import MotoServer
 
@@ -56,7 +54,8 @@ def test_a_deployment_over_the_ruins_of_another(
     )
 
 
-def test_a_deployment_without_its_tools(moto: MotoServer, poolbench: Poolbench, bundled: None) -> None:
+def test_a_deployment_without_its_tools(moto: MotoServer, poolbench: Poolbench, tmp_path: Path) -> None:
+    make_bundle(tmp_path)
     code, said = poolbench("deploy")
     assert (code, "is not there: run `make aws-up` in a checkout of poolbench" in said) == (1, True), said
 
@@ -115,19 +114,6 @@ def test_an_attempt_before_which_nothing_was_created_is_in_nobodys_way(
 
 
 @pytest.fixture
-def bundled(poolbench: Poolbench, tmp_path: Path) -> None:
-    """As far as `deploy` looks into a bundle."""
-    (tmp_path / "build").mkdir()
-    with zipfile.ZipFile(tmp_path / "build" / "bundle.zip", "w") as archive:
-        archive.writestr("bundle.json", json.dumps({"python": "3.13", "architecture": "x86_64"}))
-
-
-@pytest.fixture
-def checkout(bundled: None, tmp_path: Path) -> None:
-    """A checkout with everything that `deploy` needs, as far as it looks before it asks SAM."""
-    sam = tmp_path / "build" / "checks" / "sam" / "bin" / "sam"
-    sam.parent.mkdir(parents=True)
-    sam.write_text("#!/bin/false\n")
-    sam.chmod(0o755)
-    (tmp_path / "infra").mkdir()
-    (tmp_path / "infra" / "template.yaml").write_bytes((INFRA / "template.yaml").read_bytes())
+def checkout(tmp_path: Path) -> None:
+    """One whose SAM is not to be asked."""
+    make_checkout(tmp_path)

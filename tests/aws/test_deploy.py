@@ -2,13 +2,12 @@
 
 import json
 import sys
-import zipfile
 from pathlib import Path
 
 import boto3
 import pytest
 
-from bench.aws.pack import INFRA
+from tests.aws.checkout import make_checkout
 from tests.aws.conftest import Poolbench, outputs
 from tests.aws.moto_server import MotoServer
 
@@ -30,18 +29,10 @@ boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=templat
 
 
 def prepare(folder: Path, *fails: str) -> None:
-    """A checkout, as far as `deploy` looks into one."""
-    sam = folder / "build" / "checks" / "sam" / "bin" / "sam"
-    sam.parent.mkdir(parents=True)
-    sam.write_text(f"#!{sys.executable}{SAM}")
-    sam.chmod(0o755)
+    """A checkout, whose SAM cannot deploy these stacks."""
+    make_checkout(folder, f"#!{sys.executable}{SAM}")
     found = {"poolbench": outputs(), "poolbench-deployer": {"RoleArn": "arn:aws:iam::1:role/deployer"}}
     (folder / "told.json").write_text(json.dumps({"fails": fails, "outputs": found}))
-    (folder / "infra").mkdir()
-    for name in ("template.yaml", "deployer.yaml"):
-        (folder / "infra" / name).write_bytes((INFRA / name).read_bytes())
-    with zipfile.ZipFile(folder / "build" / "bundle.zip", "w") as archive:
-        archive.writestr("bundle.json", json.dumps({"python": "3.13", "architecture": "arm64"}))
 
 
 def given(asked: list[str]) -> dict[str, str]:

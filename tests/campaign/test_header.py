@@ -10,13 +10,7 @@ import pytest
 
 from bench.campaign.file import CampaignFile
 from bench.campaign.header import Different, check_same, make_header, new_id
-
-DESCRIBED = {
-    "drivers": {"pymysql": {"version": "1.2.4", "build": "pure Python"}},
-    "versions": {"python": "3.13.1", "sqlalchemy": "2.1.9"},
-    "server": {"flavour": "mysql", "version": "8.4.0", "variables": {"wait_timeout": "28800"}},
-}
-TARGET = {"kind": "lab", "freeze": "SIGSTOP", "proxy": {"InitQuery": "", "SessionPinningFilters": ()}}
+from tests.campaign.stored import DESCRIBED, TARGET
 
 
 def header() -> dict[str, Any]:

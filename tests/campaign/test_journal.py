@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,16 +11,11 @@ from bench.campaign.header import make_header
 from bench.campaign.journal import Journal, NoCampaign, newest
 from bench.campaign.session import open_journal
 from bench.campaign.sync import sync
-from bench.campaign.unanswered import row_of_unanswered
-from bench.function.invocation import encode_rows
 from bench.function.record import FIELDS
 from bench.store import FileStore, StoreError
 from bench.synced import ROWS
-from tests.campaign.fakes import reply, seen_by_the_client
-from tests.campaign.test_header import DESCRIBED, TARGET
-from tests.invocations import invocation
-
-CELL = "queuepool-1.5x-0"
+from tests.campaign.fakes import seen_by_the_client
+from tests.campaign.stored import CELL, DESCRIBED, TARGET, put_row
 
 
 @pytest.fixture
@@ -29,20 +23,6 @@ def journal(tmp_path: Path) -> Journal:
     made = Journal(FileStore(tmp_path / "store"), "smoke-20260101T000000Z-aaaa")
     made.write("header", make_header(made.campaign, CampaignFile.load("smoke"), TARGET, DESCRIBED))
     return made
-
-
-def put_row(journal: Journal, attempt: int, sequence: int, **changes: Any) -> None:
-    sent = invocation(
-        journal.store.url,
-        campaign=journal.campaign,
-        cell=CELL,
-        attempt=attempt,
-        sequence=sequence,
-        due_wall_ns=1,
-        sent_wall_ns=2,
-    )
-    row = row_of_unanswered(sent, reply({"errorMessage": "gone"}, "Sandbox.Timedout"), "env", 3)
-    journal.store.put_new(sent.key, encode_rows([row.as_dict() | changes]))
 
 
 def finish(journal: Journal, attempt: int, sequences: list[int]) -> None:

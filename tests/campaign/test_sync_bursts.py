@@ -12,7 +12,7 @@ from bench.campaign.window import Window
 from bench.function.record import Role
 from bench.store import FileStore
 from tests.campaign.fakes import seen_by_the_client
-from tests.campaign.test_journal import CELL, put_row
+from tests.campaign.stored import CELL, put_row
 
 FACTS = {
     "strategy": "queuepool",

@@ -13,7 +13,7 @@ from bench.cli.target import ENVIRONMENT_MB, check_memory, lanes_of
 from bench.lab.mysql import ServerOptions
 from bench.lab.platform import IS_LINUX, available_memory_mb
 from bench.lab.proxy import ProxySettings
-from tests.cli.test_commands import poolbench
+from tests.users import poolbench
 
 CONCURRENCY = CampaignFile.load("concurrency").campaign
 QUICK = CampaignFile.load("quick").campaign

@@ -14,19 +14,7 @@ from bench.cli.readme import BEGIN, END
 from bench.function.drivers import DRIVERS
 from bench.function.strategies import STRATEGIES
 from tests.analysis.edit import small_campaign, spoiled_campaign
-
-
-def poolbench(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "300", **variables},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    return done.returncode, done.stdout + done.stderr
+from tests.users import poolbench
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from bench.campaign.journal import NoCampaign
 from bench.cli.places import NoPlace, fetch, find
 from bench.store import FileStore, S3Store
 from tests.analysis.edit import small_campaign
-from tests.cli.test_commands import poolbench
-from tests.users import User
+from tests.users import User, poolbench
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from bench.analysis.notebook import Results
 from bench.analysis.notebooks import NotebookFailed, differences, write
 from bench.analysis.questions import QUESTIONS
 from tests.analysis.edit import small_campaign, spoiled_campaign
-from tests.cli.test_commands import poolbench
-from tests.users import User, wait_for
+from tests.users import User, poolbench, wait_for
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))

@@ -7,7 +7,7 @@ import pytest
 
 from bench.lab.mysql import ServerOptions, ServerUnavailable, running_server
 from bench.lab.mysql.docker import IMAGE, abandoned, create_command, engine_runs, remove
-from tests.cli.test_commands import poolbench
+from tests.users import poolbench
 
 # A program in the place of docker's client, with an engine that only keeps books. It knows the options that
 # the lab uses, and refuses any other, as docker does.
