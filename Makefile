@@ -5,11 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: campaign test test-lab test-data test-whole test-fast perf soak bench results readme notebooks format lock clean infra-checks aws-up aws-campaign aws-down
+.PHONY: campaign test test-lab test-data test-whole test-fast perf soak bench results readme notebooks format lock clean checks aws-up aws-campaign aws-down
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
-test: $(VENV)/ready infra-checks
+test: $(VENV)/ready checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -77,13 +77,13 @@ lock:
 	  --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	  --constraint requirements.lock pyproject.toml -o infra/lambda.lock
-	for tool in sam:aws-sam-cli checkov:checkov; do echo $${tool#*:} | \
+	for tool in sam:aws-sam-cli checkov:checkov audit:pip-audit; do echo $${tool#*:} | \
 	  uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	  - -o infra/$${tool%:*}.lock || exit 1; done
 
-# Tools that only check infra/, each in an environment of its own: their requirements exclude one another.
+# Tools that check infra/ and the locks, each in an environment of its own: their requirements exclude one another.
 CHECKS := build/checks
-infra-checks: $(CHECKS)/sam/ready $(CHECKS)/checkov/ready
+checks: $(CHECKS)/sam/ready $(CHECKS)/checkov/ready $(CHECKS)/audit/ready
 
 $(CHECKS)/%/ready: infra/%.lock | $(VENV)/ready
 	@rm -rf $(@D)

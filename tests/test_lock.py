@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 TOP = Path(__file__).parent.parent
-LOCKS = [TOP / "requirements.lock", TOP / "infra" / "lambda.lock"]
+LOCKS = [TOP / "requirements.lock", *sorted((TOP / "infra").glob("*.lock"))]
 
 
 def entries(lock: Path) -> dict[Requirement, list[str]]:

@@ -22,7 +22,7 @@ from bench.cli.options import Finite, Verb
 
 _STACK = click.option("--stack", default=STACK, show_default=True, help="Its name.")
 _REGION = click.option("--region", help="[default: AWS_DEFAULT_REGION, or the profile's]")
-# Where `make infra-checks` puts SAM, and where else it may be.
+# Where `make checks` puts SAM, and where else it may be.
 _SAM = ("build/checks/sam/bin/sam", "sam")
 _TEMPLATE, _ROLE_TEMPLATE = "infra/template.yaml", "infra/deployer.yaml"
 
@@ -52,7 +52,7 @@ def deploy(
 ) -> None:
     """Create the stack of infra/template.yaml, or bring it up to date; about 20 minutes.
 
-    Needs the bundle (`poolbench bundle`) and the SAM CLI (`make infra-checks`).
+    Needs the bundle (`poolbench bundle`) and the SAM CLI (`make checks`).
     """
     own = _parse(parameters)
     runtime = Bundle.open(DEFAULT).runtime

@@ -36,7 +36,7 @@ def tool() -> Callable[..., Run]:
 
     def run(name: str, *arguments: str | Path, **variables: str) -> Run:
         path = CHECKS / name
-        assert path.exists(), f"{path} is not there: make infra-checks"
+        assert path.exists(), f"{path} is not there: make checks"
         environment = {
             **os.environ,
             "AWS_DEFAULT_REGION": "us-east-1",
