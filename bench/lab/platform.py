@@ -87,15 +87,19 @@ def _stat(process: Path) -> list[str]:
     return (process / "stat").read_bytes().rpartition(b")")[2].decode().split()
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process (statm of proc(5)).
+def anonymous_mb(pid: int) -> float:
+    """Resident memory of a process that is its own: RssAnon of /proc/PID/status (proc(5)).
+
+    The rest are pages of files, libraries most of all, which the kernel drops and reads again as it sees fit.
 
     Raises:
         OSError: it has gone, or this is not Linux.
 
     """
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    for line in Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    raise ProcessLookupError(f"process {pid} has ended, and has no memory left")
 
 
 def open_files(pid: int) -> int:

@@ -1,8 +1,9 @@
 """`python -m bench.perf.soak`: campaigns in a loop on one lab, and whether anything in it grows.
 
-For every process of the lab and for the client, memory and open files are read throughout; the slope is a
-least squares fit over the last third. By then what is bounded is full: the proxy's logs of connections and
-events, which are filled before the first campaign, its series, which holds half an hour, and allocators.
+For every process of the lab and for the client, anonymous memory (pages of files come and go as the kernel
+likes) and open files are read throughout; the slope is a least squares fit over the last third. By then what
+is bounded is full: the proxy's logs of connections and events, which are filled before the first campaign,
+its series, which holds half an hour, and allocators.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from bench.campaign.journal import Journal
 from bench.campaign.session import open_journal, run_session
 from bench.cli.switches import listeners_of, proxy_settings, server_options
 from bench.cli.target import lanes_of, make_functions, target_of, variables_set
-from bench.lab.platform import descendants, open_files, resident_mb
+from bench.lab.platform import anonymous_mb, descendants, open_files
 from bench.lab.proxy.context import PAST_CLIENTS
 from bench.lab.proxy.events import CAPACITY
 from bench.lab.stack import Stack, running_stack
@@ -50,7 +51,7 @@ class Sample:
     """A process at a moment."""
 
     at_s: float
-    rss_mb: float
+    memory_mb: float
     files: int
 
 
@@ -66,7 +67,7 @@ class Growth:
 
     def line(self) -> str:
         """As a row of the table."""
-        memory = "".join(f"{sample.rss_mb:9.1f}" for sample in self.shown)
+        memory = "".join(f"{sample.memory_mb:9.1f}" for sample in self.shown)
         files = f"{self.shown[0].files:8}{self.shown[-1].files:6}"
         return f"{self.name:16}{self.pid:8}{memory}{self.mb_per_hour:+9.2f}{files}{self.files_per_hour:+9.2f}"
 
@@ -83,7 +84,7 @@ def growth(name: str, pid: int, samples: Sequence[Sample]) -> Growth:
         name=name,
         pid=pid,
         shown=tuple(samples[int(moment * (len(samples) - 1))] for moment in MOMENTS),
-        mb_per_hour=statistics.linear_regression(hours, [sample.rss_mb for sample in steady]).slope,
+        mb_per_hour=statistics.linear_regression(hours, [sample.memory_mb for sample in steady]).slope,
         files_per_hour=statistics.linear_regression(hours, [sample.files for sample in steady]).slope,
     )
 
@@ -113,8 +114,8 @@ class Watching:
         """Every process that lived nearly as long as the oldest."""
         samples = {
             pid: [
-                Sample(at_s, rss_mb, int(files))
-                for at_s, rss_mb, files in zip(*[iter(seen)] * 3, strict=True)
+                Sample(at_s, memory_mb, int(files))
+                for at_s, memory_mb, files in zip(*[iter(seen)] * 3, strict=True)
             ]
             for pid, seen in self._samples.items()
         }
@@ -127,7 +128,7 @@ class Watching:
         while not self._stop.wait(EVERY_S):
             for pid, command in descendants().items():
                 with contextlib.suppress(OSError):  # gone meanwhile
-                    sample = time.monotonic() - began, resident_mb(pid), open_files(pid)
+                    sample = time.monotonic() - began, anonymous_mb(pid), open_files(pid)
                     self._samples.setdefault(pid, array("d")).extend(sample)
                     self._names[pid] = _name(command, NAMES)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.lab.platform import descendants, started_at
+from bench.lab.platform import anonymous_mb, descendants, started_at
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -20,3 +20,22 @@ def test_processes_whose_names_are_no_text_are_read_as_well(tmp_path: Path) -> N
             assert int(started_at(process.pid)) > 0
         finally:
             process.kill()
+
+
+def test_what_a_process_keeps_for_itself_is_its_memory_and_one_that_has_ended_has_none() -> None:
+    def holding(size_mb: int) -> float:
+        program = f"import sys; held = b'x' * {size_mb << 20}; print(flush=True); sys.stdin.read()"
+        with subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdin
+            assert process.stdout
+            process.stdout.readline()
+            memory_mb = anonymous_mb(process.pid)
+            process.stdin.close()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and still to be seen
+            with pytest.raises(ProcessLookupError):
+                anonymous_mb(process.pid)
+        return memory_mb
+
+    assert holding(60) - holding(20) == pytest.approx(40, abs=1)
