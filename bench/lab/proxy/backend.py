@@ -16,6 +16,9 @@ from bench.lab.proxy.session_state import SessionState, replay
 from bench.lab.proxy.tls import TlsChannel
 from bench.lab.proxy.valve import Valve
 
+# For a command of the proxy's own; a server that takes longer hangs. MySQL's connect_timeout.
+ANSWER_TIMEOUT_S = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
@@ -43,7 +46,7 @@ class Identity(NamedTuple):
 
 
 class DatabaseUnavailable(Exception):
-    """The database does not answer, or not yet."""
+    """The database does not answer, not yet or not any more."""
 
 
 class DatabaseRefused(Exception):
@@ -77,7 +80,8 @@ class BackendConnection(asyncio.Protocol):
         state: what the session has set; equal to the borrower's while it is lent.
         borrower: who gets its answers; None while the proxy itself does.
         last_borrower: id of the client that it was lent to last, 0 before there was one.
-        used_at: when it last answered a borrower, monotonic clock.
+        opened_at: when it was, monotonic clock, as those below.
+        used_at: when it last answered a borrower.
         own_answer_at: when it last answered a command of the proxy's own.
 
     """
@@ -98,8 +102,7 @@ class BackendConnection(asyncio.Protocol):
         self.state = state
         self.borrower: Borrower | None = None
         self.last_borrower = 0
-        self.used_at = monotonic()
-        self.own_answer_at = self.used_at
+        self.opened_at = self.used_at = self.own_answer_at = monotonic()
         self._initial = state
         self._init_query = init_query
         self._on_lost = on_lost
@@ -184,7 +187,8 @@ class BackendConnection(asyncio.Protocol):
 
         Raises:
             DatabaseRefused: it was answered with an error.
-            DatabaseUnavailable: the connection was lost.
+            DatabaseUnavailable: the connection was lost, or there was no answer within ANSWER_TIMEOUT_S;
+                whoever runs the command is to close the connection then.
 
         """
         if self.is_closed:
@@ -193,7 +197,10 @@ class BackendConnection(asyncio.Protocol):
         self._waiting = asyncio.get_running_loop().create_future()
         self.send(payload[0], packet(0, payload))
         try:
-            answer = await self._waiting
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                answer = await self._waiting
+        except TimeoutError:
+            raise DatabaseUnavailable(f"no answer within {ANSWER_TIMEOUT_S:g} s") from None
         finally:
             self._waiting = None
         if self._reply.error:
@@ -209,7 +216,7 @@ class BackendConnection(asyncio.Protocol):
 
         Raises:
             DatabaseRefused: the server refused a part of it; the connection is then closed.
-            DatabaseUnavailable: the connection was lost.
+            DatabaseUnavailable: it is lost, or does not answer.
 
         """
         steps = replay(self.state, state)
@@ -229,7 +236,7 @@ class BackendConnection(asyncio.Protocol):
 
         Raises:
             DatabaseRefused: the server cannot.
-            DatabaseUnavailable: the connection was lost.
+            DatabaseUnavailable: it is lost, or does not answer.
 
         """
         await self.run(bytes([COM_RESET_CONNECTION]))
@@ -241,7 +248,7 @@ class BackendConnection(asyncio.Protocol):
 
         Raises:
             DatabaseRefused: it answers with an error.
-            DatabaseUnavailable: the connection was lost.
+            DatabaseUnavailable: it is lost, or does not answer.
 
         """
         await self.run(bytes([COMMAND.COM_PING]))
@@ -251,7 +258,7 @@ class BackendConnection(asyncio.Protocol):
 
         Raises:
             DatabaseRefused: the server refused a part of it.
-            DatabaseUnavailable: the connection was lost.
+            DatabaseUnavailable: it is lost, or does not answer.
 
         """
         for statement in self._init_query:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from operator import attrgetter
 from typing import Any
 
 from bench.lab.proxy.backend import (
@@ -12,12 +11,12 @@ from bench.lab.proxy.backend import (
     DatabaseUnavailable,
     Identity,
 )
-from bench.lab.proxy.session_state import SessionState, replay
+from bench.lab.proxy.free import FreeConnections
+from bench.lab.proxy.session_state import SessionState
 
 RETRY_S = 0.1  # between attempts to reach a database that is away
 
 Open = Callable[[Identity], Awaitable[BackendConnection]]
-_used_at = attrgetter("used_at")
 
 
 class BorrowTimeout(Exception):
@@ -34,10 +33,10 @@ class _Turn:
 
 
 class Pool:
-    """Free connections by identity, the most recently used last, and how many there are in all.
+    """Connections, free or lent, and those who wait for one.
 
     Attributes:
-        capacity: how many connections there may be.
+        capacity: how many connections there may be; see `resize`.
         connections: all that are open.
         lent: how many of them are borrowed, those that are being cleaned included.
         exhausted: pretend that there is none to be had.
@@ -51,7 +50,7 @@ class Pool:
         self.exhausted = False
         self._open_connection = open_connection
         self._opening = 0
-        self._free: dict[Identity, dict[BackendConnection, None]] = {}
+        self._free = FreeConnections()
         self._queue: deque[_Turn] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -63,7 +62,7 @@ class Pool:
         `preferred` is the one that the borrower had last. Unless somebody else has used it since, what was
         left there (LAST_INSERT_ID(), SHOW WARNINGS) is still found.
         """
-        free = self._free.get(identity)
+        free = self._free.of(identity)
         if not free or self._queue or self.exhausted:
             return None
         if preferred is not None and preferred in free and preferred.last_borrower == borrower:
@@ -81,21 +80,26 @@ class Pool:
         """Lend a connection, opened or waited for if need be, and bring it into the wanted state.
 
         With a timeout of 0 only a free connection will do, as with RDS Proxy; one is then opened for whoever
-        asks next, if the cap allows.
+        asks next, if the cap allows. To bring a free one into the wanted state it may still take as long as
+        any command of the proxy's own.
 
         Raises:
             BorrowTimeout: none became free, or the database did not answer, within `timeout_s`.
             DatabaseRefused: the database refuses this user, or this state.
 
         """
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        deadline = asyncio.get_running_loop().time() + timeout_s if timeout_s else None
         while True:
-            connection = await self._acquire(borrower, identity, state, deadline if timeout_s else None)
+            connection = await self._acquire(borrower, identity, state, deadline)
             try:
-                await connection.synchronise(state)
-            except DatabaseUnavailable:  # it had died unnoticed
+                async with asyncio.timeout_at(deadline):
+                    await connection.synchronise(state)
+            except DatabaseUnavailable:  # it had died unnoticed, or hangs
                 connection.close()
                 continue
+            except TimeoutError:
+                connection.close()
+                raise BorrowTimeout from None
             except BaseException:
                 connection.close()
                 raise
@@ -104,7 +108,7 @@ class Pool:
     async def _acquire(
         self, borrower: int, identity: Identity, state: SessionState, deadline: float | None
     ) -> BackendConnection:
-        connection = None if self._queue else self._find(identity, state)
+        connection = None if self._queue else self._nearest(identity, state)
         if connection is None and deadline is None:
             if self._reserve(evict=True):
                 self._in_background(self._open(identity, None))
@@ -125,13 +129,13 @@ class Pool:
         try:
             while True:
                 is_first = self._queue[0] is turn
-                if is_first and (connection := self._find(identity, state)):
+                if is_first and (connection := self._nearest(identity, state)):
                     return connection
                 if turn.refused:
                     raise turn.refused
                 # Those who are served meanwhile leave connections behind that are still being opened; what is
                 # free is for the first, unless that is this one, who has found nothing to use.
-                coming = self._opening + (0 if is_first else len(self._free.get(identity, ())))
+                coming = self._opening + (0 if is_first else len(self._free.of(identity)))
                 if not turn.opening and coming < len(self._queue) and self._reserve(evict=is_first):
                     turn.opening = True
                     self._in_background(self._open(identity, turn))
@@ -141,22 +145,18 @@ class Pool:
             self._queue.remove(turn)
             self._wake()
 
-    def _find(self, identity: Identity, state: SessionState) -> BackendConnection | None:
-        """Return the free connection that takes least to bring into `state`."""
-        if self.exhausted:
-            return None
-        usable = [each for each in reversed(self._free.get(identity, {})) if replay(each.state, state)]
-        return next((each for each in usable if each.state == state), usable[0] if usable else None)
+    def _nearest(self, identity: Identity, state: SessionState) -> BackendConnection | None:
+        return None if self.exhausted else self._free.nearest(identity, state)
 
     def _reserve(self, *, evict: bool) -> bool:
         """Make room for one more connection, if need be at the cost of a free one that is of no use here."""
         if self.exhausted:
             return False
         if len(self.connections) + self._opening >= self.capacity:
-            victim = next((each for free in self._free.values() for each in free), None)
-            if victim is None or not evict:
+            unused = self._free.longest_unused()
+            if not (unused and evict):
                 return False
-            victim.close()
+            unused[0].close()
         self._opening += 1
         return True
 
@@ -181,9 +181,7 @@ class Pool:
             self._wake()
 
     def _lend(self, connection: BackendConnection, borrower: int) -> None:
-        free = self._free.get(connection.identity)
-        if free:
-            free.pop(connection, None)
+        self._free.remove(connection)
         connection.last_borrower = borrower
         self.lent += 1
 
@@ -213,18 +211,35 @@ class Pool:
         self.exhausted = on
         self._wake()
 
+    def resize(self, capacity: int) -> None:
+        """Go on with another cap.
+
+        Free connections above it are closed now, lent ones when they come back; what RDS Proxy does with
+        them, its documentation does not say.
+        """
+        self.capacity = capacity
+        self._close_surplus()
+        for turn in self._queue:
+            turn.changed.set()
+
     def trim(self, keep: int, used_before: float) -> None:
-        """Close free connections last used before that time, the oldest first, down to `keep`."""
-        free = sorted((each for group in self._free.values() for each in group), key=_used_at)
+        """Close free connections last used before that time, the longest unused first, down to `keep`."""
+        free = self._free.longest_unused()
         for connection in free[: max(0, len(free) - keep)]:
             if connection.used_at < used_before:
                 connection.close()
 
+    def retire(self, opened_before: float) -> None:
+        """Close free connections opened before that time."""
+        for connection in list(self._free):
+            if connection.opened_at < opened_before:
+                connection.close()
+
     def keep_alive(self, heard_before: float) -> None:
         """Ping free connections silent since before that time, as RDS Proxy does against wait_timeout."""
-        for connection in [each for group in self._free.values() for each in group]:
+        for connection in list(self._free):
             if connection.heard_at < heard_before:
-                del self._free[connection.identity][connection]
+                self._free.remove(connection)
                 self.lent += 1
                 self._in_background(self._give_back_after(connection.ping(), connection))
 
@@ -250,14 +265,20 @@ class Pool:
         if connection not in self.connections:
             return False
         self.connections.remove(connection)
-        if self._free.get(connection.identity, {}).pop(connection, self) is self:
+        if not self._free.remove(connection):
             self.lent -= 1
         self._wake()
         return True
 
     def _set_free(self, connection: BackendConnection) -> None:
-        self._free.setdefault(connection.identity, {})[connection] = None
+        self._free.add(connection)
+        if len(self.connections) > self.capacity:
+            self._close_surplus()
         self._wake()
+
+    def _close_surplus(self) -> None:
+        for connection in self._free.longest_unused()[: max(0, len(self.connections) - self.capacity)]:
+            connection.close()
 
     def _wake(self) -> None:
         if self._queue:

@@ -82,6 +82,7 @@ class Proxy:
             now, settings = monotonic(), self.context.settings
             keep = self._facts.max_connections * settings.idle_percent // 100
             self.context.pool.trim(keep, now - settings.database_idle_after)
+            self.context.pool.retire(now - settings.database_lifetime)
             self.context.pool.keep_alive(now - PING_AFTER_S)
             if now >= sample_at:
                 self.series.sample()
@@ -132,7 +133,7 @@ class Proxy:
         )
         try:
             await connection.initialise()
-        except DatabaseRefused:
+        except (DatabaseRefused, DatabaseUnavailable):
             connection.close()
             raise
         return connection
@@ -178,7 +179,7 @@ class Proxy:
         """
         self._config = replace(self._config, settings=settings)
         self.context.settings = settings
-        self.context.pool.capacity = _capacity(self._facts, settings)
+        self.context.pool.resize(_capacity(self._facts, settings))
         for client in list(self.context.clients.values()):
             client.settings_changed()
 

@@ -66,8 +66,8 @@ class ProxySettings:
         metadata=_setting("ClientPasswordAuthType", "or MYSQL_NATIVE_PASSWORD: how clients log in"),
     )
 
-    # RDS Proxy ends a client connection after 24 hours, whatever it does, and calls a database connection
-    # idle after 5 minutes; neither can be set there.
+    # RDS Proxy ends a client connection after 24 hours, whatever it does, calls a database connection idle
+    # after 5 minutes, and closes it some time after 24 hours, when it is not in use; none can be set there.
     client_lifetime: float = field(
         default=86_400,
         metadata=_range("ClientLifetime", 1, 86_400, "s", "after it a client is disconnected, however busy"),
@@ -75,6 +75,10 @@ class ProxySettings:
     database_idle_after: float = field(
         default=300,
         metadata=_range("DatabaseIdleAfter", 0.1, 300, "s", "after it a database connection counts as idle"),
+    )
+    database_lifetime: float = field(
+        default=86_400,
+        metadata=_range("DatabaseLifetime", 1, 86_400, "s", "after it a free database connection is closed"),
     )
     # Whether RDS Proxy answers COM_PING alone or asks the database is not documented. False: while no
     # database connection is held, the proxy answers alone.

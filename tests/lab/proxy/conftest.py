@@ -137,3 +137,13 @@ def borrowed(proxy: RunningProxy) -> int:
 def pinned(proxy: RunningProxy) -> list[str]:
     """Why clients that are connected now are pinned."""
     return [client["pinned"] for client in proxy.clients() if client["open"] and client["pinned"]]
+
+
+def hold_all(database: Database, proxy: RunningProxy) -> list[Any]:
+    """Clients that together have every database connection in a transaction."""
+    clients = []
+    for _ in range(int(proxy.metrics()["MaxDatabaseConnectionsAllowed"])):
+        client = database.connect(proxy.port)
+        client.begin()
+        clients.append(client)
+    return clients

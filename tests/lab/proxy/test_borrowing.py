@@ -9,7 +9,7 @@ import pymysql
 import pytest
 
 from bench.lab.mysql import RunningServer
-from bench.lab.proxy import Backend, Failure, ProxySettings, RunningProxy
+from bench.lab.proxy import Backend, Failure, ProxySettings
 from bench.lab.proxy import server as proxy_server
 from bench.lab.proxy.backend import DatabaseRefused, Identity
 from bench.lab.proxy.config import Config
@@ -25,32 +25,12 @@ from tests.lab.proxy.conftest import (
     Start,
     borrowed,
     eventually,
+    hold_all,
     rows,
     value,
 )
 
 TIMED_OUT = "Timed-out waiting to acquire database connection"
-
-
-def percent_for(database: Database, connections: int) -> int:
-    return max(1, connections * 100 // database.server.max_connections)
-
-
-def hold_all(database: Database, proxy: RunningProxy) -> list[Any]:
-    """Clients that together have every database connection in a transaction."""
-    clients = []
-    for _ in range(int(proxy.metrics()["MaxDatabaseConnectionsAllowed"])):
-        client = database.connect(proxy.port)
-        client.begin()
-        clients.append(client)
-    return clients
-
-
-def test_the_cap_is_a_percentage_of_the_servers_max_connections(database: Database, start: Start) -> None:
-    proxy = start(max_connections_percent=1)
-    assert proxy.metrics()["MaxDatabaseConnectionsAllowed"] == database.server.max_connections // 100
-    proxy.change(MaxConnectionsPercent=2)
-    assert proxy.metrics()["MaxDatabaseConnectionsAllowed"] == database.server.max_connections * 2 // 100
 
 
 def test_who_waits_for_longer_than_the_borrow_timeout_gets_9501(database: Database, start: Start) -> None:
@@ -121,35 +101,6 @@ def test_a_borrow_timeout_of_0_takes_a_free_connection_or_none(database: Databas
     eventually(lambda: proxy.metrics()["DatabaseConnections"] == 1)  # opened for the next one
     client = database.connect(proxy.port)
     assert rows(client, "SELECT 1") == ((1,),)
-
-
-def test_a_full_pool_of_one_user_makes_room_for_another(database: Database, start: Start) -> None:
-    proxy = start(max_connections_percent=1)
-    most = int(proxy.metrics()["MaxDatabaseConnectionsAllowed"])
-    for client in hold_all(database, proxy):
-        client.rollback()
-    assert proxy.metrics()["DatabaseConnections"] == most
-    other = database.connect(proxy.port, user=OTHER_USER)
-    assert value(other, "SELECT CURRENT_USER()").startswith(OTHER_USER)
-    assert proxy.metrics()["DatabaseConnections"] == most
-
-
-def test_idle_connections_above_the_percentage_are_closed(database: Database, start: Start) -> None:
-    proxy = start(max_connections_percent=1, max_idle_connections_percent=0, database_idle_after=0.3)
-    for client in hold_all(database, proxy):
-        client.rollback()
-    assert proxy.metrics()["DatabaseConnections"] > 1
-    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 0)
-    assert rows(database.connect(proxy.port), "SELECT 1") == ((1,),)
-
-
-def test_connections_in_use_do_not_count_as_idle(database: Database, start: Start) -> None:
-    proxy = start(max_connections_percent=1, max_idle_connections_percent=0, database_idle_after=0.2)
-    client = database.connect(proxy.port)
-    rows(client, "SET @x = 42")
-    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 1)
-    time.sleep(0.5)  # more than the limit, and nothing is to happen
-    assert value(client, "SELECT @x") == 42
 
 
 def test_a_connection_that_the_server_killed_is_replaced_unnoticed(database: Database, start: Start) -> None:

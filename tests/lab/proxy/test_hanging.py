@@ -1,0 +1,105 @@
+"""A database that hangs, and neither answers nor goes, holds nobody for longer than the borrow timeout."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from bench.lab.proxy import Backend, ProxySettings, RunningProxy, backend, running_proxy
+from bench.lab.proxy.backend import BackendConnection, Identity
+from bench.lab.proxy.pool import Pool
+from bench.lab.proxy.rtt import SHORTEST_S, running_relay
+from bench.lab.proxy.session_state import SessionState
+from tests.lab.proxy.conftest import USER, Database, rows, value
+
+pytestmark = pytest.mark.any_server
+
+
+class Hanging:
+    """A proxy, and the way to its database, which hangs while it is stopped."""
+
+    def __init__(self, proxy: RunningProxy, way: int) -> None:
+        self.proxy = proxy
+        self._way = way
+
+    @contextlib.contextmanager
+    def hangs(self) -> Iterator[None]:
+        os.kill(self._way, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._way, signal.SIGCONT)
+
+
+@pytest.fixture
+def hanging(database: Database, tmp_path: Path) -> Iterator[Hanging]:
+    server = database.server
+    with (
+        running_relay(server.host, server.port, SHORTEST_S, work_dir=tmp_path) as way,
+        running_proxy(
+            ProxySettings(connection_borrow_timeout=0.5),
+            backend=Backend(way.host, way.port, server.user, server.password),
+            accounts=database.accounts,
+            work_dir=tmp_path,
+        ) as proxy,
+    ):
+        yield Hanging(proxy, way.child.pid)
+
+
+def refused(client: Any) -> int:
+    """The code with which a statement fails; the client would not wait for ever."""
+    with pytest.raises(pymysql.OperationalError) as error:
+        rows(client, "SELECT 1")
+    return int(error.value.args[0])
+
+
+def test_while_the_state_of_a_session_is_being_set(database: Database, hanging: Hanging) -> None:
+    client, other = database.connect(hanging.proxy.port), database.connect(hanging.proxy.port)
+    rows(other, "SET time_zone = '+01:00'")  # the only database connection is now in this state
+    with hanging.hangs():
+        assert refused(client) == 9501
+    assert value(client, "SELECT @@time_zone") != "+01:00"
+    assert value(other, "SELECT @@time_zone") == "+01:00"
+
+
+def test_while_a_database_connection_is_being_opened(database: Database, hanging: Hanging) -> None:
+    client, other = database.connect(hanging.proxy.port), database.connect(hanging.proxy.port)
+    other.begin()
+    with hanging.hangs():
+        assert refused(client) == 9501
+    assert rows(client, "SELECT 1") == ((1,),)
+
+
+def test_what_does_not_answer_the_proxy_itself_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database connection that is being reset or pinged counts against the cap meanwhile."""
+    monkeypatch.setattr(backend, "ANSWER_TIMEOUT_S", 0.05)
+
+    def lost(connection: BackendConnection) -> None:
+        pool.forget(connection)
+
+    async def open_silent(identity: Identity) -> BackendConnection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: BackendConnection(identity, state, [], lost),
+            *listener.getsockname(),
+        )
+        return connection
+
+    async def lend_and_verify() -> None:
+        connection = await pool.borrow(1, identity, state, 30)
+        assert (len(pool.connections), pool.lent) == (1, 1)
+        pool.verify(connection)
+        while pool.connections:
+            await asyncio.sleep(0.01)
+        assert pool.lent == 0
+
+    state, identity = SessionState(None, autocommit=True), Identity(USER, 0)
+    pool = Pool(1, open_silent)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asyncio.run(asyncio.wait_for(lend_and_verify(), 60))
