@@ -14,7 +14,7 @@ from bench.cli.aws_doctor import show_inventory
 from bench.cli.options import STORE, Verb, refuse_given
 from bench.lab.leftovers import find_leftovers
 from bench.lab.mysql import docker
-from bench.lab.platform import IS_LINUX, fidelity_notes
+from bench.lab.platform import fidelity_notes
 from bench.store import FileStore, open_store
 
 
@@ -74,12 +74,12 @@ _Found = Iterator[tuple[str, Callable[[], object]]]
 
 
 def _labs() -> _Found:
-    for lab in find_leftovers() if IS_LINUX else ():
+    for lab in find_leftovers():
         yield f"{lab.folder}, {len(lab.processes)} processes", lab.clean
 
 
 def _containers() -> _Found:
-    for name in docker.abandoned() if IS_LINUX else ():
+    for name in docker.abandoned():
         yield f"Docker container {name}", partial(docker.remove, name)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bench.lab.cache import cache_directory
-from bench.lab.platform import started_at
+from bench.lab.processes import started_at
 
 
 @dataclass(frozen=True, slots=True)

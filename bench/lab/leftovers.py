@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.lab.platform import started_at
+from bench.lab.processes import processes, started_at
 
 PREFIX = "poolbench-lab-"
 _OWNER = "owner"
@@ -82,11 +82,8 @@ def own_mark() -> str:
 
 def marked_by(mark: str) -> int | None:
     """Process that left a mark; None if it has gone, or this is no mark."""
-    try:
-        pid, started = mark.split()
-        return int(pid) if started_at(int(pid)) == started != "" else None
-    except ValueError:
-        return None
+    pid, _, started = mark.partition(" ")
+    return int(pid) if pid.isdecimal() and started_at(int(pid)) == started != "" else None
 
 
 def _folders() -> Iterator[Path]:
@@ -97,7 +94,4 @@ def _folders() -> Iterator[Path]:
 
 
 def _working_in(folder: Path) -> Iterator[int]:
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if os.fsencode(folder) in (entry / "cmdline").read_bytes():
-                yield int(entry.name)
+    return (process.pid for process in processes() if str(folder) in process.command_line)

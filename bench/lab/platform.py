@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 IS_LINUX = sys.platform == "linux"
+_OPEN_MAX = 10_240  # <sys/syslimits.h> of macOS
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 _IFREQ = "16sH14x"  # netdevice(7)
@@ -25,6 +26,7 @@ def fidelity_notes() -> list[str]:
     if IS_LINUX:
         return []
     return [
+        f"made for Linux, and never tried on this platform ({sys.platform})",
         "no parent-death signal on this platform: after a SIGKILL of poolbench, run `poolbench doctor`",
     ]
 
@@ -57,65 +59,13 @@ def exit_descriptor(pid: int) -> int | None:
     return os.pidfd_open(pid) if IS_LINUX else None
 
 
-def started_at(pid: int) -> str:
-    """When a process started, which tells it from a later one with the same number.
-
-    Empty if it is gone, and off Linux. Field 22 of /proc/PID/stat (proc(5)), in clock ticks since boot,
-    counted from behind the command's name, which may hold spaces.
-    """
-    try:
-        return _stat(Path(f"/proc/{pid}"))[19]
-    except OSError:
-        return ""
-
-
-def descendants() -> dict[int, str]:
-    """Command lines of this process and of all below it, by process id; of this one alone off Linux."""
-    parents, commands = {}, {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            commands[int(entry.name)] = os.fsdecode((entry / "cmdline").read_bytes().replace(b"\0", b" "))
-            parents[int(entry.name)] = int(_stat(entry)[1])
-    found = {os.getpid()}
-    while below := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= below
-    return {pid: commands.get(pid, "") for pid in found}
-
-
-def _stat(process: Path) -> list[str]:
-    """Fields of /proc/PID/stat behind the command's name, which may be any bytes."""
-    return (process / "stat").read_bytes().rpartition(b")")[2].decode().split()
-
-
-def anonymous_mb(pid: int) -> float:
-    """Resident memory of a process that is its own: RssAnon of /proc/PID/status (proc(5)).
-
-    The rest are pages of files, libraries most of all, which the kernel drops and reads again as it sees fit.
-
-    Raises:
-        OSError: it has gone, or this is not Linux.
-
-    """
-    for line in Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) / 1024
-    raise ProcessLookupError(f"process {pid} has ended, and has no memory left")
-
-
-def open_files(pid: int) -> int:
-    """Number of file descriptors of a process.
-
-    Raises:
-        OSError: it has gone, or this is not Linux.
-
-    """
-    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 (numbers, not paths)
-
-
 def raise_file_limit() -> None:
-    """As many connections as the system lets us have: the usual limit, 1024, is for programs with few."""
+    """As many connections as the system lets us have: the usual limit, 1024, is for programs with few.
+
+    macOS names no limit and refuses what is above OPEN_MAX (its setrlimit(2)).
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most if IS_LINUX else min(most, _OPEN_MAX), most))
 
 
 def run_before_others() -> None:
@@ -123,16 +73,6 @@ def run_before_others() -> None:
     if IS_LINUX:
         with contextlib.suppress(PermissionError):
             os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-
-
-def peak_memory_mb(pid: int) -> int | None:
-    """Peak resident memory of a process (VmHWM of proc(5)), rounded up; None if it has gone, or off Linux."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return None
-    _, found, rest = status.partition("VmHWM:")
-    return -(-int(rest.split()[0]) // 1024) if found else None
 
 
 def available_memory_mb() -> int | None:

@@ -27,7 +27,7 @@ from bench.campaign.journal import Journal
 from bench.campaign.session import open_journal, run_session
 from bench.cli.switches import listeners_of, proxy_settings, server_options
 from bench.cli.target import lanes_of, make_functions, target_of, variables_set
-from bench.lab.platform import anonymous_mb, descendants, open_files
+from bench.lab.processes import anonymous_mb, descendants, open_files
 from bench.lab.proxy.context import PAST_CLIENTS
 from bench.lab.proxy.events import CAPACITY
 from bench.lab.stack import Stack, running_stack

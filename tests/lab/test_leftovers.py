@@ -1,5 +1,6 @@
 """A lab that nobody could end is found, and one that is in use is left alone."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -7,10 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from bench.lab import processes
 from bench.lab.leftovers import PREFIX, Leftover, find_leftovers, work_directory
 from tests.users import wait_for
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+@pytest.fixture(autouse=True, params=["proc", "ps"])
+def way_to_see_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Linux and as elsewhere."""
+    if request.param == "ps" and shutil.which("ps") is None:
+        pytest.skip("no ps here")
+    if request.param == "proc" and sys.platform != "linux":
+        pytest.skip("no /proc here")
+    monkeypatch.setattr(processes, "IS_LINUX", request.param == "proc")
 
 
 @pytest.fixture
@@ -33,8 +43,7 @@ def test_a_lab_whose_owner_died_is_found_with_its_processes_and_cleaned(temporar
     (folder / "owner").write_text("999999999 12345")
     process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)", folder])
     try:
-        command_line = Path(f"/proc/{process.pid}/cmdline")
-        wait_for(lambda: str(folder) in command_line.read_text())  # between fork and exec it is still ours
+        wait_for(lambda: find_leftovers()[0].processes)  # between fork and exec it is still ours
         assert find_leftovers() == [Leftover(folder, (process.pid,))]
         find_leftovers()[0].clean()
         assert process.wait(60) == -9

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from bench.lab.aws.runtime_api import Answer, Invocation, RuntimeApi
-from bench.lab.platform import exit_descriptor, peak_memory_mb
+from bench.lab.platform import exit_descriptor
 from bench.lab.process import Child
+from bench.lab.processes import peak_memory_mb
 
 _POLL_S = 0.05
 _Result = TypeVar("_Result")
