@@ -35,11 +35,13 @@ async def serve(path: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     _announce({"url": endpoint.url})
-    provisioning = asyncio.create_task(endpoint.provision())
+    background = [asyncio.create_task(endpoint.provision())]
+    background.append(asyncio.create_task(endpoint.reap(config["keep_idle_s"])))
     try:
         await stop.wait()
     finally:
-        provisioning.cancel()
+        for task in background:
+            task.cancel()
         endpoint.close()
 
 

@@ -5,6 +5,9 @@ from enum import Enum, StrEnum
 from typing import Protocol, TypeVar
 
 ACCOUNT_CONCURRENCY = 1000  # of a function without reserved concurrency; Lambda's default quota
+# On-demand environments end after so much idleness. Of Lambda's it is only documented that they do; it took
+# 10 minutes in 2019 (mikhail.io, "AWS Lambda Cold Starts After 10 Minutes"), and 5 to 60 in other years.
+KEEP_IDLE_S = 600.0
 
 
 class State(StrEnum):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from bench.lab.ports import LOOPBACK
 
 
 class Endpoint:
-    """The service: `start`, `provision`, `close`."""
+    """The service: `start`, `provision`, `reap`, `close`."""
 
     def __init__(self, configs: Sequence[FunctionConfig], log_dir: Path, freezer: Freezer) -> None:
         """Set up; nothing listens yet."""
@@ -60,6 +61,13 @@ class Endpoint:
             self._control.failure = repr(error)
         else:
             self._control.ready = True
+
+    async def reap(self, keep_idle_s: float) -> None:
+        """End on-demand environments that have been idle for that long, or a tenth longer; for ever."""
+        while True:
+            await asyncio.sleep(keep_idle_s / 10)
+            for fleet in self._fleets.values():
+                fleet.reap(time.monotonic() - keep_idle_s)
 
     def close(self) -> None:
         """Kill every environment and stop listening."""

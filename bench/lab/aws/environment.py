@@ -73,6 +73,7 @@ class Environment:
         self.id = uuid.uuid4().hex
         self.version, self.provisioned = version, provisioned
         self.state = State.INITIALIZING
+        self.rested_at = time.monotonic()  # when it last became available
         self.freezes = self.invocations = 0
         self.init_s: float | None = None  # of the last init
         self._config, self._host, self._on_rest = config, host, on_rest
@@ -245,6 +246,7 @@ class Environment:
     def _rest(self, state: State) -> None:
         self._cancel_overdue()
         self.state = state
+        self.rested_at = time.monotonic()
         self._on_rest()
 
     def _cancel_overdue(self) -> None:

@@ -80,6 +80,13 @@ class Fleet:
             successor.admit()
         return successor
 
+    def reap(self, rested_before: float) -> None:
+        """End on-demand environments that have been idle since before that time, monotonic clock."""
+        for environment in list(self.environments):
+            idle = environment.state.available and environment.rested_at < rested_before
+            if idle and not environment.provisioned:
+                self._remove(environment)
+
     def close(self) -> None:
         """Kill everything."""
         for environment in self.environments:

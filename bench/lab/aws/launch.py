@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.lab.aws.concurrency import KEEP_IDLE_S
 from bench.lab.aws.freezer import Freeze
 from bench.lab.aws.function import BadFunction, FunctionConfig
 from bench.lab.aws.variables import python_version
@@ -114,6 +115,7 @@ def running_aws(
     work_dir: Path,
     port: int = 0,
     freeze: Freeze = Freeze.SIGNAL,
+    keep_idle_s: float = KEEP_IDLE_S,
 ) -> Iterator[RunningAws]:
     """Lambda with these functions, S3, Secrets Manager and Step Functions, for as long as the block runs.
 
@@ -124,6 +126,7 @@ def running_aws(
         work_dir: gets a directory `aws` with the logs.
         port: to listen on; 0 takes any free one.
         freeze: how environments are frozen; `DROP` needs root and a private network.
+        keep_idle_s: after so long without a call an on-demand environment ends.
 
     Raises:
         BadFunction: a name occurs twice, a handler's package is not installed, an interpreter is of no use.
@@ -143,7 +146,8 @@ def running_aws(
     config_file = folder / "config.json"
     config_file.touch(mode=0o600)
     described = [config.as_dict() for config in functions]
-    config_file.write_text(json.dumps({"functions": described, "port": port, "freeze": freeze}))
+    settings = {"functions": described, "port": port, "freeze": freeze, "keep_idle_s": keep_idle_s}
+    config_file.write_text(json.dumps(settings))
     try:
         child = Child(
             [sys.executable, "-m", "bench.lab.aws", str(config_file)],

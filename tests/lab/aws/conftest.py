@@ -111,8 +111,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start a service with some functions; it ends with the test."""
     with contextlib.ExitStack() as stack:
 
-        def run(*functions: FunctionConfig) -> Caller:
-            caller = Caller(stack.enter_context(running_aws(functions, work_dir=tmp_path)))
+        def run(*functions: FunctionConfig, **settings: Any) -> Caller:
+            caller = Caller(stack.enter_context(running_aws(functions, work_dir=tmp_path, **settings)))
             stack.callback(caller.close)
             return caller
 

@@ -99,6 +99,15 @@ def test_two_who_replace_the_same_environment_get_one_successor(start: Start) ->
     assert successors == {None, caller.only_environment().id}
 
 
+def test_on_demand_environments_that_nobody_calls_end_and_provisioned_ones_stay(start: Start) -> None:
+    caller = start(function("echo"), function("append", provisioned_concurrency=1), keep_idle_s=0.5)
+    assert caller.invoke("echo").payload["call"] == 1
+    pid = next(each.pid for each in caller.aws.environments() if each.function == "echo")
+    poll(lambda: [each.provisioned for each in caller.aws.environments()] == [True])
+    assert process_state(pid or 0) is None
+    assert caller.invoke("echo").payload["call"] == 1
+
+
 def test_an_environment_on_demand_is_replaced_by_none(start: Start) -> None:
     caller = start(function("echo"))
     caller.invoke("echo")
