@@ -107,8 +107,12 @@ async def _run(config: Config) -> None:
     gc.collect()
     gc.freeze()  # what is there now stays; collections need not look at it
     housekeeping = asyncio.create_task(proxy.keep_house())
+    housekeeping.add_done_callback(lambda _: stopped.set())
     await stopped.wait()
-    housekeeping.cancel()
+    if housekeeping.done():
+        housekeeping.result()  # never ends but by what nobody foresaw, which is raised here
+    # Not by asyncio's own end, which waits for threads: one may be logging in to a database that hangs.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,15 @@ def test_while_a_database_connection_is_being_opened(database: Database, hanging
     assert rows(client, "SELECT 1") == ((1,),)
 
 
+def test_the_proxy_ends_when_asked_though_it_is_logging_in(database: Database, hanging: Hanging) -> None:
+    client, other = database.connect(hanging.proxy.port), database.connect(hanging.proxy.port)
+    other.begin()
+    with hanging.hangs():
+        assert refused(client) == 9501
+        hanging.proxy.stop()
+    assert hanging.proxy.child.exit_code() == 0  # no patience was lost, and no SIGKILL needed
+
+
 def test_what_does_not_answer_the_proxy_itself_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A database connection that is being reset or pinged counts against the cap meanwhile."""
     monkeypatch.setattr(backend, "ANSWER_TIMEOUT_S", 0.05)
