@@ -77,13 +77,18 @@ def as_markdown(found: Answer) -> str:
     return "\n".join([f"{verdict}\n", *(f"- {why}" for why in found.because)])
 
 
-def _because(cheapest: Sequence[Price], safe: Sequence[Price]) -> Iterator[str]:
-    chosen, *equals = cheapest
-    beyond = chosen.lost_beyond
-    yield (
+def lost_none(price: Price) -> str:
+    """How sure it is that a strategy is safe, which lost nothing; a sentence."""
+    beyond = price.lost_beyond
+    return (
         f"It lost none of {beyond.n} first requests after a gap longer than the timeout; "
         f"with that many, up to {percent(beyond.high)} could be lost and not have been seen."
     )
+
+
+def _because(cheapest: Sequence[Price], safe: Sequence[Price]) -> Iterator[str]:
+    chosen, *equals = cheapest
+    yield lost_none(chosen)
     if not chosen.within:
         yield (
             "No gap was within the timeout, so this says nothing of the handshake that whoever closes its "

@@ -12,17 +12,17 @@ Facts = tuple[str, ...]  # values that tell a setting from the others
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A strategy that lost requests in some settings, though not in most.
+    """Strategies that lost requests in the same settings, though not in most.
 
     Attributes:
-        label: the strategy.
-        measured: settings that it was measured in.
+        labels: the strategies.
+        measured: settings that each was measured in.
         lost: how many of them it lost a request in.
         lost_in: which, in short titles; one stands for all that share a value with which it lost in each.
 
     """
 
-    label: str
+    labels: tuple[str, ...]
     measured: int
     lost: int
     lost_in: tuple[str, ...]
@@ -53,11 +53,12 @@ def headlines(found: Sequence[tuple[Setting, Answer]]) -> tuple[Headline, ...]:
             measured.setdefault(price.label, []).append(facts)
             if not price.is_safe:
                 lost.setdefault(price.label, []).append(facts)
-    told = [
-        Headline(label, len(measured[label]), len(those), tuple(_titles(those, measured[label])))
-        for label, those in lost.items()
-        if 2 * len(those) < len(measured[label])
-    ]
+    alike: dict[tuple[int, int, tuple[str, ...]], list[str]] = {}
+    for label, those in lost.items():
+        of = measured[label]
+        if 2 * len(those) < len(of):
+            alike.setdefault((len(of), len(those), tuple(_titles(those, of))), []).append(label)
+    told = [Headline(tuple(labels), *settings) for settings, labels in alike.items()]
     return tuple(sorted(told, key=lambda one: one.lost / one.measured))
 
 
@@ -84,10 +85,10 @@ def as_markdown(found: Sequence[tuple[Setting, Answer]]) -> str:
     safe = ", ".join(f"`{label}`" for label in safe_everywhere(found)) or "none"
     lines = [f"Safe in all {len(found)} settings: {safe}."]
     if told := headlines(found):
-        lines += ["", "Safe almost everywhere, but not:", ""]
+        lines += ["", "Safe in most, but losing requests", ""]
         lines += (
-            f"- `{one.label}` loses requests in {one.lost} of {one.measured} settings: "
-            f"{'; '.join(one.lost_in)}"
+            f"- in {one.lost} of {one.measured}, {'; '.join(one.lost_in)}: "
+            f"{', '.join(f'`{label}`' for label in one.labels)}"
             for one in told
         )
     return "\n".join(lines)

@@ -1,24 +1,33 @@
 """`poolbench readme`: what README says of the results, from the results."""
 
 import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from bench.analysis import burst_columns, columns, headlines, render
-from bench.analysis.answer import answer, as_markdown
-from bench.analysis.bursts import burst_table, is_burst
+from bench.analysis import burst_columns, columns, headlines, overview, render
+from bench.analysis.answer import answer
+from bench.analysis.bursts import BurstRow, burst_table, is_burst
 from bench.analysis.load import load
+from bench.analysis.overview import Campaign
 from bench.analysis.report import write_report
 from bench.analysis.settings import split
-from bench.analysis.tables import main_table
+from bench.analysis.tradeoff import Price
 from bench.cli.options import Verb
 from bench.function.strategies import STRATEGIES
 from bench.micro.page import TRIMMED, readme_table
 
-BEGIN, END = "<!-- poolbench:begin -->", "<!-- poolbench:end -->"
+ANSWER, RESULTS, END = "<!-- poolbench:answer -->", "<!-- poolbench:results -->", "<!-- poolbench:end -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What is said of one directory; and the campaign for the answer, if it is one of gaps."""
+
+    text: str
+    campaign: Campaign | None = None
 
 
 @click.command(cls=Verb)
@@ -33,22 +42,25 @@ BEGIN, END = "<!-- poolbench:begin -->", "<!-- poolbench:end -->"
 )
 @click.pass_context
 def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, check: bool) -> None:
-    """Write main tables and cliff charts of the campaigns in DIRECTORIES between README's markers."""
+    """Write the answer and the results of the campaigns in DIRECTORIES between README's markers.
+
+    Their pages and charts are made anew, too.
+    """
     try:
         text = readme.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise click.UsageError(f"{readme}: not a text file") from None
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise click.ClickException(f"{readme} has no line {BEGIN} with a line {END} after it")
-    with tempfile.TemporaryDirectory() as scratch:
-        blocks = "\n\n".join(
-            # Figures are drawn anew either way; a check throws them away.
-            _block(directory, readme.parent, Path(scratch) if check else directory, whole=not number)
-            for number, directory in enumerate(directories)
-        )
-    made = f"{before}{BEGIN}\n{blocks}\n{END}{after}"
+    for marker in (ANSWER, RESULTS):
+        if END not in text.partition(marker)[2]:
+            raise click.ClickException(f"{readme} has no line {marker} with a line {END} after it")
+    blocks = []
+    for directory in directories:
+        if not check and not (directory / TRIMMED).exists():
+            write_report([directory], directory)
+        blocks.append(_block(directory, readme.parent))
+    campaigns = [block.campaign for block in blocks if block.campaign]
+    parts = {ANSWER: overview.as_markdown(campaigns), RESULTS: "\n\n".join(block.text for block in blocks)}
+    made = _filled(text, parts)
     if not check:
         readme.write_text(made, encoding="utf-8")
     elif made != text:
@@ -57,45 +69,48 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
         context.exit(1)
 
 
-def _block(directory: Path, base: Path, out: Path, *, whole: bool) -> str:
-    """One campaign: its prices, its picture and, if it is to be whole, its main table; or microbenchmarks."""
+def _filled(text: str, parts: Mapping[str, str]) -> str:
+    for marker, part in parts.items():
+        before, _, rest = text.partition(marker)
+        text = f"{before}{marker}\n{render.inert(part)}\n{END}{rest.partition(END)[2]}"
+    return text
+
+
+def _block(directory: Path, base: Path) -> Block:
+    """What it is for, what it found, and its picture."""
     if (directory / TRIMMED).exists():
-        return f"### What a checkout costs\n\n{readme_table(directory / TRIMMED)}"
-    figures = write_report([directory], out).figures
-    pictures = {picture.stem: directory / picture.relative_to(out) for picture in figures}
+        return Block(f"### What a checkout costs\n\n{readme_table(directory / TRIMMED)}")
     (header,) = (dataset := load([directory])).headers
-    parts = [f"### {header.content['name']}", render.inert(header.content["description"])]
-    if "matrix" in pictures:
-        answers = [(setting, answer(setting)) for setting in split(dataset)]
-        picture = _picture(pictures["matrix"], base, "Lost requests by strategy and failure")
-        return "\n\n".join([*parts, render.inert(headlines.as_markdown(answers)), picture])
+    name, figures = header.content["name"], Path(os.path.relpath(directory, base)) / "figures"
+
+    def told(picture: str, what: str, *found: str) -> str:
+        shown = f"![{what}]({(figures / picture).as_posix()})"
+        return "\n\n".join([f"### {name}", header.content["description"], *found, shown])
+
     if is_burst(dataset):
-        bursts = render.render(burst_columns.BURSTS, burst_table(dataset))
-        return "\n\n".join(
-            [
-                *parts,
-                _picture(pictures["concurrency"], base, "Open connections against environments at once"),
-                *_folded(header.content["name"], bursts),
-            ]
+        most = render.render(burst_columns.BURSTS, _most_at_once(burst_table(dataset)))
+        return Block(
+            told("concurrency.png", "Open connections against environments at once", render.as_markdown(most))
         )
-    (setting,) = split(dataset)
-    found = answer(setting)
-    rows = [row for row in main_table(setting) if row.label in STRATEGIES]
-    return "\n\n".join(
-        [
-            *parts,
-            render.inert(as_markdown(found)),
-            render.as_markdown(render.render(columns.PRICES, found.prices)),
-            _picture(pictures["cliff"], base, "Lost requests against the idle gap, by strategy"),
-            *(_folded(header.content["name"], render.render(columns.MAIN, rows)) if whole else ()),
-        ]
-    )
+    campaign = Campaign(name, tuple((setting, answer(setting)) for setting in split(dataset)))
+    if len(campaign.found) > 1:
+        found = headlines.as_markdown(campaign.found)
+        return Block(told("matrix.png", "Lost requests by strategy and failure", found), campaign)
+    words = [_safe(campaign.prices)]
+    if campaign.weighs:
+        words.append(render.as_markdown(render.render(columns.PRICES, campaign.prices)))
+    return Block(told("cliff.png", "Lost requests against the idle gap, by strategy", *words), campaign)
 
 
-def _folded(campaign: str, table: render.Table) -> Sequence[str]:
-    summary = f"<details><summary>The main table of {campaign}</summary>"
-    return summary, render.as_markdown(table), "</details>"
+def _most_at_once(bursts: Sequence[BurstRow]) -> list[BurstRow]:
+    most = max(burst.environments for burst in bursts)
+    return [burst for burst in bursts if burst.environments == most and burst.label in STRATEGIES]
 
 
-def _picture(path: Path, base: Path, what: str) -> str:
-    return f"![{what}]({Path(os.path.relpath(path, base)).as_posix()})"
+def _safe(prices: Sequence[Price]) -> str:
+    safe = [price for price in prices if price.is_safe]
+    if not safe:
+        return "Every strategy lost at least one request."
+    gaps = min(price.lost_beyond.n for price in safe)
+    names = ", ".join(f"`{price.label}`" for price in safe)
+    return f"Lost no request, each after {gaps} gaps or more that were longer than the timeout: {names}."

@@ -10,7 +10,7 @@ import pytest
 
 from bench.campaign.failures import MODES
 from bench.campaign.file import packaged
-from bench.cli.readme import BEGIN, END
+from bench.cli.readme import ANSWER, END, RESULTS
 from bench.function.drivers import DRIVERS
 from bench.function.strategies import STRATEGIES
 from tests.analysis.edit import small_campaign, spoiled_campaign
@@ -183,12 +183,12 @@ def test_a_readme_without_markers_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# nothing")
     code, output = poolbench(tmp_path, "readme", ".")
     assert code == 1
-    assert f"has no line {BEGIN} with a line {END} after it" in output
+    assert f"has no line {ANSWER} with a line {END} after it" in output
 
 
 def test_text_from_a_campaign_cannot_become_markup_in_a_readme(tmp_path: Path) -> None:
     spoiled_campaign(tmp_path / "spoiled")
-    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}")
+    (tmp_path / "README.md").write_text(f"{ANSWER}\n{END}\n{RESULTS}\n{END}")
     code, output = poolbench(tmp_path, "readme", "spoiled")
     assert code == 0, output
     text = (tmp_path / "README.md").read_text()

@@ -1,0 +1,98 @@
+"""What several campaigns say together: whom they recommend, and where each strategy lost a request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.analysis import render
+from bench.analysis.answer import Answer, lost_none
+from bench.analysis.render import Column, count, milliseconds, positive_interval
+from bench.analysis.settings import Setting
+from bench.analysis.tradeoff import Price
+from bench.function.strategies import STRATEGIES
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What was found in each setting of a campaign."""
+
+    name: str
+    found: tuple[tuple[Setting, Answer], ...]
+
+    @property
+    def weighs(self) -> bool:
+        """Whether it can weigh prices: one setting, with gaps on both sides of the timeout."""
+        return len(self.found) == 1 and all(price.within and price.lost_beyond.n for price in self.prices)
+
+    @property
+    def prices(self) -> tuple[Price, ...]:
+        """Of every strategy, in the first setting."""
+        return self.found[0][1].prices
+
+    def lost(self, label: str) -> str:
+        """Its name, with how many of its settings the strategy lost a request in; empty if in none."""
+        measured = [price for _, answer in self.found for price in answer.prices if price.label == label]
+        lost = sum(not price.is_safe for price in measured)
+        of = f" {lost} of {len(measured)}" if len(measured) > 1 else ""
+        return f"{self.name}{of}" if lost else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A strategy in all campaigns: its price in each that weighs prices, and where it lost requests."""
+
+    label: str
+    prices: tuple[Price, ...]
+    lost_in: tuple[str, ...]
+
+
+def standings(campaigns: Sequence[Campaign]) -> tuple[Standing, ...]:
+    """The strategies that every campaign which weighs prices has measured, in the first one's order."""
+    weighed = [{price.label: price for price in campaign.prices} for campaign in campaigns if campaign.weighs]
+    return tuple(
+        Standing(
+            label,
+            tuple(prices[label] for prices in weighed),
+            tuple(lost for campaign in campaigns if (lost := campaign.lost(label))),
+        )
+        for label in (weighed[0] if weighed else {})
+        if all(label in prices for prices in weighed)
+    )
+
+
+def as_markdown(campaigns: Sequence[Campaign]) -> str:
+    """Who is recommended by which campaigns, and a table of all; nothing if no campaign weighs prices."""
+    weighing = [campaign for campaign in campaigns if campaign.weighs]
+    if not weighing:
+        return ""
+    by: dict[str | None, list[Campaign]] = {}
+    for campaign in weighing:
+        by.setdefault(campaign.found[0][1].recommended, []).append(campaign)
+    said = [_recommendation(label, those) for label, those in by.items()]
+    columns: list[Column[Standing]] = [
+        Column("", "strategy", "", lambda one: one.label, is_name=True),
+        Column("warm request:", "commands", "on the wire", lambda one: count(one.prices[0].wire_steady)),
+        *(_median(place, campaign.name) for place, campaign in enumerate(weighing)),
+        Column("", "lost requests in", "", lambda one: ", ".join(one.lost_in) or "none", is_name=True),
+    ]
+    return "\n\n".join([*said, render.as_markdown(render.render(columns, standings(campaigns)))])
+
+
+def _recommendation(label: str | None, campaigns: Sequence[Campaign]) -> str:
+    names = ", ".join(f"[{campaign.name}](#{campaign.name})" for campaign in campaigns)
+    if label is None:
+        return f"None is recommended by {names}."
+    prices = [price for campaign in campaigns for price in campaign.prices if price.label == label]
+    surest = max(prices, key=lambda price: price.lost_beyond.n)
+    known = STRATEGIES.get(label)
+    described = [f"In short: {known.purpose}.", f"Where it fails: {known.fails}."] if known else []
+    return "\n".join([f"Recommended by {names}: **`{label}`**.", lost_none(surest), *described])
+
+
+def _median(place: int, campaign: str) -> Column[Standing]:
+    return Column(
+        "",
+        f"ms p50 in {campaign}",
+        "of requests that followed an answered one",
+        lambda one: milliseconds(one.prices[place].steady.median.value),
+        lambda one: positive_interval(one.prices[place].steady.median, milliseconds),
+    )
