@@ -6,7 +6,9 @@ comes, without ever being held whole.
 
 from bench.lab.proxy.protocol import HEADER_SIZE, MAX_PAYLOAD, Malformed, payload_length
 
-TEXT_LIMIT = 16 * 1024  # a command up to this length is handed out whole, a longer one in parts
+# Text up to 16 KB does not pin (RDS Proxy's documentation) and is read; with the byte that names the command
+# that is the longest payload that is handed out whole.
+WHOLE_LIMIT = 1 + 16 * 1024
 
 
 class CommandReader:
@@ -60,7 +62,7 @@ class CommandReader:
         if inbox[at + 3] or not length:
             raise Malformed(f"a command with sequence number {inbox[at + 3]} and {length} bytes")
         end = at + HEADER_SIZE + length
-        if size < end and length <= TEXT_LIMIT:
+        if size < end and length <= WHOLE_LIMIT:
             return b""
         self.length = length
         self.unfinished = self._continued = length == MAX_PAYLOAD

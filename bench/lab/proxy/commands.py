@@ -10,7 +10,7 @@ from pymysql.constants import ER
 from pymysql.constants.COMMAND import COM_CHANGE_USER, COM_PING, COM_QUERY, COM_QUIT
 
 from bench.lab.proxy.backend import BackendConnection
-from bench.lab.proxy.command_reader import TEXT_LIMIT, CommandReader
+from bench.lab.proxy.command_reader import WHOLE_LIMIT, CommandReader
 from bench.lab.proxy.context import Context
 from bench.lab.proxy.events import Kind
 from bench.lab.proxy.handshake import Login
@@ -131,7 +131,7 @@ class Commands:
         if command in QUERIES:
             self._context.metrics.count_query(tls=self._tls)
         if command == COM_QUERY:
-            effect = effect_of(data[HEADER_SIZE + 1 :]) if length <= TEXT_LIMIT else TOO_LONG
+            effect = effect_of(data[HEADER_SIZE + 1 :]) if length <= WHOLE_LIMIT else TOO_LONG
         elif self._answers_alone(command, data):
             return
         else:
@@ -158,6 +158,7 @@ class Commands:
             self.busy = True
             self._client.end("client left")
         elif command in UNANSWERED:
+            self._used_at = self._asked_at  # it is done with
             if backend := self.loan.backend:
                 self._sink = backend
                 backend.send_more(data)

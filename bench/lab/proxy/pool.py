@@ -223,11 +223,10 @@ class Pool:
             turn.changed.set()
 
     def trim(self, keep: int, used_before: float) -> None:
-        """Close free connections last used before that time, the longest unused first, down to `keep`."""
-        free = self._free.longest_unused()
-        for connection in free[: max(0, len(free) - keep)]:
-            if connection.used_at < used_before:
-                connection.close()
+        """Of the free connections last used before that time keep so many; the longest unused are closed."""
+        idle = [each for each in self._free.longest_unused() if each.used_at < used_before]
+        for connection in idle[: max(0, len(idle) - keep)]:
+            connection.close()
 
     def retire(self, opened_before: float) -> None:
         """Close free connections opened before that time."""

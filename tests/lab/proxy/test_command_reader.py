@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.lab.proxy.command_reader import TEXT_LIMIT, CommandReader
+from bench.lab.proxy.command_reader import WHOLE_LIMIT, CommandReader
 from bench.lab.proxy.protocol import MAX_PAYLOAD, Malformed, packet
 from tests.lab.proxy.packets import CUTS, cut
 
 COMMANDS = st.lists(
     st.one_of(
         st.binary(min_size=1, max_size=50),
-        st.integers(TEXT_LIMIT - 1, TEXT_LIMIT + 2000).map(lambda size: b"\x03" + b"x" * size),
+        st.integers(WHOLE_LIMIT - 1, WHOLE_LIMIT + 2000).map(lambda size: b"\x03" + b"x" * size),
     ),
     min_size=1,
     max_size=5,

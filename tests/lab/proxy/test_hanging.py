@@ -1,10 +1,8 @@
 """A database that hangs, and neither answers nor goes, holds nobody for longer than the borrow timeout."""
 
-import asyncio
 import contextlib
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from bench.lab.proxy import Backend, ProxySettings, RunningProxy, backend, running_proxy
-from bench.lab.proxy.backend import BackendConnection, Identity
-from bench.lab.proxy.pool import Pool
+from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
 from bench.lab.proxy.rtt import SHORTEST_S, running_relay
-from bench.lab.proxy.session_state import SessionState
-from tests.lab.proxy.conftest import USER, Database, rows, value
+from tests.lab.proxy.conftest import Database, rows, value
 
 pytestmark = pytest.mark.any_server
 
@@ -84,31 +79,3 @@ def test_the_proxy_ends_when_asked_though_it_is_logging_in(database: Database, h
         assert refused(client) == 9501
         hanging.proxy.stop()
     assert hanging.proxy.child.exit_code() == 0  # no patience was lost, and no SIGKILL needed
-
-
-def test_what_does_not_answer_the_proxy_itself_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database connection that is being reset or pinged counts against the cap meanwhile."""
-    monkeypatch.setattr(backend, "ANSWER_TIMEOUT_S", 0.05)
-
-    def lost(connection: BackendConnection) -> None:
-        pool.forget(connection)
-
-    async def open_silent(identity: Identity) -> BackendConnection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: BackendConnection(identity, state, [], lost),
-            *listener.getsockname(),
-        )
-        return connection
-
-    async def lend_and_verify() -> None:
-        connection = await pool.borrow(1, identity, state, 30)
-        assert (len(pool.connections), pool.lent) == (1, 1)
-        pool.verify(connection)
-        while pool.connections:
-            await asyncio.sleep(0.01)
-        assert pool.lent == 0
-
-    state, identity = SessionState(None, autocommit=True), Identity(USER, 0)
-    pool = Pool(1, open_silent)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        asyncio.run(asyncio.wait_for(lend_and_verify(), 60))

@@ -260,6 +260,15 @@ def test_what_pins_pins_until_the_client_goes_and_leaves_nothing_behind(
         rows(fresh, "SELECT * FROM temporary_item")
 
 
+@pytest.mark.parametrize(("length", "pins"), [(16 * 1024, []), (16 * 1024 + 1, [PINNING[-1][1]])])
+def test_only_text_of_more_than_16_kb_pins(
+    database: Database, proxy: RunningProxy, length: int, pins: list[str]
+) -> None:
+    client = database.connect(proxy.port)
+    rows(client, "SELECT 1 /*".ljust(length - 2, "x") + "*/")
+    assert pinned(proxy) == pins
+
+
 def test_a_statement_that_failed_does_not_pin(database: Database, proxy: RunningProxy) -> None:
     client = database.connect(proxy.port)
     with pytest.raises(pymysql.err.MySQLError):
