@@ -17,9 +17,9 @@ HALF_WAY = "failed half-way"  # of several statements one failed: what the other
 class Session:
     """A session as the proxy knows it, from the server's status words and the client's statements.
 
-    RDS Proxy learns of transactions from the protocol, too, and not from keywords; without autocommit the first
-    statement begins one, says its documentation. To the server, and so to this proxy, it is the first that
-    touches a table: after a lone SELECT 1 the database connection is given back.
+    RDS Proxy learns of transactions from the protocol, too, and not from keywords; without autocommit the
+    first statement begins one, says its documentation. To the server, and so to this proxy, it is the first
+    that touches a table: after a lone SELECT 1 the database connection is given back.
 
     Attributes:
         login: what the client said of itself.
