@@ -1,8 +1,10 @@
 """What happened when, to draw the timeline of a failure from."""
 
 import heapq
+import itertools
 import time
 from collections import deque
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -92,14 +94,19 @@ class EventLog:
             whichever they would have been.
 
         """
-        merged = map(Event._make, heapq.merge(self._often, self._seldom))
-        known = [event for event in merged if event.number >= since]
+        # Asked for every few seconds by samplers, while clients wait: what is known already is not looked at.
+        known = list(heapq.merge(*(_from(part, since) for part in (self._often, self._seldom))))
         events = [
-            event._asdict()
-            for event in known
-            if event.wall_ns >= from_ns
-            and (to_ns is None or event.wall_ns < to_ns)
-            and (client is None or event.client == client)
+            dict(zip(Event._fields, (number, wall_ns, kind, of_client, *rest), strict=True))
+            for number, wall_ns, kind, of_client, *rest in known
+            if wall_ns >= from_ns
+            and (to_ns is None or wall_ns < to_ns)
+            and (client is None or of_client == client)
         ]
         forgotten = max(0, self._count - since) - len(known)
         return {"events": events, "next": self._count, "forgotten": forgotten}
+
+
+def _from(part: deque[tuple[Any, ...]], number: int) -> Iterable[tuple[Any, ...]]:
+    """Events of this number and later ones, found from the end."""
+    return reversed(list(itertools.takewhile(lambda event: event[0] >= number, reversed(part))))

@@ -90,6 +90,21 @@ def test_load_does_not_push_out_how_a_connection_began_and_the_log_stays_bounded
     assert [event["number"] for event in answer["events"][-2:]] == [answer["next"] - 2, answer["next"] - 1]
 
 
+def test_what_a_sampler_has_seen_already_is_not_looked_at_again() -> None:
+    """Clients wait meanwhile: of a full log the few new events must not cost what all of them do."""
+    log = EventLog()
+    for _ in range(CAPACITY):
+        log.add(Kind.BORROW, 7, 1)
+        log.add(Kind.ACCEPT, 7)
+
+    def cost(since: int) -> float:
+        began = time.perf_counter()
+        log.select(since=since)
+        return time.perf_counter() - began
+
+    assert min(cost(2 * CAPACITY - 10) for _ in range(5)) < min(cost(0) for _ in range(5)) / 20
+
+
 def test_pins_are_events_with_their_reason(database: Database, start: Start) -> None:
     proxy = start()
     client = database.connect(proxy.port)
