@@ -71,7 +71,7 @@ class LambdaInvoker:
         throttled = 0
         while True:
             try:
-                answer = self._client.invoke(**arguments)
+                return _reply(self._client.invoke(**arguments), throttled)
             except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code != "TooManyRequestsException" or time.monotonic() > give_up:
@@ -79,10 +79,8 @@ class LambdaInvoker:
                     raise InvokeFailed(f"function {function}: {code}: {message}") from error
                 throttled += 1
                 time.sleep(0.05)
-            except BotoCoreError as error:
+            except BotoCoreError as error:  # an answer that breaks off, too
                 raise InvokeFailed(f"function {function}: {error}") from error
-            else:
-                return _reply(answer, throttled)
 
 
 def _reply(answer: dict[str, Any], throttled: int) -> Reply:

@@ -3,9 +3,13 @@
 import base64
 import io
 import json
+import socketserver
+import threading
 from typing import Any
 
-from bench.campaign.invoker import TIMED_OUT, _reply
+import pytest
+
+from bench.campaign.invoker import TIMED_OUT, InvokeFailed, LambdaInvoker, _reply
 
 
 def answered(payload: Any, log: str, **more: Any) -> dict[str, Any]:
@@ -44,3 +48,25 @@ def test_a_timeout_is_known_without_a_type_too() -> None:
     assert reply.function_error == TIMED_OUT
     other = _reply(answered({"errorMessage": "no"}, REPORT, FunctionError="Unhandled"), throttled=0)
     assert other.function_error == "Unhandled"
+
+
+class BreaksOff(socketserver.StreamRequestHandler):
+    """A service that is killed in the middle of its answer."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"environment"')
+
+
+def test_an_answer_that_breaks_off_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), BreaksOff) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        variables = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}",
+            "NO_PROXY": "127.0.0.1",
+        }
+        variables |= dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "x")
+        for name, value in {**variables, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(InvokeFailed, match="lane:live: An error occurred while reading"):
+            LambdaInvoker(1.0).invoke("lane:live", {})
