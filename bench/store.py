@@ -79,6 +79,8 @@ def open_store(url: str) -> Store:
         raise wrong from None
     if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc:
         return S3Store(parts.netloc, parts.path.strip("/"))
+    if "%00" in url:  # which no path can have
+        raise wrong
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return FileStore(Path(unquote(parts.path)))
     if not parts.scheme and url:
@@ -123,6 +125,8 @@ class FileStore:
             if not created and path.read_bytes() != data:
                 raise Conflict(f"store {self.url}: {key} exists with other content")
             _sync_directory(path.parent)
+        except FileExistsError as error:  # where a directory is to be
+            raise StoreError(f"store {self.url}: cannot write {key}: {error.filename} is a file") from error
         except OSError as error:
             raise StoreError(f"store {self.url}: cannot write {key}: {error.strerror}") from error
         return created

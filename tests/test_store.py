@@ -89,7 +89,9 @@ def test_a_half_written_object_is_never_seen(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreError, match=f"store file://{tmp_path}/file: cannot write writable: File exists"):
+    with pytest.raises(
+        StoreError, match=f"store file://{tmp_path}/file: cannot write writable: {tmp_path}/file is a file"
+    ):
         check_writable(FileStore(tmp_path / "file"))
 
 

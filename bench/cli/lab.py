@@ -162,9 +162,10 @@ def install_mysqlclient_command() -> None:
 
 def _run(command: tuple[str, ...], variables: Mapping[str, str]) -> int:
     try:
-        return subprocess.run(command, env={**os.environ, **variables}, check=False).returncode
+        code = subprocess.run(command, env={**os.environ, **variables}, check=False).returncode
     except OSError as error:
         raise click.UsageError(f"{command[0]}: {error.strerror}") from error
+    return code if code >= 0 else 128 - code  # as shells have it for one that a signal ended
 
 
 def _stack(server: str | None, idle_client_timeout: float, lanes: int) -> AbstractContextManager[Stack]:

@@ -111,8 +111,8 @@ def _code_of(error: Exception) -> int | None:
 
 def _fail_output(error: OSError) -> None:
     """Say what cannot be read or written; nothing, if whoever read the output has gone."""
-    # What is still to be written to it would fail again when Python ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout:  # what is still to be written to it would fail again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         sys.exit(FAILED)
     _fail(FAILED, f"{error.filename}: {error.strerror}" if error.filename else str(error))

@@ -75,6 +75,8 @@ def test_a_directory_that_has_been_removed_is_said_to_be(tmp_path: Path) -> None
         (["campaign", "quikc"], 2, "campaign file 'quikc': No such file or directory; packaged are:"),
         (["campaign", "smoke", "--store", "ftp://host/x"], 2, "use a directory, file:///directory or s3://"),
         (["campaign", "smoke", "--store", "s3://me:secret@b/x"], 2, "store 's3://***@b/x': use a directory"),
+        (["campaign", "smoke", "--store", "file:///x%00"], 2, "use a directory, file:///directory or s3://"),
+        (["campaign", "smoke", "--store", "/dev/null"], 1, "cannot write writable: /dev/null is a file"),
         (["campaign", "smoke", "--resume"], 2, "no campaign 'smoke'; it is empty"),
         (["campaign", "smoke", "--freeze", "ice"], 2, "'ice' is not one of"),
         (["campaign", "smoke", "--server", "oracle"], 2, "server 'oracle' is neither a URL nor one of"),
@@ -126,6 +128,9 @@ def test_output_that_nobody_can_take_is_an_error_and_not_a_traceback(tmp_path: P
     done = subprocess.run(command, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
+    no_output = f"exec {sys.executable} -m bench campaign smoke --out /dev/null/x >&-"
+    done = subprocess.run(["sh", "-c", no_output], cwd=tmp_path, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"poolbench: /dev/null/x: Not a directory\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
@@ -227,6 +232,8 @@ def test_the_lab_goes_up_serves_commands_and_goes_down(tmp_path: Path) -> None:
         assert (code, "--lanes: for a lab of this command's own" in output) == (2, True), output
         code, _ = poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "exit 7", **variables)
         assert code == 7
+        code, _ = poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "kill -9 $$", **variables)
+        assert code == 128 + 9, "as shells have it"
     finally:
         code, output = poolbench(tmp_path, "lab", "down", **variables)
     assert code == 0, output
