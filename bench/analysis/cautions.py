@@ -42,6 +42,10 @@ class Caution(Enum):
         "The machine slept, stood still or was overloaded, or a clock was set. What it met is in the figures "
         "as it was measured: run the campaign again if that is too much."
     )
+    LABS_BESIDE = (
+        "Other labs ran meanwhile: each takes processor time from the others, and latencies contain it. Do "
+        "not rank what is close, and run one campaign at a time."
+    )
     RESTARTED = (
         "Every connection was lost then, whatever its age: losses around that time are not the idle "
         "timeout's. Run the campaign again if they matter."
@@ -166,6 +170,9 @@ def _disturbances(dataset: Dataset, rows: pd.DataFrame) -> Iterator[Finding]:
     for header in dataset.headers:
         if jumped := disturbances.jumps(header, rows[rows["campaign"] == header.campaign]):
             yield Finding(Caution.TIME_JUMPED, jumped)
+        beside = [session.get("labs_beside", 0) for session in header.content["sessions"]]
+        if any(beside):
+            yield Finding(Caution.LABS_BESIDE, f"{header.campaign}: {max(beside)} on the same machine")
         series = dataset.connections[dataset.connections["campaign"] == header.campaign]
         for restarted in disturbances.restarts(header, series):
             yield Finding(Caution.RESTARTED, restarted)

@@ -2,8 +2,9 @@
 
 import contextlib
 import functools
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from bench.campaign.file import CampaignFile
 from bench.campaign.header import check_same, make_header, new_id
 from bench.campaign.invoker import Invoker, LambdaInvoker
 from bench.campaign.journal import Journal, newest, no_campaign
+from bench.campaign.neighbours import Neighbours
 from bench.campaign.runner import CampaignStopped, Progress, Runner, Switch
 from bench.campaign.sampling import INTERVAL_S, Sampling, burst_interval_s
 from bench.campaign.schedule import Lane, plan_lanes
@@ -21,6 +23,7 @@ from bench.campaign.watch import Watch
 from bench.store import Store, StoreError, check_writable
 
 NEWEST = "newest"  # resume the newest campaign of the file's name
+NOT_ENDED = "not ended"  # how a run of a campaign ended that goes on, or was killed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,7 @@ class Target:
     description: dict[str, Any]  # kind, freeze, proxy settings, ...: goes into the header
     fleet: str = ""  # function with as many environments as a burst needs; none where there is no burst
     switch: Switch | None = None  # brings about failures that need somebody to do it; none on AWS
+    labs_beside: Callable[[], Collection[int]] = tuple  # processes that run other labs on this machine now
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,23 @@ def open_journal(file: CampaignFile, store: Store, resume: str | None) -> Journa
     return journal
 
 
+def check_idle(journal: Journal, labs: Collection[int]) -> None:
+    """Refuse to run a campaign twice at once: its cells would be measured twice, and none of them filed.
+
+    Args:
+        journal: of the campaign.
+        labs: processes that run labs on this machine now.
+
+    Raises:
+        CampaignStopped: one of them runs this campaign.
+
+    """
+    for session in journal.sessions():
+        if session["how"] == NOT_ENDED and session.get("pid") in labs:
+            by = f"is being run by process {session['pid']}"
+            raise CampaignStopped(f"campaign {journal.campaign} {by}: wait for it, or stop it first")
+
+
 def run_session(
     file: CampaignFile,
     journal: Journal,
@@ -80,10 +101,21 @@ def run_session(
     invoker = LambdaInvoker(campaign.function_timeout_s, at_once=campaign.fleet)
     cells = _begin(file, journal, target, invoker, resume=resume)
     session = journal.next_session()
-    record: dict[str, Any] = {"session": session, "started_wall_ns": time.time_ns(), "how": "not ended"}
+    record: dict[str, Any] = {
+        "session": session,
+        "started_wall_ns": time.time_ns(),
+        "how": NOT_ENDED,
+        "pid": os.getpid(),
+    }
     journal.write(f"starts/{session}", record)
     record["how"] = "finished"
-    common = (journal, invoker, SystemClock(), on_progress)
+    neighbours = Neighbours(target.labs_beside)
+
+    def noted(progress: Progress) -> None:
+        neighbours.look()
+        on_progress(progress)
+
+    common = (journal, invoker, SystemClock(), noted)
     run: Callable[[], None]
     if campaign.burst:
         bursts = BurstRunner(campaign, *common, fleet=target.fleet)
@@ -115,6 +147,7 @@ def run_session(
         record["ended_wall_ns"] = time.time_ns()
         record["sampling"] = asdict(sampling.tally)
         record["jumps"] = watch.jumps()
+        record["labs_beside"] = neighbours.count()
         # A store that broke the campaign may be too broken to take word of it; the first error is the news.
         with contextlib.suppress(*() if record["how"] == "finished" else (StoreError,)):
             journal.write(f"sessions/{session}", record)

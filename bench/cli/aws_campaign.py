@@ -19,12 +19,10 @@ from bench.campaign.journal import Journal
 from bench.campaign.runner import CampaignStopped
 from bench.campaign.session import Target, begin, open_journal, run_session
 from bench.campaign.strict import BadCampaign
-from bench.campaign.sync import sync
 from bench.cli import terminal
 from bench.cli.aws_plan import usage_of
-from bench.cli.metrics import sync_cloudwatch
 from bench.cli.progress import shown
-from bench.cli.report import describe, show_report
+from bench.cli.report import sync_and_report
 from bench.cli.target import variables_set
 from bench.store import StoreError, open_store
 
@@ -84,9 +82,7 @@ def run_on_aws(loaded: CampaignFile, wanted: Wanted) -> None:
         else:
             session.run()
         directory = wanted.out or Path("runs") / journal.campaign
-        describe(console, sync(journal, directory))
-        sync_cloudwatch(console, directory)
-        show_report(console, [directory], directory)
+        sync_and_report(console, journal, directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +133,7 @@ class _Session:
             with shown(self.console) as on_progress:
                 target = self._target(CLIENT)
                 run_session(self.loaded, self.journal, target, resume=resume, on_progress=on_progress)
-        except (CampaignStopped, InvokeFailed, KeyboardInterrupt):
+        except (CampaignStopped, InvokeFailed, KeyboardInterrupt, StoreError):
             self.console.print("not finished; to go on, run the same again with --resume", soft_wrap=True)
             raise
 

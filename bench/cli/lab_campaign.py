@@ -1,27 +1,27 @@
 """`poolbench campaign`, in a lab that is started for it: run, sync and report."""
 
+import contextlib
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from bench.campaign.file import CampaignFile
-from bench.campaign.invoker import InvokeFailed
+from bench.campaign.header import Different
 from bench.campaign.journal import Journal
 from bench.campaign.plan import Campaign
-from bench.campaign.runner import CampaignStopped
-from bench.campaign.session import open_journal, run_session
-from bench.campaign.sync import sync
+from bench.campaign.session import check_idle, open_journal, run_session
 from bench.cli import terminal
 from bench.cli.bundle import Code, unpacked
+from bench.cli.errors import WRONG_INPUT
 from bench.cli.options import given_again
-from bench.cli.places import writing
 from bench.cli.progress import duration, shown
-from bench.cli.report import describe, show_report
+from bench.cli.report import sync_and_report
 from bench.cli.switches import listeners_of, proxy_settings, server_options
 from bench.cli.target import check_memory, lanes_of, make_functions, target_of, variables_set
 from bench.lab.aws import Freeze
@@ -52,7 +52,7 @@ def run_in_lab(loaded: CampaignFile, wanted: Wanted) -> None:
 
     Raises:
         BadCampaign: this machine has not the memory for it.
-        CampaignStopped: it ended with cells that are not finished.
+        CampaignStopped: it ended with cells that are not finished, or it is being run already.
         InvokeFailed: the Lambda service stopped answering.
         ServerUnavailable: no database server can be had, or the given one does not answer.
         StoreError: the store cannot be written to.
@@ -60,6 +60,9 @@ def run_in_lab(loaded: CampaignFile, wanted: Wanted) -> None:
     """
     store = open_store(wanted.store_url)
     journal = open_journal(loaded, store, wanted.resume)
+    labs = running_labs()
+    if wanted.resume:
+        check_idle(journal, labs)
     console = terminal.console()
     if wanted.freeze is Freeze.DROP:
         _leave_the_network()
@@ -69,35 +72,45 @@ def run_in_lab(loaded: CampaignFile, wanted: Wanted) -> None:
         console.print(f"note: {note}")
     for reason in loaded.campaign.left_out():
         console.print(f"left out: {reason}", soft_wrap=True)
-    for pid in running_labs():
+    for pid in labs:
         console.print(f"warning: process {pid} runs a lab, too: each disturbs the other's timings")
     if wanted.out:
         wanted.out.mkdir(parents=True, exist_ok=True)  # found out now, not when everything is measured
     check_memory(loaded.campaign)
-    try:
-        with (
-            unpacked(wanted.bundle, loaded.campaign) as code,
-            _stack(loaded.campaign, wanted, code, console.print) as running,
-            variables_set(running.environment()),
-            shown(console) as on_progress,
-        ):
-            lab, goes_on = (
-                code.target(target_of(running, lanes_of(loaded.campaign))),
-                wanted.resume is not None,
-            )
-            finished = run_session(loaded, journal, lab, resume=goes_on, on_progress=on_progress)
-    except (CampaignStopped, InvokeFailed, KeyboardInterrupt):
-        if _is_begun(journal):
-            again = ["poolbench", "campaign", wanted.file, *given_again(hidden=_SECRET), "--resume"]
-            console.print(f"not finished; to go on: {shlex.join(again)}", soft_wrap=True)
-        raise
+    with (
+        resumable(console, journal, [wanted.file, *given_again(hidden=_SECRET)]),
+        unpacked(wanted.bundle, loaded.campaign) as code,
+        _stack(loaded.campaign, wanted, code, console.print) as running,
+        variables_set(running.environment()),
+        shown(console) as on_progress,
+    ):
+        lab, goes_on = (
+            code.target(target_of(running, lanes_of(loaded.campaign))),
+            wanted.resume is not None,
+        )
+        finished = run_session(loaded, journal, lab, resume=goes_on, on_progress=on_progress)
     console.print(f"measured in {duration(finished.wall_s)}")
-    directory = wanted.out or Path("runs") / journal.campaign
-    with writing(directory):
-        synced = sync(journal, directory)
-    describe(console, synced)
-    show_report(console, [directory], directory)
+    sync_and_report(console, journal, wanted.out or Path("runs") / journal.campaign)
     console.print(f"all done in {duration(time.monotonic() - began)}")
+
+
+@contextlib.contextmanager
+def resumable(console: Console, journal: Journal, arguments: Sequence[str]) -> Iterator[None]:
+    """Say how to go on with a campaign that anything ends, Ctrl-C too, if there is anything to go on with.
+
+    Args:
+        console: where to say it.
+        journal: of the campaign.
+        arguments: it was begun with.
+
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, (Different, click.UsageError, *WRONG_INPUT)) and _is_begun(journal):
+            again = shlex.join(["poolbench", "campaign", *arguments, "--resume"])
+            console.print(f"not finished; to go on: {again}", soft_wrap=True)
+        raise
 
 
 def _stack(

@@ -1,6 +1,7 @@
 """`poolbench sync` and `poolbench report`: from a store to tables and charts."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 from rich.console import Console
 
 from bench.analysis.report import write_report
+from bench.campaign.journal import Journal
 from bench.campaign.publish import publish
 from bench.campaign.sync import Synced, sync
 from bench.cli import terminal
@@ -32,7 +34,7 @@ def sync_command(url: str, directory: Path, campaign: str | None, parquet: str |
     console = terminal.console()
     with writing(directory):
         synced = sync(find(url, campaign), directory)
-    describe(console, synced)
+    _describe(console, synced)
     sync_cloudwatch(console, directory)
     if parquet:
         store = open_store(parquet)
@@ -62,7 +64,22 @@ def report(places: tuple[str, ...], out: Path | None, campaign: str | None, *, m
         show_report(console, directories, out or directories[0], mixed=mixed)
 
 
-def describe(console: Console, synced: Synced) -> None:
+def sync_and_report(console: Console, journal: Journal, directory: Path) -> None:
+    """Bring a campaign whose measuring is over into a directory; say how to come by it if that fails."""
+    try:
+        with writing(directory):
+            synced = sync(journal, directory)
+        _describe(console, synced)
+        sync_cloudwatch(console, directory)
+        show_report(console, [directory], directory)
+    except BaseException:  # Ctrl-C, too
+        again = shlex.join(["poolbench", "report", journal.store.url, "--campaign", journal.campaign])
+        there = f"all is measured, and lies in {journal.store.url}"
+        console.print(f"{there}; for its report: {again}", soft_wrap=True)
+        raise
+
+
+def _describe(console: Console, synced: Synced) -> None:
     """Say what a sync brought."""
     parts = [f"{synced.rows} rows, {synced.finished_cells} of {synced.cells} cells finished"]
     if synced.uncounted:

@@ -18,6 +18,7 @@ from bench.function.drivers import DRIVERS
 from bench.lab import libraries
 from bench.lab.aws import FunctionConfig
 from bench.lab.endpoints import USUAL, Endpoints, Login
+from bench.lab.leftovers import running_labs
 from bench.lab.platform import available_memory_mb
 from bench.lab.proxy.rtt import LONGEST_S, SHORTEST_S
 from bench.lab.stack import Stack
@@ -166,6 +167,7 @@ def target_of(stack: Stack, lanes: int) -> Target:
         sampler=f"{SAMPLER_FUNCTION}:{ALIAS}",
         description=stack.describe(),
         switch=Switches(stack),
+        labs_beside=lambda: {*running_labs()} - {os.getpid()},
     )
 
 

@@ -42,6 +42,12 @@ def test_requests_of_two_environments_at_once_are_counted(tmp_path: Path) -> Non
     assert "1 of 96 requests began while" in found_in(tmp_path)[Caution.WINDOWS_OVERLAP]
 
 
+def test_a_campaign_beside_another_lab_says_so(tmp_path: Path) -> None:
+    small_campaign(tmp_path)
+    edit_header(tmp_path, lambda header: header.update(sessions=[{"labs_beside": 0}, {"labs_beside": 2}]))
+    assert found_in(tmp_path)[Caution.LABS_BESIDE].endswith(": 2 on the same machine")
+
+
 def test_every_warning_has_advice() -> None:
     assert all(len(caution.value) > 30 for caution in Caution)
 

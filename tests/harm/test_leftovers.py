@@ -9,7 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.campaign.journal import Journal
+from bench.campaign.session import NOT_ENDED
 from bench.lab.leftovers import PREFIX, work_directory
+from bench.store import FileStore
 from tests.users import SHORT_ROWS, TIMEOUT_S, User, wait_for
 
 pytestmark = [
@@ -114,4 +117,12 @@ def test_a_campaign_beside_another_lab_warns_that_timings_suffer(
         wait_for(lambda: starting(user))
         process.terminate()
         output, _ = process.communicate(timeout=TIMEOUT_S)
-    assert f"warning: process {os.getpid()} runs a lab, too: each disturbs the other's timings" in output
+        assert f"warning: process {os.getpid()} runs a lab, too: each disturbs the other's timings" in output
+        journal = Journal(FileStore(user.folder / "runs" / "store"), "smoke-20260101T000000Z-0000")
+        journal.write("header", {})
+        journal.write("starts/000", {"how": NOT_ENDED, "pid": os.getpid()})
+        code, output = user.run("campaign", "smoke", "--resume", journal.campaign)
+    refused = (
+        f"campaign {journal.campaign} is being run by process {os.getpid()}: wait for it, or stop it first"
+    )
+    assert (code, refused in output) == (1, True), output
