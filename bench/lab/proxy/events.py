@@ -109,4 +109,5 @@ class EventLog:
 
 def _from(part: deque[tuple[Any, ...]], number: int) -> Iterable[tuple[Any, ...]]:
     """Events of this number and later ones, found from the end."""
-    return reversed(list(itertools.takewhile(lambda event: event[0] >= number, reversed(part))))
+    newest_first = list(itertools.takewhile(lambda event: bool(event[0] >= number), reversed(part)))
+    return reversed(newest_first)
