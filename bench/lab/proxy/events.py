@@ -4,7 +4,6 @@ import heapq
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -107,7 +106,6 @@ class EventLog:
         return {"events": events, "next": self._count, "forgotten": forgotten}
 
 
-def _from(part: deque[tuple[Any, ...]], number: int) -> Iterable[tuple[Any, ...]]:
+def _from(part: deque[tuple[Any, ...]], number: int) -> list[tuple[Any, ...]]:
     """Events of this number and later ones, found from the end."""
-    newest_first = list(itertools.takewhile(lambda event: bool(event[0] >= number), reversed(part)))
-    return reversed(newest_first)
+    return list(itertools.takewhile(lambda event: bool(event[0] >= number), reversed(part)))[::-1]
