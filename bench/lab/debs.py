@@ -5,6 +5,7 @@ Standard library only, and importable by a bare python3: the Makefile fetches pi
 
 import argparse
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,15 @@ class Suite:
     name: str
     keyring: Path  # that the suite's release is signed with
     assumed: Sequence[str] = ()  # packages to leave out although others depend on them
+
+
+def release() -> str:
+    """Id of the distribution's release, such as debian-12, which libraries that are fetched belong to."""
+    try:
+        found = platform.freedesktop_os_release()
+    except OSError:
+        return "unknown"
+    return f"{found['ID']}-{found.get('VERSION_ID', 'rolling')}"
 
 
 def fetch(

@@ -56,9 +56,7 @@ def library_path() -> Path | None:
     try:
         ctypes.CDLL(_SONAME)
     except OSError:
-        release = platform.freedesktop_os_release()
-        of_release = "-".join(release.get(key, "") for key in ("ID", "VERSION_ID"))
-        prefix = cache_directory() / f"nftables-{of_release}-{platform.machine()}"
+        prefix = cache_directory() / f"nftables-{debs.release()}-{platform.machine()}"
     else:
         return None
     try:

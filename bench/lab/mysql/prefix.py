@@ -29,7 +29,7 @@ def fetched_server() -> Binary:
 
     """
     # What the system had was not fetched, so another release has to fetch anew.
-    prefix = cache_directory() / APT / f"{_release()}-{platform.machine()}"
+    prefix = cache_directory() / APT / f"{debs.release()}-{platform.machine()}"
     try:
         debs.fetch(*_PACKAGES, into=prefix)
     except debs.FetchFailed as error:
@@ -73,12 +73,3 @@ def install_mysql() -> Binary:
 
 def _mysql_prefix() -> Path:
     return cache_directory() / MYSQL / platform.machine()
-
-
-def _release() -> str:
-    """Id of the distribution's release, such as debian-12."""
-    try:
-        release = platform.freedesktop_os_release()
-    except OSError:
-        return "unknown"
-    return f"{release['ID']}-{release.get('VERSION_ID', 'rolling')}"

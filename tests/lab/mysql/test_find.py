@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import socket
 import stat
 from dataclasses import replace
@@ -39,12 +40,17 @@ def install(folder: Path, name: str, script: str) -> None:
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
 
 
+def why_not(choice: str | None, folder: Path) -> str:
+    """What somebody is told who cannot have a server."""
+    with pytest.raises(ServerUnavailable) as failed, running_server(choice, work_dir=folder):
+        pass
+    return str(failed.value)
+
+
 def test_where_nothing_works_one_message_names_each_reason_and_the_ways_out(
     bare_machine: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ServerUnavailable) as failed, running_server(work_dir=tmp_path):
-        pass
-    message = str(failed.value)
+    message = why_not(None, tmp_path)
     assert "docker: no Docker engine answers" in message
     assert "mysqld: not installed" in message
     assert "mariadbd: not installed" in message
@@ -55,21 +61,13 @@ def test_where_nothing_works_one_message_names_each_reason_and_the_ways_out(
 
 def test_a_server_that_dies_at_its_start_says_why(bare_machine: Path, tmp_path: Path) -> None:
     install(bare_machine, "mysqld", BROKEN)
-    with (
-        pytest.raises(ServerUnavailable, match=r"exited with 7:\n.*made of cheese"),
-        running_server("mysqld", work_dir=tmp_path / "work"),
-    ):
-        pass
+    assert re.search(r"exited with 7:\n.*made of cheese", why_not("mysqld", tmp_path / "work"))
     assert not list((tmp_path / "work").iterdir())
 
 
 def test_a_server_that_does_not_run_at_all_says_why(bare_machine: Path, tmp_path: Path) -> None:
     install(bare_machine, "mysqld", "#!/bin/sh\necho no such library >&2\nexit 127\n")
-    with (
-        pytest.raises(ServerUnavailable, match="mysqld does not run: no such library"),
-        running_server("mysqld", work_dir=tmp_path),
-    ):
-        pass
+    assert "mysqld does not run: no such library" in why_not("mysqld", tmp_path)
 
 
 def test_one_that_does_not_serve_is_passed_over_with_a_warning(
@@ -80,23 +78,15 @@ def test_one_that_does_not_serve_is_passed_over_with_a_warning(
 ) -> None:
     install(bare_machine, "mysqld", BROKEN)
     monkeypatch.setattr(find, "TRIED", ("mysqld", "mariadbd"))
-    with (
-        caplog.at_level(logging.WARNING),
-        pytest.raises(ServerUnavailable, match="mariadbd: not installed"),
-        running_server(work_dir=tmp_path),
-    ):
-        pass
+    with caplog.at_level(logging.WARNING):
+        assert "mariadbd: not installed" in why_not(None, tmp_path)
     assert [record.getMessage().splitlines()[0] for record in caplog.records] == [
         "mysqld is here but does not serve: the database server did not start: mysqld exited with 7:"
     ]
 
 
 def test_an_unknown_choice_names_the_nearest(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ServerUnavailable, match="did you mean mariadbd"),
-        running_server("mariadb", work_dir=tmp_path),
-    ):
-        pass
+    assert "did you mean mariadbd" in why_not("mariadb", tmp_path)
 
 
 @pytest.mark.parametrize("blocked", ["work", "cache"])
@@ -105,11 +95,7 @@ def test_a_place_that_cannot_be_written_is_named(
 ) -> None:
     install(bare_machine, "mysqld", BROKEN)
     (tmp_path / blocked).touch()  # a file where a directory is wanted stops the superuser as well
-    with (
-        pytest.raises(ServerUnavailable, match=f"cannot write .*/{blocked}"),
-        running_server("mysqld", work_dir=tmp_path / "work"),
-    ):
-        pass
+    assert re.search(f"cannot write .*/{blocked}", why_not("mysqld", tmp_path / "work"))
 
 
 class TestUrl:
@@ -126,8 +112,7 @@ class TestUrl:
 
     def test_wrong_credentials_are_the_servers_words(self, server: RunningServer, tmp_path: Path) -> None:
         url = f"mysql://nobody:wrong@127.0.0.1:{server.server.port}"
-        with pytest.raises(ServerUnavailable, match="Access denied"), running_server(url, work_dir=tmp_path):
-            pass
+        assert "Access denied" in why_not(url, tmp_path)
 
     def test_one_that_wants_tls_gets_it_where_the_url_names_its_authority(
         self, server: RunningServer, tmp_path: Path
@@ -137,11 +122,7 @@ class TestUrl:
             pytest.skip("its certificate is not ours")
         found.execute("CREATE USER IF NOT EXISTS careful@'%' IDENTIFIED BY 'c' REQUIRE SSL")
         url = f"mysql://careful:c@127.0.0.1:{found.port}"
-        with (
-            pytest.raises(ServerUnavailable, match=r"if it wants TLS, .*\?ssl_ca=FILE"),
-            running_server(url, work_dir=tmp_path),
-        ):
-            pass
+        assert re.search(r"if it wants TLS, .*\?ssl_ca=FILE", why_not(url, tmp_path))
         with running_server(f"{url}?ssl_ca={found.tls_ca}", work_dir=tmp_path) as given:
             assert given.server.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")[0][1].startswith("TLSv1.")
 
@@ -153,53 +134,30 @@ class TestUrl:
             pytest.skip("its certificate is not ours")
         # Another name of the same address, which its certificate does not know.
         url = found.url.replace("127.0.0.1", "127.1") + f"?ssl_ca={found.tls_ca}"
-        with (
-            pytest.raises(ServerUnavailable, match=r"if this is a tunnel .*&ssl_check_hostname=false"),
-            running_server(url, work_dir=tmp_path),
-        ):
-            pass
+        assert re.search(r"if this is a tunnel .*&ssl_check_hostname=false", why_not(url, tmp_path))
         with running_server(f"{url}&ssl_check_hostname=false", work_dir=tmp_path) as given:
             assert given.server.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")[0][1].startswith("TLSv1.")
         strangers = issue(tmp_path).authority
-        with (
-            pytest.raises(ServerUnavailable, match="CERTIFICATE_VERIFY_FAILED"),
-            running_server(
-                url.replace(str(found.tls_ca), str(strangers)) + "&ssl_check_hostname=false",
-                work_dir=tmp_path,
-            ),
-        ):
-            pass
-        with (
-            pytest.raises(ServerUnavailable, match=r"ssl_check_hostname of .* neither true nor false"),
-            running_server(f"{url}&ssl_check_hostname=no", work_dir=tmp_path),
-        ):
-            pass
+        of_strangers = url.replace(str(found.tls_ca), str(strangers)) + "&ssl_check_hostname=false"
+        assert "CERTIFICATE_VERIFY_FAILED" in why_not(of_strangers, tmp_path)
+        undecided = why_not(f"{url}&ssl_check_hostname=no", tmp_path)
+        assert re.search(r"ssl_check_hostname of .* neither true nor false", undecided)
 
     def test_nobody_there(self, tmp_path: Path) -> None:
-        with (
-            pytest.raises(ServerUnavailable, match=r"the server at 127\.0\.0\.1:1 does not let me in"),
-            running_server("mysql://me@127.0.0.1:1", work_dir=tmp_path),
-        ):
-            pass
+        why = why_not("mysql://me@127.0.0.1:1", tmp_path)
+        assert "the server at 127.0.0.1:1 does not let me in" in why
 
     def test_one_that_accepts_and_says_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(server_module, "_ASK_TIMEOUT_S", 0.2)
-        with (
-            socket.create_server(("127.0.0.1", 0)) as silent,
-            pytest.raises(ServerUnavailable, match=r"does not let me in: .*timed out"),
-            running_server(f"mysql://me@127.0.0.1:{silent.getsockname()[1]}", work_dir=tmp_path),
-        ):
-            pass
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            why = why_not(f"mysql://me@127.0.0.1:{silent.getsockname()[1]}", tmp_path)
+        assert re.search("does not let me in: .*timed out", why)
 
     @pytest.mark.parametrize(
         "url", ["postgresql://me@here", "mysql://here", "mysql://me@", "mysql://me@here:port", "mysql://[x"]
     )
     def test_what_is_no_url_of_a_server_says_what_one_looks_like(self, url: str, tmp_path: Path) -> None:
-        with (
-            pytest.raises(ServerUnavailable, match="is not mysql://user:password@host:port"),
-            running_server(url, work_dir=tmp_path),
-        ):
-            pass
+        assert "is not mysql://user:password@host:port" in why_not(url, tmp_path)
 
     def test_a_password_may_hold_any_character(self, server: RunningServer, tmp_path: Path) -> None:
         password = "p@ss:w/rd%#?"
