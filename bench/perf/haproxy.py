@@ -37,8 +37,7 @@ def running_haproxy(host: str, port: int, work_dir: Path) -> Iterator[int]:
     """
     program, environment = shutil.which("haproxy"), dict(os.environ)
     if program is None:
-        release = platform.freedesktop_os_release()
-        name = f"haproxy-{release.get('ID')}-{release.get('VERSION_ID')}-{platform.machine()}"
+        name = f"haproxy-{debs.release()}-{platform.machine()}"
         prefix = debs.fetch(["haproxy"], into=cache_directory() / name)
         program = str(prefix / "usr" / "sbin" / "haproxy")
         libraries = (prefix / "usr" / "lib").glob("*-linux-gnu")

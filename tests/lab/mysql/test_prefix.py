@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.lab import debs
 from bench.lab.mysql import ServerUnavailable, install_mysql, installed_mysql, prefix, running_server
 from bench.lab.mysql.prefix import fetched_server
 
@@ -60,7 +61,7 @@ def test_mysql_needs_debians_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_damaged_prefix_says_what_to_remove(cache: Path) -> None:
-    fetched = cache / "apt" / f"{prefix._release()}-{platform.machine()}"
+    fetched = cache / "apt" / f"{debs.release()}-{platform.machine()}"
     fetched.mkdir(parents=True)
     with pytest.raises(ServerUnavailable, match=f"holds no server; remove {fetched}"):
         fetched_server()
