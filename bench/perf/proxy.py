@@ -16,7 +16,7 @@ from pymysql.constants import COMMAND
 
 from bench.lab.mysql import Account, create_accounts, running_server
 from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
-from bench.lab.proxy.backend import Identity
+from bench.lab.proxy.database import Identity
 from bench.lab.proxy.database_login import open_connection
 from bench.lab.proxy.protocol import packet
 from bench.perf.figure import Figure

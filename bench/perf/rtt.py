@@ -13,7 +13,7 @@ from pymysql.constants import COMMAND
 
 from bench.lab.mysql import running_server
 from bench.lab.proxy import Backend
-from bench.lab.proxy.backend import Identity
+from bench.lab.proxy.database import Identity
 from bench.lab.proxy.database_login import open_connection
 from bench.lab.proxy.protocol import packet
 from bench.lab.proxy.rtt import running_relay

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from bench.lab.platform import raise_file_limit
 from bench.lab.proxy import control
-from bench.lab.proxy.backend import DatabaseUnavailable
 from bench.lab.proxy.config import Config, ConfigError
+from bench.lab.proxy.database import DatabaseUnavailable
 from bench.lab.proxy.facts import learn
 from bench.lab.proxy.faults import DESCRIPTIONS
 from bench.lab.proxy.server import Proxy

@@ -4,12 +4,12 @@ import asyncio
 import itertools
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from time import monotonic
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol, cast
 
 from pymysql.constants import COMMAND
 
+from bench.lab.proxy.database import DatabaseRefused, DatabaseUnavailable, Identity
 from bench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, packet
 from bench.lab.proxy.reply import Reply
 from bench.lab.proxy.session_state import SessionState, replay
@@ -18,43 +18,6 @@ from bench.lab.proxy.valve import Valve
 
 # For a command of the proxy's own; a server that takes longer hangs. MySQL's connect_timeout.
 ANSWER_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """Where the database is, and the user with which the proxy looks at its settings.
-
-    Attributes:
-        authority: PEM file; where it is given TLS is spoken, and the server's certificate must be from it.
-        check_hostname: the certificate must name `host`, too.
-
-    """
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    authority: str | None = None
-    check_hostname: bool = True
-
-
-class Identity(NamedTuple):
-    """What two sessions must have in common to use the same database connection one after the other."""
-
-    user: str
-    capabilities: int  # of handshake.SEMANTIC
-
-
-class DatabaseUnavailable(Exception):
-    """The database does not answer, not yet or not any more."""
-
-
-class DatabaseRefused(Exception):
-    """The database answered with an error, which is the client's to see."""
-
-    def __init__(self, code: int, sqlstate: str, message: str) -> None:
-        super().__init__(f"{code} ({sqlstate}) {message}")
-        self.code, self.sqlstate, self.message = code, sqlstate, message
 
 
 class Borrower(Protocol):

@@ -8,7 +8,7 @@ from typing import Self
 
 from bench.lab.certificates import Certificate
 from bench.lab.ports import LOOPBACK
-from bench.lab.proxy.backend import Backend
+from bench.lab.proxy.database import Backend
 from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.settings import ProxySettings
 from bench.lab.proxy.tokens import Tokens

@@ -15,7 +15,7 @@ import pymysql
 from pymysql.constants import CR, ER
 from pymysql.cursors import Cursor
 
-from bench.lab.proxy.backend import Backend, DatabaseRefused, DatabaseUnavailable, Identity
+from bench.lab.proxy.database import Backend, DatabaseRefused, DatabaseUnavailable, Identity
 from bench.lab.proxy.tls import CHUNK, TlsChannel, client_context
 
 CONNECT_TIMEOUT_S = 10  # MySQL's connect_timeout

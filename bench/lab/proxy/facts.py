@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pymysql
 
-from bench.lab.proxy.backend import Backend, DatabaseUnavailable
+from bench.lab.proxy.database import Backend, DatabaseUnavailable
 from bench.lab.proxy.database_login import CONNECT_TIMEOUT_S, GARBLED, encryption
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from bench.lab.proxy.backend import BackendConnection, Identity
+from bench.lab.proxy.backend import BackendConnection
+from bench.lab.proxy.database import Identity
 from bench.lab.proxy.session_state import SessionState, replay
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from bench.lab.certificates import issue
 from bench.lab.process import Child
-from bench.lab.proxy.backend import Backend
 from bench.lab.proxy.config import MAIN, Config, Port
+from bench.lab.proxy.database import Backend
 from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.rtt import running_relay
 from bench.lab.proxy.settings import ProxySettings

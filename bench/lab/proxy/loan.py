@@ -2,8 +2,9 @@
 
 from time import monotonic
 
-from bench.lab.proxy.backend import BackendConnection, Borrower, DatabaseRefused
+from bench.lab.proxy.backend import BackendConnection, Borrower
 from bench.lab.proxy.context import Context
+from bench.lab.proxy.database import DatabaseRefused
 from bench.lab.proxy.events import Kind
 from bench.lab.proxy.login import Refused
 from bench.lab.proxy.pool import BorrowTimeout

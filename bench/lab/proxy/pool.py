@@ -5,12 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from bench.lab.proxy.backend import (
-    BackendConnection,
-    DatabaseRefused,
-    DatabaseUnavailable,
-    Identity,
-)
+from bench.lab.proxy.backend import BackendConnection
+from bench.lab.proxy.database import DatabaseRefused, DatabaseUnavailable, Identity
 from bench.lab.proxy.free import FreeConnections
 from bench.lab.proxy.session_state import SessionState
 

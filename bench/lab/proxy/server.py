@@ -8,14 +8,10 @@ from typing import Any
 
 from pymysql.constants import ER
 
-from bench.lab.proxy.backend import (
-    BackendConnection,
-    DatabaseRefused,
-    DatabaseUnavailable,
-    Identity,
-)
+from bench.lab.proxy.backend import BackendConnection
 from bench.lab.proxy.config import Config
 from bench.lab.proxy.context import Context
+from bench.lab.proxy.database import DatabaseRefused, DatabaseUnavailable, Identity
 from bench.lab.proxy.database_login import Opened, open_connection
 from bench.lab.proxy.events import Kind
 from bench.lab.proxy.facts import Facts

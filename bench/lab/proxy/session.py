@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench.lab.proxy.backend import Identity
+from bench.lab.proxy.database import Identity
 from bench.lab.proxy.facts import Facts
 from bench.lab.proxy.handshake import SEMANTIC, Login
 from bench.lab.proxy.protocol import AUTOCOMMIT, IN_TRANSACTION

@@ -11,8 +11,8 @@ import pytest
 from bench.lab.mysql import RunningServer
 from bench.lab.proxy import Backend, Failure, ProxySettings
 from bench.lab.proxy import server as proxy_server
-from bench.lab.proxy.backend import DatabaseRefused, Identity
 from bench.lab.proxy.config import Config
+from bench.lab.proxy.database import DatabaseRefused, Identity
 from bench.lab.proxy.database_login import Opened
 from bench.lab.proxy.facts import Facts
 from bench.lab.proxy.protocol import packet

@@ -10,7 +10,7 @@ import pytest
 from bench.lab.ports import LOOPBACK
 from bench.lab.proxy import facts
 from bench.lab.proxy.auth import new_nonce
-from bench.lab.proxy.backend import Backend, DatabaseRefused, DatabaseUnavailable, Identity
+from bench.lab.proxy.database import Backend, DatabaseRefused, DatabaseUnavailable, Identity
 from bench.lab.proxy.database_login import open_connection
 from bench.lab.proxy.handshake import Greeting
 from bench.lab.proxy.protocol import auth_switch, packet

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bench.lab.proxy import backend
-from bench.lab.proxy.backend import BackendConnection, Identity
+from bench.lab.proxy.backend import BackendConnection
+from bench.lab.proxy.database import Identity
 from bench.lab.proxy.pool import Pool
 from bench.lab.proxy.session_state import SessionState
 

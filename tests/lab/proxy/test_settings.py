@@ -5,8 +5,8 @@ import json
 import pytest
 
 from bench.lab.certificates import Certificate
-from bench.lab.proxy.backend import Backend
 from bench.lab.proxy.config import Config, ConfigError, Port
+from bench.lab.proxy.database import Backend
 from bench.lab.proxy.faults import Failure
 from bench.lab.proxy.settings import ProxySettings, SettingError
 
