@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.load import Dataset, load
+from bench.analysis.page import Report
+from bench.analysis.report import write_report
 from bench.analysis.settings import Setting, split
 from tests.analysis.synthetic import write_campaign
 
@@ -11,6 +13,11 @@ from tests.analysis.synthetic import write_campaign
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean campaign of 4,800 rows; tests that change files make their own."""
     return write_campaign(tmp_path_factory.mktemp("campaign"))
+
+
+@pytest.fixture(scope="session")
+def report(campaign: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return write_report([campaign], tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")

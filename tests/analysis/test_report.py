@@ -15,11 +15,6 @@ from tests.analysis.edit import edit_rows, keep_only, small_campaign, spoiled_ca
 
 
 @pytest.fixture(scope="session")
-def report(campaign: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    return write_report([campaign], tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture(scope="session")
 def page(report: Report) -> str:
     return report.page.read_text()
 

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -7,8 +6,8 @@ from hypothesis import strategies as st
 from pandas import DataFrame
 
 from bench.analysis.load import Dataset
-from bench.analysis.page import SUMMARY
-from bench.analysis.report import summary_of, write_report
+from bench.analysis.page import SUMMARY, Report
+from bench.analysis.report import summary_of
 from bench.analysis.settings import Setting
 from bench.analysis.statistics import quantile
 from bench.analysis.summary import USED, summarise
@@ -46,9 +45,8 @@ def test_quantiles_are_those_of_the_statistics_whatever_the_groups(
             assert line[name] == pytest.approx(expected, rel=0, abs=0, nan_ok=True)
 
 
-def test_file_holds_plain_numbers_and_no_nan(dataset: Dataset, campaign: Path, tmp_path: Path) -> None:
-    write_report([campaign], tmp_path)
-    path = tmp_path / SUMMARY
+def test_file_holds_plain_numbers_and_no_nan(dataset: Dataset, report: Report) -> None:
+    path = report.page.parent / SUMMARY
     content = json.loads(path.read_text(), parse_constant=pytest.fail)
     assert content == summary_of(dataset)
     assert content["campaigns"] == [dataset.headers[0].campaign]
