@@ -44,10 +44,10 @@ def processes() -> Iterator[Process]:
             yield Process(int(entry.name), int(_stat(entry)[1]), command_line)
 
 
-def descendants() -> dict[int, str]:
-    """Command lines of this process and of all below it, by process id."""
+def descendants(ancestor: int) -> dict[int, str]:
+    """Command lines of a process and of all below it, by process id; none if it has gone."""
     everybody = {process.pid: process for process in processes()}
-    found = {os.getpid()}
+    found = {ancestor} & everybody.keys()
     while below := {pid for pid, process in everybody.items() if process.parent in found} - found:
         found |= below
     return {pid: everybody[pid].command_line for pid in found}

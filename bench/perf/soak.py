@@ -8,6 +8,7 @@ its series, which holds half an hour, and allocators.
 
 import argparse
 import contextlib
+import os
 import shutil
 import statistics
 import subprocess
@@ -126,7 +127,7 @@ class Watching:
     def _run(self) -> None:
         began = time.monotonic()
         while not self._stop.wait(EVERY_S):
-            for pid, command in descendants().items():
+            for pid, command in descendants(os.getpid()).items():
                 with contextlib.suppress(OSError):  # gone meanwhile
                     sample = time.monotonic() - began, anonymous_mb(pid), open_files(pid)
                     self._samples.setdefault(pid, array("d")).extend(sample)

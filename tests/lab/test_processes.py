@@ -16,7 +16,7 @@ def test_processes_whose_names_are_no_text_are_read_as_well(tmp_path: Path) -> N
     program.symlink_to(sys.executable)
     with subprocess.Popen([program, "-c", "input()", b"\xff"], stdin=subprocess.PIPE) as process:
         try:
-            assert os.fsdecode(b"\xff") in descendants()[process.pid]
+            assert os.fsdecode(b"\xff") in descendants(os.getpid())[process.pid]
             assert int(started_at(process.pid)) > 0
         finally:
             process.kill()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench.lab.processes import descendants
 from tests.lab.aws.conftest import FUNCTIONS, poll, process_state
 
 # A program that uses the lab, and says which processes there are when all of them are frozen.
@@ -38,24 +39,6 @@ with running_aws(configs, work_dir=work_dir) as aws:
 """
 
 
-def descendants(pid: int) -> set[int]:
-    """All living processes below one."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-    found, todo = set(), [pid]
-    while todo:
-        parent = todo.pop()
-        children = [child for child, its_parent in parents.items() if its_parent == parent]
-        found.update(children)
-        todo.extend(children)
-    return found
-
-
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
     """Run it until all environments are frozen."""
@@ -73,7 +56,7 @@ def test_nothing_is_left(
     program: tuple[subprocess.Popen[bytes], dict[str, Any]], victim: str, number: signal.Signals
 ) -> None:
     process, told = program
-    everything = descendants(process.pid)
+    everything = descendants(process.pid).keys() - {process.pid}
     assert {told["service"], *told["frozen"]} <= everything
     poll(lambda: all(process_state(pid) == "T" for pid in told["frozen"]))
     os.kill(process.pid if victim == "program" else told["service"], number)

@@ -33,6 +33,7 @@ from tests.lab.proxy.conftest import (
 TIMED_OUT = "Timed-out waiting to acquire database connection"
 
 
+@pytest.mark.any_server
 def test_who_waits_for_longer_than_the_borrow_timeout_gets_9501(database: Database, start: Start) -> None:
     proxy = start(max_connections_percent=1, connection_borrow_timeout=0.3)
     waiting = database.connect(proxy.port)
@@ -47,6 +48,7 @@ def test_who_waits_for_longer_than_the_borrow_timeout_gets_9501(database: Databa
     assert rows(waiting, "SELECT 1") == ((1,),)  # the same client connection goes on
 
 
+@pytest.mark.any_server
 def test_a_new_client_that_finds_no_connection_gets_9501_too(database: Database, start: Start) -> None:
     proxy = start(max_connections_percent=1, connection_borrow_timeout=0.2)
     held = hold_all(database, proxy)
@@ -56,6 +58,7 @@ def test_a_new_client_that_finds_no_connection_gets_9501_too(database: Database,
     assert len(held) == borrowed(proxy)
 
 
+@pytest.mark.any_server
 def test_clients_in_a_hurry_open_no_more_connections_than_there_are_clients(
     database: Database, start: Start
 ) -> None:
@@ -72,6 +75,7 @@ def test_clients_in_a_hurry_open_no_more_connections_than_there_are_clients(
     assert proxy.metrics()["DatabaseConnectionsSetupSucceeded"] <= len(clients)
 
 
+@pytest.mark.any_server
 def test_those_who_wait_are_served_in_turn(database: Database, start: Start) -> None:
     proxy = start(max_connections_percent=1)
     waiting = [database.connect(proxy.port) for _ in range(3)]
@@ -93,6 +97,7 @@ def test_those_who_wait_are_served_in_turn(database: Database, start: Start) -> 
     assert served == [client.thread_id() for client in waiting]
 
 
+@pytest.mark.any_server
 def test_a_borrow_timeout_of_0_takes_a_free_connection_or_none(database: Database, start: Start) -> None:
     proxy = start(connection_borrow_timeout=0)
     with pytest.raises(pymysql.OperationalError) as error:
@@ -122,6 +127,7 @@ def test_a_connection_lost_in_a_transaction_ends_its_client(database: Database, 
     assert rows(idle, "SELECT 1") == ((1,),)
 
 
+@pytest.mark.any_server
 def test_while_the_database_is_away_clients_wait_and_idle_ones_survive(
     database: Database, start: Start
 ) -> None:
