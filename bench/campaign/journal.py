@@ -1,11 +1,16 @@
 """A campaign's objects in its store: what they are called, and what they tell of how far it got."""
 
+import contextlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from bench.store import Store, StoreError
+
+_ROWS = re.compile(r"(?P<cell>[^/]+)/(?P<attempt>\d+)-\d+")  # name of what an invocation brought
+_SESSION = re.compile(r"\d+")  # what names of all that belongs to one begin with
 
 
 class NoCampaign(Exception):
@@ -45,13 +50,27 @@ class Journal:
 
         """
         key = f"{self.campaign}/{name}.json"
-        try:
-            content = json.loads(self.store.get(key))
-        except ValueError as error:
-            raise StoreError(f"store {self.store.url}: {key} is damaged: {error}") from error
-        if not isinstance(content, dict):
-            raise StoreError(f"store {self.store.url}: {key} is damaged: it is no JSON object")
+        data = self.store.get(key)
+        with self.judging(key):
+            content = json.loads(data)
+            if not isinstance(content, dict):
+                raise ValueError("it is no JSON object")
         return content
+
+    @contextlib.contextmanager
+    def judging(self, key: str) -> Iterator[None]:
+        """Name the object whose content turns out to be none of ours.
+
+        Raises:
+            StoreError: the block raised what wrong types and missing keys raise.
+
+        """
+        try:
+            yield
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            why = f"it lacks {error}" if isinstance(error, KeyError) else error
+            cure = "" if key.endswith("header.json") else "; move it away, and the rest is used without it"
+            raise StoreError(f"store {self.store.url}: {key} is damaged: {why}{cure}") from error
 
     def begun(self) -> bool:
         """Whether there is such a campaign; one killed before it wrote its header never was."""
@@ -61,10 +80,15 @@ class Journal:
             return False
         return True
 
+    def keys(self, folder: str) -> Iterator[str]:
+        """Keys of the objects in a folder; what else lies there, an editor or a desktop has left."""
+        found = self.store.list_keys(f"{self.campaign}/{folder}/")
+        return (key for key in found if key.endswith((".json", ".jsonl")))
+
     def names(self, folder: str) -> list[str]:
         """Names of the objects in a folder, less the folder and the ending."""
         prefix = f"{self.campaign}/{folder}/"
-        return [key.removeprefix(prefix).rpartition(".")[0] for key in self.store.list_keys(prefix)]
+        return [key.removeprefix(prefix).rpartition(".")[0] for key in self.keys(folder)]
 
     def finished_cells(self) -> frozenset[str]:
         """Cells that need not be run again."""
@@ -73,7 +97,8 @@ class Journal:
     def next_session(self) -> str:
         """Name for another run of the campaign; one that was killed left its start or its plans."""
         used = [*self.names("starts"), *self.names("sessions"), *self.names("lanes")]
-        return f"{max((int(name.partition('-')[0]) + 1 for name in used), default=0):03d}"
+        numbers = (int(found[0]) for name in used if (found := _SESSION.match(name)))
+        return f"{max(numbers, default=-1) + 1:03d}"
 
     def sessions(self) -> list[dict[str, Any]]:
         """Every run of the campaign, in order; of one that was killed, or still runs, what it has noted."""
@@ -83,15 +108,14 @@ class Journal:
             if name in ended
             else self.read(f"starts/{name}")
             | {"jumps": [self.read(f"jumps/{jump}") for jump in jumps if jump.startswith(f"{name}-")]}
-            for name in sorted({*ended, *self.names("starts")})
+            for name in sorted(filter(_SESSION.fullmatch, {*ended, *self.names("starts")}))
         ]
 
     def next_attempts(self) -> dict[str, int]:
         """For each cell with rows: the number that a new attempt at it gets."""
         attempts: dict[str, int] = {}
-        for name in self.names("rows"):
-            cell, attempt = name.rpartition("-")[0].split("/")
-            attempts[cell] = max(attempts.get(cell, 0), int(attempt) + 1)
+        for found in filter(None, map(_ROWS.fullmatch, self.names("rows"))):
+            attempts[found["cell"]] = max(attempts.get(found["cell"], 0), int(found["attempt"]) + 1)
         return attempts
 
 

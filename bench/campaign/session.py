@@ -75,7 +75,7 @@ def check_idle(journal: Journal, labs: Collection[int]) -> None:
 
     """
     for session in journal.sessions():
-        if session["how"] == NOT_ENDED and session.get("pid") in labs:
+        if session.get("how") == NOT_ENDED and session.get("pid") in labs:
             by = f"is being run by process {session['pid']}"
             raise CampaignStopped(f"campaign {journal.campaign} {by}: wait for it, or stop it first")
 
@@ -184,7 +184,9 @@ def _begin(
     described = _call(invoker, target.sampler, "describe", drivers=file.campaign.factors.drivers)
     header = make_header(journal.campaign, file, target.description, described)
     if resume:
-        check_same(journal.read("header"), header)
+        before = journal.read("header")
+        with journal.judging(f"{journal.campaign}/header.json"):
+            check_same(before, header)
     else:
         journal.write("header", header)
     finished = journal.finished_cells()

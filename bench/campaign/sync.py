@@ -1,7 +1,7 @@
 """From a store's objects to a directory of Parquet that reports are made from."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ import pyarrow as pa
 from bench.campaign.journal import Journal
 from bench.campaign.window import Windows
 from bench.function.record import FIELDS, upgraded, validate
-from bench.store import StoreError
 from bench.synced import CLIENT, CONNECTIONS, EVENTS, FACTORS, ROWS, write_parquet
 
 _ALONE = {"environments": 1, "threads": 1}  # where a cell says nothing of them, it had one of each
@@ -39,45 +38,50 @@ def sync(journal: Journal, directory: Path) -> Synced:
 
     """
     header = journal.read("header")
-    if "cells" not in header:
-        raise StoreError(f"store {journal.store.url}: {journal.campaign}/header.json is no campaign's header")
-    finished = {cell: journal.read(f"cells/{cell}") for cell in sorted(journal.finished_cells())}
+    with journal.judging(f"{journal.campaign}/header.json"):
+        factors = {cell["id"]: _factors(cell) for cell in header["cells"]}
+    done = sorted(factors.keys() & journal.finished_cells())
+    finished = {cell: journal.read(f"cells/{cell}") for cell in done}
     header["sessions"] = journal.sessions()
-    header["finished"] = len(finished) == len(header["cells"])
+    header["finished"] = len(finished) == len(factors)
     rows: list[dict[str, Any]] = []
     invalid: list[dict[str, Any]] = []
-    factors = {cell["id"]: _factors(cell) for cell in header["cells"]}
     clients = {
-        (cell, content["attempt"], invocation["sequence"]): invocation
+        (cell, *seen): client
         for cell, content in finished.items()
-        for invocation in content["invocations"]
+        for seen, client in _clients(journal, cell, content)
     }
-    for key, line in _lines(journal, "rows"):
-        row, problems = _parse(line)
-        if row is None or problems or row["cell"] not in factors:
-            problems = problems or ["its cell is not in the header"]
-            invalid.append({"object": key, "problems": problems, "line": line})
-            continue
-        client = clients.get((row["cell"], row["attempt"], row["sequence"]))
-        rows.append(
-            {
-                **{name: row[name] for name in FIELDS},
-                **factors[row["cell"]],
-                "counted": client is not None,
-                **{name: client[name] if client else None for name in CLIENT},
-            }
-        )
-    windows = Windows(finished)
-    samples = [_loaded(journal, key, line) for key, line in _lines(journal, "connections")]
-    for sample in samples:
-        sample["cell"], sample["phase"] = windows.at(sample["wall_ns"])
+    for key in journal.keys("rows"):
+        for line in _lines(journal, key):
+            row, problems = _parse(line)
+            if row is None or problems or row["cell"] not in factors:
+                problems = problems or ["its cell is not in the header"]
+                invalid.append({"object": key, "problems": problems, "line": line})
+                continue
+            client = clients.get((row["cell"], row["attempt"], row["sequence"]))
+            rows.append(
+                {
+                    **{name: row[name] for name in FIELDS},
+                    **factors[row["cell"]],
+                    "counted": client is not None,
+                    **(client or dict.fromkeys(CLIENT)),
+                }
+            )
+    with journal.judging(f"{journal.campaign}/cells"):
+        windows = Windows(finished)
+        table = pa.Table.from_pylist(rows, schema=ROWS)
+
+    def placed(sample: dict[str, Any]) -> dict[str, Any]:
+        cell, phase = windows.at(sample["wall_ns"])
+        return sample | {"cell": cell, "phase": phase}
+
+    connections = _series(journal, "connections", CONNECTIONS, placed)
     # Whoever does not remember how far the last slice got asks for all events again.
-    slices = {line: key for key, line in _lines(journal, "events")}
-    events = [_loaded(journal, key, line) for line, key in slices.items()]
+    events = _series(journal, "events", EVENTS, dict, once=True)
     directory.mkdir(parents=True, exist_ok=True)
-    write_parquet(directory / "rows.parquet", pa.Table.from_pylist(rows, schema=ROWS))
-    write_parquet(directory / "connections.parquet", pa.Table.from_pylist(samples, schema=CONNECTIONS))
-    write_parquet(directory / "events.parquet", pa.Table.from_pylist(events, schema=EVENTS))
+    write_parquet(directory / "rows.parquet", table)
+    write_parquet(directory / "connections.parquet", connections)
+    write_parquet(directory / "events.parquet", events)
     _write_text(directory / "invalid.jsonl", "".join(json.dumps(entry) + "\n" for entry in invalid))
     _write_text(directory / "header.json", json.dumps(header, ensure_ascii=False, indent=1) + "\n")
     uncounted = sum(not row["counted"] for row in rows)
@@ -89,18 +93,38 @@ def _factors(cell: dict[str, Any]) -> dict[str, Any]:
     return {name: known[name] for name in FACTORS if name != "counted"}
 
 
-def _lines(journal: Journal, folder: str) -> Iterator[tuple[str, str]]:
-    for key in journal.store.list_keys(f"{journal.campaign}/{folder}/"):
-        for line in journal.store.get(key).decode(errors="replace").splitlines():
-            yield key, line
+def _clients(
+    journal: Journal, cell: str, content: dict[str, Any]
+) -> list[tuple[tuple[int, int], dict[str, Any]]]:
+    """By attempt and sequence: what the client saw of each invocation of a finished cell."""
+    with journal.judging(f"{journal.campaign}/cells/{cell}.json"):
+        return [
+            ((content["attempt"], invocation["sequence"]), {name: invocation[name] for name in CLIENT})
+            for invocation in content["invocations"]
+        ]
 
 
-def _loaded(journal: Journal, key: str, line: str) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = json.loads(line)
-    except ValueError as error:
-        raise StoreError(f"store {journal.store.url}: {key} is damaged: {error}") from error
-    return loaded
+def _lines(journal: Journal, key: str) -> list[str]:
+    return journal.store.get(key).decode(errors="replace").splitlines()
+
+
+def _series(
+    journal: Journal,
+    folder: str,
+    schema: pa.Schema,
+    complete: Callable[[dict[str, Any]], dict[str, Any]],
+    *,
+    once: bool = False,
+) -> pa.Table:
+    """One table of all lines in a folder; with `once`, of lines that several objects have, the first."""
+    tables, seen = [schema.empty_table()], set[str]()
+    for key in journal.keys(folder):
+        lines = [line for line in _lines(journal, key) if not (once and line in seen)]
+        seen.update(lines)
+        with journal.judging(key):
+            entries = [complete(json.loads(line)) for line in lines]
+            tables.append(pa.Table.from_pylist(entries, schema=schema))
+    return pa.concat_tables(tables)
 
 
 def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:

@@ -54,15 +54,31 @@ def test_what_is_not_a_row_is_set_aside_with_its_reason(journal: Journal, tmp_pa
     put_row(journal, attempt=0, sequence=0)
     put_row(journal, attempt=0, sequence=1, outcome="fine")
     put_row(journal, attempt=0, sequence=2, cell="no-such-cell")
+    put_row(journal, attempt=0, sequence=4, connects=2**63)  # more than Parquet holds
     journal.store.put_new(f"{journal.campaign}/rows/{CELL}/0-00003.jsonl", b'{"schema": 1\n')
     finish(journal, attempt=0, sequences=[0, 1, 2, 3])
     synced = sync(journal, tmp_path / "out")
-    assert (synced.rows, synced.invalid) == (1, 3)
+    assert (synced.rows, synced.invalid) == (1, 4)
     lines = (tmp_path / "out" / "invalid.jsonl").read_text().splitlines()
     problems = [json.loads(line)["problems"][0] for line in lines]
     assert problems[0].startswith("outcome: 'fine' is not")
     assert problems[1] == "its cell is not in the header"
     assert problems[2].startswith("not JSON: ")
+    assert problems[3].startswith("connects: 9223372036854775808 is not")
+
+
+def test_what_others_leave_in_a_store_is_no_object(journal: Journal, tmp_path: Path) -> None:
+    put_row(journal, attempt=0, sequence=0)
+    journal.write("sessions/000", {"session": "000"})
+    finish(journal, attempt=0, sequences=[0])
+    folder = tmp_path / "store" / journal.campaign
+    for stray in ("rows/.DS_Store", "sessions/.DS_Store", "sessions/000.json~", "cells/.x.json.swp"):
+        (folder / stray).write_bytes(b"\x00")
+    for stray in ("rows/x.jsonl", "sessions/notes.json", "cells/of-another-campaign.json"):
+        (folder / stray).write_text("{}")
+    assert (journal.next_session(), journal.next_attempts()) == ("001", {CELL: 1})
+    synced = sync(journal, tmp_path / "out")
+    assert (synced.rows, synced.finished_cells, synced.invalid) == (1, 1, 1)
 
 
 def test_sync_again_replaces_what_it_wrote(journal: Journal, tmp_path: Path) -> None:
@@ -142,8 +158,14 @@ def test_a_session_that_was_killed_is_told_with_the_jumps_it_had_noted(
     [
         ("header.json", b"{"),
         ("header.json", b"{}"),
-        ("cells/x.json", b"[]"),
+        ("header.json", b'{"cells": ["x"]}'),
+        ("cells/queuepool-0x-0.json", b"[]"),
+        ("cells/queuepool-0x-0.json", b"{}"),
+        ("cells/queuepool-0x-0.json", b'{"attempt": 0, "invocations": [1]}'),
         ("connections/000-0.jsonl", b"{"),
+        ("connections/000-0.jsonl", b"[1]"),
+        ("connections/000-0.jsonl", b'{"wall_ns": 1, "value": "x"}'),
+        ("events/000-0.jsonl", b"3"),
     ],
 )
 def test_a_store_that_holds_something_damaged_is_told_by_its_name(
