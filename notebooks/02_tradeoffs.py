@@ -15,9 +15,9 @@
 # in different coin: time on every request, time on the first request after a quiet while, or connections
 # that the proxy has to hold. This notebook puts the prices side by side.
 #
-# Two rules make the comparison fair. First, latency is compared only among strategies that lost *no*
-# request: an error is quick, and useless. Second, nothing is trimmed and nothing is averaged away: the
-# one slow request after the gap is what this is about.
+# Two rules make the comparison fair. First, only strategies that lost *no* request can be recommended,
+# whatever the latency of the others: an error is quick, and useless. Second, nothing is trimmed and
+# nothing is averaged away: the one slow request after the gap is what this is about.
 
 # %% [markdown]
 # The next cell is the only one to change: `PLACE` is a directory of campaigns, the directory of one

@@ -1,6 +1,6 @@
 """What several campaigns say together: whom they recommend, and where each strategy lost a request."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.analysis import render
@@ -8,7 +8,10 @@ from bench.analysis.answer import Answer, lost_none
 from bench.analysis.render import Column, count, milliseconds, positive_interval
 from bench.analysis.settings import Setting
 from bench.analysis.tradeoff import Price
-from bench.function.strategies import STRATEGIES
+from bench.function.strategies import STRATEGIES, Conduct, Strategy
+
+IDLE_CLIENT_TIMEOUT_S = 1800  # RDS Proxy's default
+_WARM = "warm request,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def as_markdown(campaigns: Sequence[Campaign]) -> str:
     said = [_recommendation(label, those) for label, those in by.items()]
     columns: list[Column[Standing]] = [
         Column("", "strategy", "", lambda one: one.label, is_name=True),
-        Column("warm request:", "commands", "on the wire", lambda one: count(one.prices[0].wire_steady)),
+        Column(_WARM, "commands", "on the wire", lambda one: count(one.prices[0].wire_steady)),
         *(_median(place, campaign.name) for place, campaign in enumerate(weighing)),
         Column("", "lost requests in", "", lambda one: ", ".join(one.lost_in) or "none", is_name=True),
     ]
@@ -83,14 +86,30 @@ def _recommendation(label: str | None, campaigns: Sequence[Campaign]) -> str:
         return f"None is recommended by {names}."
     prices = [price for campaign in campaigns for price in campaign.prices if price.label == label]
     surest = max(prices, key=lambda price: price.lost_beyond.n)
-    known = STRATEGIES.get(label)
-    described = [f"In short: {known.purpose}.", f"Where it fails: {known.fails}."] if known else []
-    return "\n".join([f"Recommended by {names}: **`{label}`**.", lost_none(surest), *described])
+    said = [f"Recommended by {names}: **`{label}`**."]
+    if known := STRATEGIES.get(label):
+        said += [f"It is {known.purpose}.", *_written(known)]
+    said.append(lost_none(surest))
+    if known:
+        said.append(f"Where it fails: {known.fails}.")
+    return "\n".join(said)
+
+
+def _written(strategy: Strategy) -> Iterator[str]:
+    """What to write where the proxy's timeout is its default; nothing if it takes more than arguments."""
+    rest = (strategy.driver, strategy.listeners, strategy.token, strategy.conduct != Conduct())
+    arguments = dict(strategy.engine)
+    if strategy.recycle:
+        arguments["pool_recycle"] = round(strategy.recycle * IDLE_CLIENT_TIMEOUT_S)
+    if arguments and not any(rest):
+        named = (f"{name}={getattr(value, '__name__', repr(value))}" for name, value in arguments.items())
+        written = f"create_engine(url, {', '.join(named)})"
+        yield f"Behind RDS Proxy with its default timeout of {IDLE_CLIENT_TIMEOUT_S} s: `{written}`."
 
 
 def _median(place: int, campaign: str) -> Column[Standing]:
     return Column(
-        "",
+        _WARM,
         f"ms p50 in {campaign}",
         "of requests that followed an answered one",
         lambda one: milliseconds(one.prices[place].steady.median.value),
