@@ -9,23 +9,12 @@ from bench.analysis.render import (
     Column,
     count,
     interval,
+    latency,
     lost_of,
     milliseconds,
     number,
     percent,
-    positive_interval,
 )
-from bench.analysis.statistics import Estimate
-
-
-def _ms(head: str, of: Callable[[BurstRow], Estimate]) -> Column[BurstRow]:
-    return Column(
-        "latency, ms",
-        head,
-        "ms, of the answered, the wait for a connection included",
-        lambda row: milliseconds(of(row).value),
-        lambda row: positive_interval(of(row), milliseconds),
-    )
 
 
 def gone(found: Count) -> str:
@@ -54,6 +43,7 @@ def _said(row: BurstRow) -> str:
     return ", ".join(f"{what} x {times}" for what, times in row.said.items()) or NONE
 
 
+_LATENCY, _ANSWERED = "latency, ms", "of the answered, the wait for a connection included"
 BURSTS: Sequence[Column[BurstRow]] = (
     Column("", "strategy", "", lambda row: row.label, is_name=True),
     Column("", "to", "proxy, or the database itself", lambda row: row.endpoint, is_name=True),
@@ -64,10 +54,10 @@ BURSTS: Sequence[Column[BurstRow]] = (
         lambda row: lost_of(row.lost_count, row.lost.n), lambda row: interval(row.lost, percent),
     ),
     Column("", "said", "native code, or class where there is none", _said),
-    _ms("p50", lambda row: row.latency.median),
-    _ms("p95", lambda row: row.latency.p95),
+    latency(_LATENCY, "p50", _ANSWERED, lambda row: row.latency.median),
+    latency(_LATENCY, "p95", _ANSWERED, lambda row: row.latency.p95),
     Column(
-        "latency, ms", "max", "ms, of the answered", lambda row: milliseconds(row.latency.maximum)
+        _LATENCY, "max", f"ms, {_ANSWERED}", lambda row: milliseconds(row.latency.maximum)
     ),
     Column("", "connects", "connections opened per request", lambda row: count(row.connects)),
     *_counts("clients to proxy", lambda row: row.clients, "the proxy"),

@@ -10,6 +10,7 @@ from bench.analysis.render import (
     Column,
     count,
     interval,
+    latency,
     lost_of,
     milliseconds,
     number,
@@ -17,20 +18,10 @@ from bench.analysis.render import (
     positive_interval,
 )
 from bench.analysis.settings import twin_of
-from bench.analysis.statistics import Estimate, Quantiles
+from bench.analysis.statistics import Quantiles
 from bench.analysis.tables import MainRow
 from bench.analysis.tradeoff import Price
 from bench.function.strategies import REFERENCE
-
-
-def _ms(group: str, head: str, meaning: str, of: Callable[[MainRow], Estimate]) -> Column[MainRow]:
-    return Column(
-        group,
-        head,
-        meaning,
-        lambda row: milliseconds(of(row).value),
-        lambda row: positive_interval(of(row), milliseconds),
-    )
 
 
 def _modes(row: MainRow) -> str:
@@ -76,13 +67,13 @@ MAIN: Sequence[Column[MainRow]] = (
         _FIRST, "p50", "ms, of the answered; reused | opened a connection where there were both", _modes,
         _modes_interval,
     ),
-    _ms(_FIRST, "p95", "ms, of the answered", lambda row: row.first.p95),
-    _ms(_FIRST, "p99", "ms, of the answered", lambda row: row.first.p99),
+    latency(_FIRST, "p95", "of the answered", lambda row: row.first.p95),
+    latency(_FIRST, "p99", "of the answered", lambda row: row.first.p99),
     Column(_FIRST, "max", "ms, of the answered", lambda row: milliseconds(row.first.maximum)),
     Column("per first request", "connects", "connections opened", lambda row: count(row.connects)),
     Column("per first request", "commands", "sent on the wire", lambda row: count(row.wire_commands)),
-    _ms(_STEADY, "p50", "ms, of requests that followed an answered one", lambda row: row.steady.median),
-    _ms(_STEADY, "p99", "ms, of requests that followed an answered one", lambda row: row.steady.p99),
+    latency(_STEADY, "p50", "of requests that followed an answered one", lambda row: row.steady.median),
+    latency(_STEADY, "p99", "of requests that followed an answered one", lambda row: row.steady.p99),
     Column(
         _STEADY, "x ref.", f"ratio of medians to those of {REFERENCE} in the same rounds, bootstrap interval",
         lambda row: number(row.steady_ratio.value) if row.steady_ratio.n else NONE,
@@ -94,20 +85,10 @@ MAIN: Sequence[Column[MainRow]] = (
 )  # fmt: skip
 
 
-def _price_ms(group: str, head: str, meaning: str, of: Callable[[Price], Estimate]) -> Column[Price]:
-    return Column(
-        group,
-        head,
-        meaning,
-        lambda price: milliseconds(of(price).value),
-        lambda price: positive_interval(of(price), milliseconds),
-    )
-
-
 def _both(group: str, meaning: str, of: Callable[[Price], Quantiles]) -> tuple[Column[Price], ...]:
     return (
-        _price_ms(group, "p50", f"ms, {meaning}", lambda price: of(price).median),
-        _price_ms(group, "p99", f"ms, {meaning}", lambda price: of(price).p99),
+        latency(group, "p50", meaning, lambda price: of(price).median),
+        latency(group, "p99", meaning, lambda price: of(price).p99),
     )
 
 

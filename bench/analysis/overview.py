@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.analysis import render
 from bench.analysis.answer import Answer, lost_none
-from bench.analysis.render import Column, count, milliseconds, positive_interval
+from bench.analysis.render import Column, count, latency
 from bench.analysis.settings import Setting
 from bench.analysis.tradeoff import Price
 from bench.function.strategies import STRATEGIES, Conduct, Strategy
@@ -108,10 +108,5 @@ def _written(strategy: Strategy) -> Iterator[str]:
 
 
 def _median(place: int, campaign: str) -> Column[Standing]:
-    return Column(
-        _WARM,
-        f"ms p50 in {campaign}",
-        "of requests that followed an answered one",
-        lambda one: milliseconds(one.prices[place].steady.median.value),
-        lambda one: positive_interval(one.prices[place].steady.median, milliseconds),
-    )
+    meaning = "of requests that followed an answered one"
+    return latency(_WARM, f"ms p50 in {campaign}", meaning, lambda one: one.prices[place].steady.median)

@@ -59,6 +59,17 @@ class Table:
             yield group, len(list(columns))
 
 
+def latency(group: str, head: str, meaning: str, of: Callable[[T], Estimate]) -> Column[T]:
+    """A column of latencies in milliseconds, from an estimate in seconds, with its interval."""
+    return Column(
+        group,
+        head,
+        f"ms, {meaning}",
+        lambda row: milliseconds(of(row).value),
+        lambda row: positive_interval(of(row), milliseconds),
+    )
+
+
 def render(columns: Sequence[Column[T]], rows: Sequence[T]) -> Table:
     """Fill the table."""
     return Table(
