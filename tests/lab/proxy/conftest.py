@@ -121,6 +121,11 @@ def value(connection: Any, statement: str) -> Any:
     return only
 
 
+def backend_of(connection: Any) -> int:
+    """The server's number of the database connection that answers."""
+    return int(value(connection, "SELECT CONNECTION_ID()"))
+
+
 def eventually(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Poll until it is true."""
     deadline = time.monotonic() + timeout_s
