@@ -97,7 +97,7 @@ CHARTS = (
         "recycle_region",
         "pool_recycle: the region in which it must fail",
         "The pool compares a connection's age, not its idle time, and only at checkout. Above the dotted "
-        "line it recycles; right of the dashed one the proxy has closed the connection; between them a "
+        "line it recycles; right of the dashed one the timeout has passed; between them a "
         "request is lost.",
         _of_setting(recycle_region),
     ),

@@ -29,9 +29,7 @@ def cliff(setting: Setting) -> Figure:
         axis.set_title(f"{lost} of {n} lost", loc="right", fontweight="bold" if lost else "normal")
     axes[0].set(ylim=(-0.08, 1.06), xlim=(-0.04 * right, right))
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
-    figure.supxlabel(
-        "observed idle gap ÷ idle client timeout   (shaded: the proxy has closed the connection)"
-    )
+    figure.supxlabel("observed idle gap ÷ idle client timeout   (shaded: longer than the timeout)")
     figure.supylabel("lost requests   (lower is better)")
     return figure
 
