@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.lab.certificates import issue
-from bench.lab.mysql import RunningServer, ServerUnavailable, binary, find, running_server
+from bench.lab.mysql import RunningServer, Server, ServerUnavailable, binary, find, running_server
 from bench.lab.mysql import server as server_module
 
 # A server that is installed and lays out its data, but does not start.
@@ -114,12 +114,16 @@ class TestUrl:
         url = f"mysql://nobody:wrong@127.0.0.1:{server.server.port}"
         assert "Access denied" in why_not(url, tmp_path)
 
-    def test_one_that_wants_tls_gets_it_where_the_url_names_its_authority(
-        self, server: RunningServer, tmp_path: Path
-    ) -> None:
-        found = server.server
-        if found.tls_ca is None:
+    @pytest.fixture
+    def found(self, server: RunningServer) -> Server:
+        """Whose certificate is the lab's."""
+        if server.server.tls_ca is None:
             pytest.skip("its certificate is not ours")
+        return server.server
+
+    def test_one_that_wants_tls_gets_it_where_the_url_names_its_authority(
+        self, found: Server, tmp_path: Path
+    ) -> None:
         found.execute("CREATE USER IF NOT EXISTS careful@'%' IDENTIFIED BY 'c' REQUIRE SSL")
         url = f"mysql://careful:c@127.0.0.1:{found.port}"
         assert re.search(r"if it wants TLS, .*\?ssl_ca=FILE", why_not(url, tmp_path))
@@ -127,11 +131,8 @@ class TestUrl:
             assert given.server.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")[0][1].startswith("TLSv1.")
 
     def test_through_a_tunnel_its_name_is_not_checked_where_the_url_says_so(
-        self, server: RunningServer, tmp_path: Path
+        self, found: Server, tmp_path: Path
     ) -> None:
-        found = server.server
-        if found.tls_ca is None:
-            pytest.skip("its certificate is not ours")
         # Another name of the same address, which its certificate does not know.
         url = found.url.replace("127.0.0.1", "127.1") + f"?ssl_ca={found.tls_ca}"
         assert re.search(r"if this is a tunnel .*&ssl_check_hostname=false", why_not(url, tmp_path))
