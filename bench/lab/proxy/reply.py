@@ -5,8 +5,6 @@ looked at. Which packets a command is answered with is described under "Command 
 Code Documentation; neither side of the proxy knows CLIENT_DEPRECATE_EOF.
 """
 
-from enum import IntEnum
-
 from pymysql.constants import COMMAND, ER
 
 from bench.lab.proxy.protocol import (
@@ -23,21 +21,16 @@ from bench.lab.proxy.protocol import (
 )
 
 
-class Stage(IntEnum):
-    """What the next packet is."""
-
-    FIRST = 0  # OK, ERR or the number of columns
-    COLUMNS = 1  # column definitions, then EOF
-    ROWS = 2  # rows (or the definitions of COM_FIELD_LIST), then EOF or ERR
-    PREPARED = 3  # the answer to COM_STMT_PREPARE
-    DEFINITIONS = 4  # a known number of packets that carry no state
-    DONE = 5
-
-
 DEFINITION = 3  # a column definition begins with the length of "def"
 
-# Plain integers: an enum's members are slow to reach, and these are compared for every packet.
-_FIRST, _COLUMNS, _ROWS, _PREPARED, _DEFINITIONS, _DONE = (int(stage) for stage in Stage)
+# What the next packet is. Plain integers: an enum's members are slow to reach, and these are compared for
+# every packet.
+_FIRST = 0  # OK, ERR or the number of columns
+_COLUMNS = 1  # column definitions, then EOF
+_ROWS = 2  # rows (or the definitions of COM_FIELD_LIST), then EOF or ERR
+_PREPARED = 3  # the answer to COM_STMT_PREPARE
+_DEFINITIONS = 4  # a known number of packets that carry no state
+_DONE = 5
 
 _BEGINS: dict[int, tuple[int, int]] = {
     COMMAND.COM_STMT_PREPARE: (_PREPARED, 0),
