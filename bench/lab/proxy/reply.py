@@ -20,7 +20,6 @@ from bench.lab.proxy.protocol import (
     read_integer,
 )
 
-
 DEFINITION = 3  # a column definition begins with the length of "def"
 
 # What the next packet is. Plain integers: an enum's members are slow to reach, and these are compared for
