@@ -9,7 +9,9 @@ from bench.analysis.charts import CHARTS, Chart
 from bench.analysis.figures.cliff import cliff
 from bench.analysis.figures.latency import first_latency
 from bench.analysis.figures.matrix import matrix
+from bench.analysis.figures.phases import phases
 from bench.analysis.figures.timeline import timeline
+from bench.analysis.figures.unanswered import unanswered
 from bench.analysis.load import load
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting, split
@@ -74,6 +76,38 @@ def test_latency_is_drawn_where_it_was_measured(setting: Setting) -> None:
     points = points_of(figure.axes[setting.labels.index("nullpool")])
     measured = setting.select(["latency_s"], Kind.FIRST_AFTER_GAP, "nullpool")["latency_s"]
     assert sorted(points[:, 1]) == pytest.approx(sorted(1e3 * measured))
+
+
+def test_a_bar_that_dwarfs_the_others_ends_at_the_edge_and_says_how_long_it_is(tmp_path: Path) -> None:
+    small_campaign(tmp_path, strategies=("queuepool", "nullpool", "recycle", "pre_ping"), gaps=(1.5,))
+
+    def wait(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["label"] == "pre_ping" and row["connects"]:
+                row.update(latency_s=2.0, checkout_s=2.0, ping_s=1.99)
+
+    edit_rows(tmp_path, wait)
+    (setting,) = split(load([tmp_path]))
+    figure = phases(setting)
+    assert figure is not None
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["steady", "first after a gap, connected"]
+    assert figure.axes[0].get_xlim()[1] < 100
+    assert [text.get_text() for axis in figure.axes for text in axis.texts] == ["2000 ms →"]
+
+
+def test_a_legend_of_every_strategy_fits_beside_lines_that_can_be_seen(tmp_path: Path) -> None:
+    names = tuple(name for name in STRATEGIES if not STRATEGIES[name].token)
+    small_campaign(tmp_path, strategies=names, gaps=(1.5,), rounds=1)
+    (setting,) = split(load([tmp_path]))
+    figure = unanswered(setting)
+    assert figure is not None
+    write_png(figure, tmp_path / "x.png")
+    (legend,) = figure.legends
+    room = legend.get_window_extent()
+    assert (room.x0 >= 0, room.x1 <= figure.bbox.width) == (True, True)
+    (axis,) = figure.axes  # nothing was measured within the timeout
+    assert [text.get_text() for text in axis.texts] == []
+    assert "strategies left some unanswered for ever" in axis.get_title(loc="right")
 
 
 def test_timeline_is_drawn_from_what_the_proxy_said_it_did(setting: Setting) -> None:

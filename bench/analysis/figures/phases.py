@@ -1,5 +1,8 @@
 """What a request spends its time on."""
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,8 +11,11 @@ from matplotlib.patches import Patch
 
 from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
-from bench.analysis.style import BLUE, GREEN, GRID, INK, ORANGE, PINK, name_of, panels, styled
+from bench.analysis.style import BLUE, GREEN, GRID, INK, ORANGE, PINK, SHADE, name_of, panels, styled
 
+Bar = Mapping[str, float]  # median of each phase and of the whole, ms
+
+_DWARFS = 12  # times the median bar: a longer one ends at the edge
 _PHASES = {  # name -> colour and hatch; the hatches tell them apart in black and white
     "pool": (GRID, ""),
     "ping": (PINK, "////"),
@@ -20,10 +26,11 @@ _PHASES = {  # name -> colour and hatch; the hatches tell them apart in black an
 
 
 @styled
-def phases(setting: Setting) -> Figure:
+def phases(setting: Setting) -> Figure | None:
     """Median of each phase, stacked, for warm requests and for both kinds of first requests after a gap.
 
-    Medians of parts need not add up to the median of the whole, which a tick marks.
+    Medians of parts need not add up to the median of the whole, which a tick marks. None where no request
+    was answered.
     """
     first = _answered(setting, Kind.FIRST_AFTER_GAP)
     groups = {
@@ -32,14 +39,18 @@ def phases(setting: Setting) -> Figure:
         "first after a gap, connected": first[first["connects"] > 0],
     }
     labels = setting.strategies[::-1]
-    figure, axes = panels(3, columns=3, height_in=0.6 + 0.27 * len(labels), sharex=True, sharey=True)
-    for axis, (title, group) in zip(axes, groups.items(), strict=True):
-        by_label = dict(iter(_parts(group).groupby(group["label"], observed=True)))
+    found = {title: _medians(group) for title, group in groups.items() if len(group)}
+    if not found:
+        return None
+    edge = _edge([_length(bar) for bars in found.values() for bar in bars.values()])
+    figure, axes = panels(len(found), columns=3, height_in=0.6 + 0.27 * len(labels), sharex=True, sharey=True)
+    for axis, (title, bars) in zip(axes, found.items(), strict=True):
         for place, label in enumerate(labels):
-            if label in by_label:
-                _bar(axis, place, by_label[label].median())
+            if label in bars:
+                _bar(axis, place, bars[label], edge)
         axis.set_title(title)
         axis.grid(visible=False, axis="y")
+    axes[0].set_xlim(0, edge)
     axes[0].set_yticks(range(len(labels)), map(name_of, labels))
     figure.legend(handles=_legend(), loc="outside upper center", ncols=6)
     figure.supxlabel("median, ms   (shorter is better)")
@@ -49,7 +60,7 @@ def phases(setting: Setting) -> Figure:
 def _answered(setting: Setting, kind: Kind) -> pd.DataFrame:
     times = ["checkout_s", "connect_s", "ping_s", "execute_s", "reset_s", "latency_s"]
     rows = setting.select(["label", "lost", "connects", *times], kind)
-    return rows[~rows["lost"]]
+    return rows[~rows["lost"] & rows["label"].isin(setting.strategies)]
 
 
 def _parts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -66,13 +77,37 @@ def _parts(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _bar(axis: Axes, place: int, medians: "pd.Series[float]") -> None:
+def _medians(rows: pd.DataFrame) -> dict[str, Bar]:
+    by_label = _parts(rows).groupby(rows["label"], observed=True).median()
+    return {
+        str(label): dict(zip(by_label.columns, line, strict=True)) for label, *line in by_label.itertuples()
+    }
+
+
+def _length(bar: Bar) -> float:
+    """How far it reaches, or its tick."""
+    return max(sum(bar[name] for name in _PHASES), bar["whole"])
+
+
+def _edge(lengths: Sequence[float]) -> float:
+    """Right end of the axis: that of the longest bar, unless it would make dots of the others."""
+    fitting = [length for length in lengths if length <= _DWARFS * float(np.median(lengths))]
+    return 1.03 * max(fitting, default=1.0)
+
+
+def _bar(axis: Axes, place: int, bar: Bar, edge: float) -> None:
+    """A stacked bar; one that goes on beyond the edge says how far."""
     left = 0.0
     for name, (color, hatch) in _PHASES.items():
-        width = float(medians[name])
+        width = bar[name]
         axis.barh(place, width, 0.62, left, color=color, hatch=hatch, edgecolor=GRID, linewidth=0)
         left += width
-    axis.plot([medians["whole"]], [place], marker="|", markersize=13, color=INK)
+    whole = bar["whole"]
+    if whole <= edge:
+        axis.plot([whole], [place], marker="|", markersize=13, color=INK)
+    else:
+        box = {"boxstyle": "round,pad=0.1", "facecolor": SHADE, "edgecolor": "none"}
+        axis.text(edge, place, f"{whole:.0f} ms →", ha="right", va="center", fontsize=7, bbox=box)
 
 
 def _legend() -> list[Patch | Line2D]:

@@ -1,5 +1,7 @@
 """The whole distribution with its tail: how many requests still wait after so many milliseconds."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +12,8 @@ from bench.analysis.requests import Kind
 from bench.analysis.settings import Setting
 from bench.analysis.style import look_of, name_of, panels, styled
 
-_LEGEND_COLUMNS = 6
+_LEGEND_LETTERS = 112  # side by side, a line and a gap before each name counted as seven
+_LISTED = 5  # strategies that lost some; more would hide the lines
 _STEPS = 400  # of a line; more than a chart can show
 
 
@@ -26,22 +29,27 @@ def unanswered(setting: Setting) -> Figure | None:
     answered = 1e3 * rows.loc[~rows["lost"], "latency_s"]
     if answered.empty:
         return None
-    legend_rows = -(-len(setting.strategies) // _LEGEND_COLUMNS)
-    figure, axes = panels(2, columns=2, height_in=2.8 + 0.18 * legend_rows, sharex=True, sharey=True)
+    sides = {
+        "gap within the timeout": rows[rows["gap_seen"] <= 1],
+        "gap beyond the timeout": rows[rows["gap_seen"] > 1],
+    }
+    sides = {title: chosen for title, chosen in sides.items() if len(chosen)}
+    columns = _legend_columns([name_of(label) for label in setting.strategies])
+    height_in = 2.8 + 0.18 * -(-len(setting.strategies) // columns)
+    figure, axes = panels(len(sides), columns=2, height_in=height_in, sharex=True, sharey=True)
     left, right = 0.7 * float(answered.min()), 1.5 * float(answered.max())
-    titles = ("gap within the timeout", "gap beyond the timeout")
-    for axis, title, beyond in zip(axes, titles, (False, True), strict=True):
-        chosen = rows[(rows["gap_seen"] > 1) == beyond]
+    for axis, (title, chosen) in zip(axes, sides.items(), strict=True):
         never = [
             text
             for label in setting.strategies
             if (text := _line(axis, label, chosen[chosen["label"] == label], left, right))
         ]
         axis.set_title(title)
-        if never:
-            axis.text(
-                0.02, 0.04, "never answered:\n" + "\n".join(never), transform=axis.transAxes, fontsize=8
-            )
+        if len(never) > _LISTED:
+            axis.set_title(f"{len(never)} strategies left some unanswered for ever", loc="right")
+        elif never:
+            said = "\n".join(["never answered:", *never])
+            axis.text(0.02, 0.04, said, transform=axis.transAxes, fontsize=8)
     axes[0].set_xlim(left, right * 1.08)
     axes[0].set(xscale="log", yscale="log")
     axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -50,11 +58,21 @@ def unanswered(setting: Setting) -> Figure | None:
     axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[0].yaxis.set_minor_locator(NullLocator())
     axes[0].yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
-    handles, labels = axes[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=_LEGEND_COLUMNS)
+    handles, labels = axes[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
     figure.supxlabel("time since the request began, ms, log scale   (farther left is better)")
     figure.supylabel("unanswered, log scale   (lower is better)")
     return figure
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """As many as have room, at most six; a column is as wide as its longest name."""
+    for columns in range(6, 1, -1):
+        high = -(-len(names) // columns)
+        widths = [max(map(len, names[start : start + high])) for start in range(0, len(names), high)]
+        if sum(widths) + 7 * len(widths) <= _LEGEND_LETTERS:
+            return columns
+    return 1
 
 
 def _line(axis: Axes, label: str, rows: pd.DataFrame, left: float, right: float) -> str:
