@@ -1,5 +1,6 @@
 """Runs bursts: one cell after the other, everything within a cell at once."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -56,7 +57,9 @@ class BurstRunner:
         self._campaign, self._burst, self._journal = campaign, campaign.burst, journal
         self._invoker, self._clock, self._on_progress = invoker, clock, on_progress
         self._fleet = fleet
-        self._lost = self._down_in_a_row = 0
+        self._lost = 0
+        # By endpoint: cells in a row in which every request was lost, each as what files it.
+        self._held: dict[str, list[Callable[[], None]]] = {}
 
     def run(self, cells: Sequence[Cell], attempts: Mapping[str, int]) -> None:
         """Run cells in random order.
@@ -78,6 +81,8 @@ class BurstRunner:
             done += cell.environments
             left_s = expected_s(self._campaign, ordered[place:])
             self._on_progress(Progress(done, total, left_s, self._lost))
+        for endpoint in self._held:
+            self._file_held(endpoint)
 
     def _run_cell(self, cell: Cell, first_attempt: int) -> None:
         try:
@@ -110,8 +115,10 @@ class BurstRunner:
         self._clear_up(set(answered))
         if len(set(answered)) < len(answered):
             return False
-        finish_cell(self._journal, cell.id, attempt, [turn.record for turn in turns], window)
-        self._watch(cell, turns)
+        records = [turn.record for turn in turns]
+        self._file(
+            cell, turns, functools.partial(finish_cell, self._journal, cell.id, attempt, records, window)
+        )
         return True
 
     def _in_time(self, environments: int, *, patience: int = 1) -> int:
@@ -174,16 +181,28 @@ class BurstRunner:
             replies = list(callers.map(lambda _: self._invoker.invoke(self._fleet, event), range(width)))
         return {reply.payload["environment"] for reply in replies if not reply.function_error}
 
-    def _watch(self, cell: Cell, turns: Sequence[Turn]) -> None:
-        """Count losses, and end the campaign when nothing but losses comes back."""
+    def _file(self, cell: Cell, turns: Sequence[Turn], finish: Callable[[], None]) -> None:
+        """File a cell, and end the campaign when nothing but losses comes back.
+
+        One that lost every request waits until another one at its endpoint did not: if the database turns
+        out to be down, --resume measures it again.
+        """
         if cell.control:
+            finish()
             return
         lost = sum(turn.lost for turn in turns)
         self._lost += lost
-        everything = lost == sum(len(turn.outcomes) for turn in turns)
-        self._down_in_a_row = self._down_in_a_row + 1 if everything else 0
-        if self._down_in_a_row >= DOWN_AFTER:
+        held = self._held.setdefault(cell.endpoint, [])
+        held.append(finish)
+        if lost < sum(len(turn.outcomes) for turn in turns):
+            self._file_held(cell.endpoint)
+        elif len(held) >= DOWN_AFTER:
             raise CampaignStopped(
                 f"no request has succeeded in {DOWN_AFTER} cells in a row, the last said: "
                 f"{turns[-1].last_error}"
             )
+
+    def _file_held(self, endpoint: str) -> None:
+        for finish in self._held[endpoint]:
+            finish()
+        self._held[endpoint].clear()

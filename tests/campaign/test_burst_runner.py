@@ -23,7 +23,12 @@ CAMPAIGN = Campaign(
     description="",
     seed=3,
     idle_client_timeout_s=10.0,
-    factors=Factors(strategies=("queuepool", "nullpool"), environments=(1, 5), threads=(3,)),
+    factors=Factors(
+        strategies=("queuepool", "nullpool"),
+        failures=("idle_close", "direct"),
+        environments=(1, 5),
+        threads=(3,),
+    ),
     request=Request(requests=2),
     burst=Burst(tail_timeouts=1.5),
 )
@@ -170,8 +175,8 @@ def test_an_interrupted_campaign_goes_on_with_the_cells_that_are_left(tmp_path: 
         if "cell" in event:
             key = f"t-1/rows/{event['cell']}/{event['attempt']}-{event['sequence']:05d}.jsonl"
             first.journal.store.put_new(key, b"")
-        if len(first.fleet.calls) == 20:
-            raise KeyboardInterrupt
+            if len(first.fleet.calls) >= 20:
+                raise KeyboardInterrupt
         return invoke(function, event)
 
     first.fleet.invoke = interrupting  # type: ignore[method-assign]
@@ -193,6 +198,39 @@ def test_a_database_that_is_gone_ends_the_campaign_with_its_last_words(tmp_path:
     run.fleet.outcome = "error"
     with pytest.raises(CampaignStopped, match=f"{DOWN_AFTER} cells in a row, the last said: gone away"):
         run.start()
+    assert run.journal.finished_cells() == {cell.id for cell in CAMPAIGN.cells() if cell.control} & set(
+        run.bursts()
+    )
+
+
+def test_what_was_lost_while_the_proxy_was_gone_is_measured_again(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    invoke = run.fleet.invoke
+
+    def answers_without_proxy(function: str, event: dict[str, Any]) -> Reply:
+        run.fleet.outcome = "ok" if event.get("endpoint") == "database" else "error"
+        return invoke(function, event)
+
+    run.fleet.invoke = answers_without_proxy  # type: ignore[method-assign]
+    with pytest.raises(CampaignStopped):
+        run.start()
+    lost = {cell.id for cell in CAMPAIGN.cells() if cell.endpoint != "database" and not cell.control}
+    assert len(lost & set(run.bursts())) == DOWN_AFTER
+    assert not lost & run.journal.finished_cells()
+
+
+def test_a_cell_that_loses_everything_counts_if_another_does_not(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    invoke = run.fleet.invoke
+    lossy = [cell.id for cell in CAMPAIGN.cells() if not cell.control][:2]
+
+    def loses(function: str, event: dict[str, Any]) -> Reply:
+        run.fleet.outcome = "error" if event.get("cell") in lossy else "ok"
+        return invoke(function, event)
+
+    run.fleet.invoke = loses  # type: ignore[method-assign]
+    run.start()
+    assert run.journal.finished_cells() == {cell.id for cell in CAMPAIGN.cells()}
 
 
 def test_a_store_that_refuses_ends_the_campaign_and_says_what_is_safe(tmp_path: Path) -> None:
