@@ -5,13 +5,15 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mysql.connector  # noqa: F401 (first: after pyarrow there is no room for its C extension's thread storage)
 import pytest
 from hypothesis import settings
 
+from bench.cli.main import main
 from bench.lab.mysql import RunningServer, ServerUnavailable, installed_mysql, running_server
-from tests.users import User
+from tests.users import Poolbench, User
 
 # Everywhere as Hypothesis does on CI: a busy machine breaks no deadline, and a run can be repeated.
 settings.load_profile("ci")
@@ -72,6 +74,25 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> User:
     assert code == 0, output
     (user.folder / "output").write_text(output)
     return user
+
+
+@pytest.fixture
+def poolbench(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Poolbench:
+    """Run the command line in this process, which saves its imports, in a directory of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        said = capsys.readouterr()
+        code: Any = ended.value.code
+        return int(code), said.out + said.err
+
+    return run
 
 
 @pytest.fixture

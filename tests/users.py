@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from bench.store import PARTIAL
 
 TIMEOUT_S = 600
+Poolbench = Callable[..., tuple[int, str]]  # the command line in this process: its exit code, and all it said
 SHORT = """
 name = "short"
 description = "No idle timeout is reached."
@@ -45,7 +46,7 @@ def processes_below(folder: Path) -> dict[int, str]:
     return found
 
 
-def poolbench(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
+def run_poolbench(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
     """Run the command line in a directory: exit code, and all that it said, errors last."""
     done = subprocess.run(
         [sys.executable, "-m", "bench", *arguments],

@@ -3,7 +3,7 @@
 import functools
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 from botocore.loaders import JSONFileLoader
 from moto.backends import get_backend
 
-from bench.cli.main import main
 from tests.aws.moto_server import ACCOUNT, REGION, MotoServer, moto_server
 
 STACK = "poolbench"
@@ -110,25 +109,3 @@ def moto(server: MotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     yield server
     boto3.DEFAULT_SESSION = None
-
-
-Poolbench = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def poolbench(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Poolbench:
-    """Run the command line in this process, in a directory of its own: exit code, and all it said."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "300")
-
-    def run(*arguments: str) -> tuple[int, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        said = capsys.readouterr()
-        code: Any = ended.value.code
-        return int(code), said.out + said.err
-
-    return run

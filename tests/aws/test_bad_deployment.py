@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.aws.checkout import make_bundle, make_checkout
-from tests.aws.conftest import Poolbench, create_stack, stack_backend
+from tests.aws.conftest import create_stack, stack_backend
 from tests.aws.moto_server import MotoServer
+from tests.users import Poolbench
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 
 from bench.aws.account import open_account
 from bench.aws.deployed import find
-from tests.aws.conftest import PARAMETERS, Poolbench, create_stack, make_bucket, outputs, stack_backend
+from tests.aws.conftest import PARAMETERS, create_stack, make_bucket, outputs, stack_backend
 from tests.aws.moto_server import ACCOUNT, MotoServer
+from tests.users import Poolbench
 
 ON_AWS = ("campaign", "aws", "--target", "aws")
 

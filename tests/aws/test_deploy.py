@@ -8,8 +8,9 @@ import boto3
 import pytest
 
 from tests.aws.checkout import make_checkout
-from tests.aws.conftest import Poolbench, outputs
+from tests.aws.conftest import outputs
 from tests.aws.moto_server import MotoServer
+from tests.users import Poolbench
 
 # Stands for `sam deploy`: notes what it was asked, and makes a stack with the outputs of the real one.
 SAM = """

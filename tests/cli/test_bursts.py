@@ -13,14 +13,14 @@ from bench.cli.target import ENVIRONMENT_MB, check_memory, lanes_of
 from bench.lab.mysql import ServerOptions
 from bench.lab.platform import IS_LINUX, available_memory_mb
 from bench.lab.proxy import ProxySettings
-from tests.users import poolbench
+from tests.users import run_poolbench
 
 CONCURRENCY = CampaignFile.load("concurrency").campaign
 QUICK = CampaignFile.load("quick").campaign
 
 
 def test_a_plan_shows_cells_in_their_order_and_time_and_runs_nothing(tmp_path: Path) -> None:
-    code, output = poolbench(tmp_path, "plan", "concurrency")
+    code, output = run_poolbench(tmp_path, "plan", "concurrency")
     assert code == 0
     assert "46 cells, one after the other, on up to 64 environments at once" in output
     assert "queuepool-direct-64x1-0" in output

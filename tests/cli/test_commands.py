@@ -14,7 +14,7 @@ from bench.cli.readme import ANSWER, END, RESULTS
 from bench.function.drivers import DRIVERS
 from bench.function.strategies import STRATEGIES
 from tests.analysis.edit import small_campaign, spoiled_campaign
-from tests.users import poolbench
+from tests.users import Poolbench, run_poolbench
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,13 @@ from tests.users import poolbench
 def test_the_lists_name_everything_there_is_for_a_narrow_terminal_to_copy(
     tmp_path: Path, verb: str, names: list[str]
 ) -> None:
-    code, output = poolbench(tmp_path, verb, COLUMNS="80")
+    code, output = run_poolbench(tmp_path, verb, COLUMNS="80")
     assert code == 0
     assert [name for name in names if f" {name} " not in output] == []
 
 
 def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> None:
-    code, output = poolbench(tmp_path, "plan", "quick")
+    code, output = run_poolbench(tmp_path, "plan", "quick")
     assert code == 0
     assert "80 cells on 36 lanes, 5 rounds; 15 first-after-gap requests in each cell, 30 for each" in output
     assert "1600 invocations of 3 requests; expected wall time 1 min" in output
@@ -45,14 +45,14 @@ def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> N
 
 def test_without_an_extra_its_verb_names_it_and_the_others_work(tmp_path: Path) -> None:
     (tmp_path / "jupytext.py").write_text("raise ModuleNotFoundError(name='jupytext')")
-    code, output = poolbench(tmp_path, "notebooks")
+    code, output = run_poolbench(tmp_path, "notebooks")
     cure = "the extras poolbench[cli,lab,analysis,notebooks] install all there is"
     assert (code, output) == (1, f"poolbench: there is no jupytext here: {cure}\n")
-    assert poolbench(tmp_path, "--help")[0] == 0
+    assert run_poolbench(tmp_path, "--help")[0] == 0
 
 
 def test_a_terminal_without_columns_is_written_to_as_well(tmp_path: Path) -> None:
-    code, output = poolbench(tmp_path, "plan", "smoke", COLUMNS="0")
+    code, output = run_poolbench(tmp_path, "plan", "smoke", COLUMNS="0")
     assert (code, "18 cells on 9 lanes" in output) == (0, True), output
 
 
@@ -109,9 +109,16 @@ def test_a_directory_that_has_been_removed_is_said_to_be(tmp_path: Path) -> None
     ],
 )
 def test_a_mistake_gets_one_clear_line_and_its_exit_code(
-    tmp_path: Path, arguments: list[str], code: int, message: str
+    poolbench: Poolbench,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    arguments: list[str],
+    code: int,
+    message: str,
 ) -> None:
-    found, output = poolbench(tmp_path, *arguments, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    found, output = poolbench(*arguments)
     assert (found, message in output) == (code, True), output
     assert "Traceback" not in output
     assert "secret" not in output
@@ -138,7 +145,7 @@ def test_a_full_disk_is_named_by_what_did_not_fit(tmp_path: Path) -> None:
     small_campaign(tmp_path / "one")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "report.html").symlink_to("/dev/full")
-    code, output = poolbench(tmp_path, "report", "one", "--out", "out")
+    code, output = run_poolbench(tmp_path, "report", "one", "--out", "out")
     assert (code, "poolbench: out: No space left on device" in output) == (1, True), output
 
 
@@ -149,7 +156,7 @@ def test_a_full_disk_is_named_by_what_did_not_fit(tmp_path: Path) -> None:
 )
 def test_what_a_lab_left_that_is_gone_is_no_lab(tmp_path: Path, state: str) -> None:
     (tmp_path / "lab.json").write_text(state)
-    code, output = poolbench(tmp_path, "lab", "env", POOLBENCH_LAB_STATE=str(tmp_path / "lab.json"))
+    code, output = run_poolbench(tmp_path, "lab", "env", POOLBENCH_LAB_STATE=str(tmp_path / "lab.json"))
     assert (code, "the lab is not up; `poolbench lab up` starts it" in output) == (1, True), output
 
 
@@ -158,7 +165,7 @@ def test_a_misspelt_strategy_in_a_file_is_refused_before_anything_starts(tmp_pat
         'name = "x"\ndescription = ""\nseed = 1\nidle_client_timeout_s = 1\n'
         '[factors]\nstrategies = ["queuepol"]\ngaps = [1]\n[repetition]\nlanes = 1\n'
     )
-    code, output = poolbench(tmp_path, "campaign", "mine.toml")
+    code, output = run_poolbench(tmp_path, "campaign", "mine.toml")
     assert code == 2
     assert "unknown strategy 'queuepol': did you mean 'queuepool'?" in output
     assert "database server" not in output
@@ -166,7 +173,7 @@ def test_a_misspelt_strategy_in_a_file_is_refused_before_anything_starts(tmp_pat
 
 def test_a_store_that_cannot_be_written_is_found_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    code, output = poolbench(tmp_path, "campaign", "smoke", "--store", "file/store")
+    code, output = run_poolbench(tmp_path, "campaign", "smoke", "--store", "file/store")
     assert code == 1
     assert "cannot write writable: Not a directory" in output
     assert "database server" not in output
@@ -174,19 +181,19 @@ def test_a_store_that_cannot_be_written_is_found_before_anything_starts(tmp_path
 
 def test_a_directory_without_a_campaign_is_no_report(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    code, output = poolbench(tmp_path, "report", "empty")
+    code, output = run_poolbench(tmp_path, "report", "empty")
     assert (code, "empty holds no synced campaign: see `poolbench sync`" in output) == (2, True), output
 
 
 def test_a_readme_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_bytes(b"\xff\xfe")
-    code, output = poolbench(tmp_path, "readme", ".")
+    code, output = run_poolbench(tmp_path, "readme", ".")
     assert (code, "README.md: not a text file" in output) == (2, True), output
 
 
 def test_a_readme_without_markers_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# nothing")
-    code, output = poolbench(tmp_path, "readme", ".")
+    code, output = run_poolbench(tmp_path, "readme", ".")
     assert code == 1
     assert f"has no line {ANSWER} with a line {END} after it" in output
 
@@ -194,7 +201,7 @@ def test_a_readme_without_markers_is_refused(tmp_path: Path) -> None:
 def test_text_from_a_campaign_cannot_become_markup_in_a_readme(tmp_path: Path) -> None:
     spoiled_campaign(tmp_path / "spoiled")
     (tmp_path / "README.md").write_text(f"{ANSWER}\n{END}\n{RESULTS}\n{END}")
-    code, output = poolbench(tmp_path, "readme", "spoiled")
+    code, output = run_poolbench(tmp_path, "readme", "spoiled")
     assert code == 0, output
     text = (tmp_path / "README.md").read_text()
     assert "&lt;script>alert(1)" in text
@@ -203,7 +210,7 @@ def test_text_from_a_campaign_cannot_become_markup_in_a_readme(tmp_path: Path) -
 
 
 def test_a_clean_machine_is_told_so(tmp_path: Path) -> None:
-    code, output = poolbench(tmp_path, "doctor", TMPDIR=str(tmp_path))
+    code, output = run_poolbench(tmp_path, "doctor", TMPDIR=str(tmp_path))
     assert code == 0, output
     assert "nothing is left over" in output
 
@@ -213,12 +220,12 @@ def test_the_lab_goes_up_serves_commands_and_goes_down(tmp_path: Path) -> None:
     # The server's own cache stays where it is; only the lab's state is kept apart.
     variables = {"POOLBENCH_LAB_STATE": str(tmp_path / "lab.json"), "TMPDIR": str(tmp_path)}
     try:
-        code, output = poolbench(tmp_path, "lab", "up", "--lanes", "1", **variables)
+        code, output = run_poolbench(tmp_path, "lab", "up", "--lanes", "1", **variables)
         assert code == 0, output
         assert (tmp_path / "lab.json").stat().st_mode & 0o077 == 0
-        code, output = poolbench(tmp_path, "lab", "up", **variables)
+        code, output = run_poolbench(tmp_path, "lab", "up", **variables)
         assert (code, "the lab is up" in output) == (1, True)
-        code, output = poolbench(tmp_path, "lab", "env", **variables)
+        code, output = run_poolbench(tmp_path, "lab", "env", **variables)
         assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in output
         query = (
             "import os, urllib.request as u, sqlalchemy as s; "
@@ -226,16 +233,16 @@ def test_the_lab_goes_up_serves_commands_and_goes_down(tmp_path: Path) -> None:
             "e = s.create_engine(os.environ['POOLBENCH_PROXY_URL']); "
             "print('answer', e.connect().execute(s.text('SELECT 6 * 7')).scalar())"
         )
-        code, output = poolbench(tmp_path, "lab", "exec", "--", sys.executable, "-c", query, **variables)
+        code, output = run_poolbench(tmp_path, "lab", "exec", "--", sys.executable, "-c", query, **variables)
         assert (code, "answer 42" in output, "PUT /settings" in output) == (0, True, True), output
-        code, output = poolbench(tmp_path, "lab", "exec", "--lanes", "2", "true", **variables)
+        code, output = run_poolbench(tmp_path, "lab", "exec", "--lanes", "2", "true", **variables)
         assert (code, "--lanes: for a lab of this command's own" in output) == (2, True), output
-        code, _ = poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "exit 7", **variables)
+        code, _ = run_poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "exit 7", **variables)
         assert code == 7
-        code, _ = poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "kill -9 $$", **variables)
+        code, _ = run_poolbench(tmp_path, "lab", "exec", "--", "sh", "-c", "kill -9 $$", **variables)
         assert code == 128 + 9, "as shells have it"
     finally:
-        code, output = poolbench(tmp_path, "lab", "down", **variables)
+        code, output = run_poolbench(tmp_path, "lab", "down", **variables)
     assert code == 0, output
     deadline = time.monotonic() + 60
     while list(tmp_path.glob("poolbench-lab-*")) and time.monotonic() < deadline:

@@ -12,7 +12,7 @@ from bench.campaign.journal import NoCampaign
 from bench.cli.places import NoPlace, fetch, find
 from bench.store import FileStore, S3Store
 from tests.analysis.edit import small_campaign
-from tests.users import User, poolbench
+from tests.users import User, run_poolbench
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_campaign_in_a_bucket_has_a_url_of_its_own(bucket: S3Store, tmp_path: 
 
 def test_a_report_of_a_store_needs_no_sync_before(smoke: User, tmp_path: Path) -> None:
     store = smoke.folder / "runs" / "store"
-    code, output = poolbench(tmp_path, "report", str(store))
+    code, output = run_poolbench(tmp_path, "report", str(store))
     assert code == 0, output
     (campaign,) = FileStore(store).list_folders()
     assert f"report: runs/{campaign}/report.html" in output
@@ -89,7 +89,7 @@ def test_what_was_synced_is_not_synced_again(tmp_path: Path) -> None:
 def test_two_versions_of_one_campaign_are_refused(tmp_path: Path) -> None:
     small_campaign(tmp_path / "one")
     small_campaign(tmp_path / "other", seed=2)
-    code, output = poolbench(tmp_path, "report", "one", "other")
+    code, output = run_poolbench(tmp_path, "report", "one", "other")
     assert code == 1
     assert "one and other both hold campaign synthetic-" in output
     assert "Traceback" not in output
@@ -99,7 +99,7 @@ def test_a_campaign_with_a_corrupt_file_is_reported_without_it(tmp_path: Path) -
     small_campaign(tmp_path / "good")
     bad = small_campaign(tmp_path / "bad", campaign="bad")
     (bad / "rows.parquet").write_bytes(b"PAR1 not really")
-    code, output = poolbench(tmp_path, "report", "good", "bad", "--out", "both")
+    code, output = run_poolbench(tmp_path, "report", "good", "bad", "--out", "both")
     assert code == 0, output
     assert "bad: rows.parquet is corrupt and left out" in (tmp_path / "both" / "report.html").read_text()
 
@@ -107,11 +107,11 @@ def test_a_campaign_with_a_corrupt_file_is_reported_without_it(tmp_path: Path) -
 def test_settings_that_differ_are_reported_together_when_asked(tmp_path: Path) -> None:
     small_campaign(tmp_path / "near")
     small_campaign(tmp_path / "far", campaign="far", rtt_s=0.01)
-    code, output = poolbench(tmp_path, "report", "near", "far")
+    code, output = run_poolbench(tmp_path, "report", "near", "far")
     assert code == 1
     assert "differ in settings (target.added_rtt_s: 0.0 / 0.01)" in output
     assert "--mixed" in output
-    code, output = poolbench(tmp_path, "report", "near", "far", "--mixed", "--out", "both")
+    code, output = run_poolbench(tmp_path, "report", "near", "far", "--mixed", "--out", "both")
     assert code == 0, output
     assert "target.added_rtt_s 0.0\n" in output
     assert "target.added_rtt_s 0.01\n" in output

@@ -11,7 +11,7 @@ from bench.analysis.notebook import Results
 from bench.analysis.notebooks import NotebookFailed, differences, write
 from bench.analysis.questions import QUESTIONS
 from tests.analysis.edit import small_campaign, spoiled_campaign
-from tests.users import User, poolbench, wait_for
+from tests.users import User, run_poolbench, wait_for
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
@@ -101,7 +101,7 @@ def test_an_interrupted_notebook_leaves_neither_kernel_nor_traceback(user: User)
 
 @pytest.mark.slow
 def test_all_run_on_a_campaign_of_ones_own_straight_from_its_store(smoke: User, tmp_path: Path) -> None:
-    code, output = poolbench(tmp_path, "notebooks", (smoke.folder / "runs" / "store").as_uri())
+    code, output = run_poolbench(tmp_path, "notebooks", (smoke.folder / "runs" / "store").as_uri())
     assert code == 0, output
     made = sorted((tmp_path / "runs").glob("smoke-*/notebooks/*.ipynb"))
     assert [path.stem for path in made] == [source.stem for source in SOURCES]

@@ -7,7 +7,7 @@ import pytest
 
 from bench.lab.mysql import ServerOptions, ServerUnavailable, running_server
 from bench.lab.mysql.docker import IMAGE, abandoned, create_command, engine_runs, remove
-from tests.users import poolbench
+from tests.users import run_poolbench
 
 # A program in the place of docker's client, with an engine that only keeps books. It knows the options that
 # the lab uses, and refuses any other, as docker does.
@@ -67,9 +67,9 @@ def test_a_container_whose_lab_has_gone_is_found_and_removed_and_no_other(
     engine("elsewhere", machine="another-machine-of-this-engine")
     engine("left")
     assert abandoned() == ["left"]
-    code, output = poolbench(tmp_path, "doctor", TMPDIR=str(tmp_path))
+    code, output = run_poolbench(tmp_path, "doctor", TMPDIR=str(tmp_path))
     assert (code, "left over: Docker container left\n" in output) == (1, True), output
-    code, output = poolbench(tmp_path, "doctor", "--clean", TMPDIR=str(tmp_path))
+    code, output = run_poolbench(tmp_path, "doctor", "--clean", TMPDIR=str(tmp_path))
     assert (code, output.count("removed")) == (0, 1), output
     assert abandoned() == []
     for name in ("in-use", "elsewhere"):
