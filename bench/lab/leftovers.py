@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from bench.lab.processes import processes, started_at
 
 PREFIX = "poolbench-lab-"
 _OWNER = "owner"
+_CHANGING_S = 60.0  # since something was last put into it or removed; a lab takes far less
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ def work_directory() -> Iterator[Path]:
     """A directory for one lab, private to the user, marked with its owner and removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        (folder / _OWNER).write_text(own_mark())
+        (folder / f"{_OWNER}.partial").write_text(own_mark())
+        (folder / f"{_OWNER}.partial").rename(folder / _OWNER)
         yield folder
     finally:
         with _undisturbed():
@@ -59,7 +62,11 @@ def _undisturbed() -> Iterator[None]:
 
 def find_leftovers() -> list[Leftover]:
     """Directories of this user's labs that nobody runs any more."""
-    return [Leftover(folder, tuple(_working_in(folder))) for folder in _folders() if owner(folder) is None]
+    return [
+        Leftover(folder, tuple(_working_in(folder)))
+        for folder in _folders()
+        if owner(folder) is None and not _changing(folder)
+    ]
 
 
 def running_labs() -> list[int]:
@@ -73,6 +80,14 @@ def owner(folder: Path) -> int | None:
         return marked_by((folder / _OWNER).read_text())
     except OSError:
         return None
+
+
+def _changing(folder: Path) -> bool:
+    """Whether it is just being made or removed, and has no mark for that."""
+    try:
+        return not (folder / _OWNER).exists() and time.time() - folder.stat().st_mtime < _CHANGING_S
+    except FileNotFoundError:
+        return True
 
 
 def own_mark() -> str:

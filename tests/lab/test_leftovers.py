@@ -1,5 +1,6 @@
 """A lab that nobody could end is found, and one that is in use is left alone."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,14 @@ def test_a_lab_whose_owner_died_is_found_with_its_processes_and_cleaned(temporar
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_lab_that_is_just_being_made_or_removed_is_no_leftover(temporary: Path) -> None:
+    folder = temporary / f"{PREFIX}x"
+    folder.mkdir()
+    assert find_leftovers() == []
+    os.utime(folder, (0, 0))
+    assert [leftover.folder for leftover in find_leftovers()] == [folder], "killed while it was removed"
 
 
 def test_another_process_with_the_owners_number_does_not_count_as_the_owner(temporary: Path) -> None:
