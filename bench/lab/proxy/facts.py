@@ -11,7 +11,7 @@ from bench.lab.proxy.database_login import CONNECT_TIMEOUT_S, GARBLED, encryptio
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The server's settings and versions.
+    """The server's settings and versions, as they were when the proxy started; RDS Proxy follows changes.
 
     Attributes:
         version: as in the server's own greeting, for clients that judge by it what the server can do.
