@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bench.campaign.burst import Burst, in_random_order, lead_s
 from bench.campaign.cells import Cell
 from bench.campaign.clock import Clock
+from bench.campaign.failures import MODES
 from bench.campaign.invoker import Invoker
 from bench.campaign.journal import Journal
 from bench.campaign.plan import Campaign
@@ -58,8 +59,9 @@ class BurstRunner:
         self._invoker, self._clock, self._on_progress = invoker, clock, on_progress
         self._fleet = fleet
         self._lost = 0
-        # By endpoint: cells in a row in which every request was lost, each as what files it.
-        self._held: dict[str, list[Callable[[], None]]] = {}
+        # Cells in a row in which every request was lost, each as what files it; by whether they go to the
+        # database directly, which may be there when the proxy is not.
+        self._held: dict[bool, list[Callable[[], None]]] = {True: [], False: []}
 
     def run(self, cells: Sequence[Cell], attempts: Mapping[str, int]) -> None:
         """Run cells in random order.
@@ -81,8 +83,8 @@ class BurstRunner:
             done += cell.environments
             left_s = expected_s(self._campaign, ordered[place:])
             self._on_progress(Progress(done, total, left_s, self._lost))
-        for endpoint in self._held:
-            self._file_held(endpoint)
+        for direct in self._held:
+            self._file_held(direct)
 
     def _run_cell(self, cell: Cell, first_attempt: int) -> None:
         try:
@@ -184,25 +186,26 @@ class BurstRunner:
     def _file(self, cell: Cell, turns: Sequence[Turn], finish: Callable[[], None]) -> None:
         """File a cell, and end the campaign when nothing but losses comes back.
 
-        One that lost every request waits until another one at its endpoint did not: if the database turns
-        out to be down, --resume measures it again.
+        One that lost every request waits until another one did not: if the database turns out to be down,
+        --resume measures it again.
         """
         if cell.control:
             finish()
             return
         lost = sum(turn.lost for turn in turns)
         self._lost += lost
-        held = self._held.setdefault(cell.endpoint, [])
+        direct = MODES[cell.failure].direct
+        held = self._held[direct]
         held.append(finish)
         if lost < sum(len(turn.outcomes) for turn in turns):
-            self._file_held(cell.endpoint)
+            self._file_held(direct)
         elif len(held) >= DOWN_AFTER:
             raise CampaignStopped(
                 f"no request has succeeded in {DOWN_AFTER} cells in a row, the last said: "
                 f"{turns[-1].last_error}"
             )
 
-    def _file_held(self, endpoint: str) -> None:
-        for finish in self._held[endpoint]:
+    def _file_held(self, direct: bool) -> None:
+        for finish in self._held[direct]:
             finish()
-        self._held[endpoint].clear()
+        self._held[direct].clear()

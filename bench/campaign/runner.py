@@ -79,8 +79,9 @@ class Runner:
         self._switch = switch
         self._campaign, self._journal = campaign, journal
         self._invoker, self._clock, self._on_progress = invoker, clock, on_progress
-        self._unanswered_in_a_row = 0
-        self._complete: list[tuple[str, _CellState]] = []  # and not filed yet
+        # By whether they go to the database directly, which may be there when the proxy is not.
+        self._unanswered_in_a_row = {True: 0, False: 0}
+        self._complete: dict[bool, list[tuple[str, _CellState]]] = {True: [], False: []}  # and not filed yet
         self._lost = 0
 
     def run(self, lanes: Sequence[Lane], functions: Sequence[str], attempts: Mapping[str, int]) -> None:
@@ -122,7 +123,8 @@ class Runner:
                 heapq.heappush(queue, (self._clock.monotonic() + lane.steps[lane.next].wait_s, index))
             left_s = max((total - done) * WINDOW_S, *(state.left_s for state in states))
             self._on_progress(Progress(done, total, left_s, self._lost))
-        self._finish_cells()
+        for direct in self._complete:
+            self._finish_cells(direct)
 
     @contextlib.contextmanager
     def _failing(self, step: Step) -> Iterator[None]:
@@ -144,6 +146,7 @@ class Runner:
         late_ns = round((self._clock.monotonic() - due) * 1e9)
         due_ns = self._clock.wall_ns() - late_ns
         invocation = invocation_of(self._campaign, self._journal, step, cell.attempt, due_ns)
+        direct = MODES[step.cell.failure].direct
         try:
             turn = take_turn(
                 invocation,
@@ -157,10 +160,10 @@ class Runner:
             cell.invocations.append(turn.record)
             cell.left -= 1
             if cell.left == 0:
-                self._complete.append((invocation.cell, cell))
+                self._complete[direct].append((invocation.cell, cell))
             self._watch(step, turn)
-            if not self._unanswered_in_a_row:
-                self._finish_cells()
+            if not self._unanswered_in_a_row[direct]:
+                self._finish_cells(direct)
         except FunctionBroken as error:
             raise CampaignStopped(str(error)) from error
         except StoreError as error:
@@ -169,24 +172,26 @@ class Runner:
                 f"cell {step.cell.id}: once the store is mended, --resume measures that cell again"
             ) from error
 
-    def _finish_cells(self) -> None:
+    def _finish_cells(self, direct: bool) -> None:
         """File the cells that are complete.
 
         Not while every request is lost: if the database turns out to be down, --resume measures them again.
         """
-        for cell_id, cell in self._complete:
+        for cell_id, cell in self._complete[direct]:
             finish_cell(self._journal, cell_id, cell.attempt, cell.invocations)
-        self._complete.clear()
+        self._complete[direct].clear()
 
     def _watch(self, step: Step, turn: Turn) -> None:
         """Count losses, and end the campaign when nothing but losses comes back."""
         if step.cell.control:
             return
         self._lost += turn.lost
-        if step.role is Role.MEASURE and MODES[step.cell.failure].when is When.AT_THE_REQUEST:
+        mode = MODES[step.cell.failure]
+        if step.role is Role.MEASURE and mode.when is When.AT_THE_REQUEST:
             return  # that everything is lost then is what it is about
-        self._unanswered_in_a_row = self._unanswered_in_a_row + 1 if turn.lost == len(turn.outcomes) else 0
-        if self._unanswered_in_a_row >= DOWN_AFTER:
+        in_a_row = self._unanswered_in_a_row
+        in_a_row[mode.direct] = in_a_row[mode.direct] + 1 if turn.lost == len(turn.outcomes) else 0
+        if in_a_row[mode.direct] >= DOWN_AFTER:
             raise CampaignStopped(
                 f"no request has succeeded in {DOWN_AFTER} invocations in a row, "
                 f"the last said: {turn.last_error}"

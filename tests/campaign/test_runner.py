@@ -18,13 +18,15 @@ from bench.store import FileStore, StoreError
 from tests.campaign.fakes import FakeClock, FakeFunction, answer, reply
 
 
-def make_campaign(gaps: tuple[float, ...] = (0.5, 2.0), lanes: int = 4) -> Campaign:
+def make_campaign(
+    gaps: tuple[float, ...] = (0.5, 2.0), lanes: int = 4, failures: tuple[str, ...] = ("idle_close",)
+) -> Campaign:
     return Campaign(
         name="t",
         description="",
         seed=3,
         idle_client_timeout_s=10.0,
-        factors=Factors(strategies=("queuepool", "nullpool"), gaps=gaps),
+        factors=Factors(strategies=("queuepool", "nullpool"), gaps=gaps, failures=failures),
         request=Request(requests=2),
         repetition=Repetition(lanes=lanes, rounds=2, gaps_per_round=2),
     )
@@ -172,6 +174,20 @@ def test_cells_that_only_saw_a_database_that_was_gone_are_not_finished(tmp_path:
     }
     assert complete & while_gone
     assert run.journal.finished_cells() & while_gone == set()
+
+
+def test_a_proxy_that_is_gone_is_noticed_where_others_reach_the_database_without_it(tmp_path: Path) -> None:
+    def without_proxy(event: dict[str, Any]) -> Any:
+        if event["endpoint"] == "database" or event["strategy"] == "no_database":
+            return answer("ok", "ok")
+        return answer("error", "error", error="gone")
+
+    campaign = make_campaign(failures=("idle_close", "wait_timeout"))
+    run = Run(tmp_path, campaign, answers=without_proxy)
+    with pytest.raises(CampaignStopped, match="the last said: gone"):
+        run.start()
+    lost = {cell.id for cell in campaign.cells() if cell.endpoint != "database" and not cell.control}
+    assert not lost & run.journal.finished_cells()
 
 
 def test_an_outage_that_ends_belongs_to_the_cells_that_it_met(tmp_path: Path) -> None:
