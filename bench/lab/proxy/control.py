@@ -1,5 +1,6 @@
 """The control API: HTTP and JSON, on loopback, for whoever runs the proxy. `HELP` lists it."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl
 from bench.lab.http_server import HttpServer, Request, Response
 from bench.lab.ports import LOOPBACK
 from bench.lab.proxy.config import ConfigError
+from bench.lab.proxy.events import Event
 from bench.lab.proxy.faults import DESCRIPTIONS, Failure
 from bench.lab.proxy.server import Proxy
 from bench.lab.proxy.settings import SettingError
@@ -26,6 +28,8 @@ HELP = """\
   GET /failures        what ways there are, and what each stands for
 """
 EVENT_FILTERS = ("since", "from_ns", "to_ns", "client")
+
+EVENTS_AT_ONCE = 100  # half a millisecond
 
 Handler = Callable[[str, Request], Awaitable[Any]]  # what follows in the path, and the request
 
@@ -67,9 +71,10 @@ class Control:
                 404, {"error": f"there is no {request.method} /{name}, only GET /, {known}"}
             )
         try:
-            return Response.of_json(200, await handler(rest, request))
+            content = await handler(rest, request)
         except (BadRequest, ConfigError, SettingError) as error:
             return Response.of_json(400, {"error": str(error)})
+        return content if isinstance(content, Response) else Response.of_json(200, content)
 
     async def _metrics(self, _: str, __: Request) -> Any:
         return self._proxy.metrics()
@@ -80,8 +85,17 @@ class Control:
     async def _clients(self, _: str, __: Request) -> Any:
         return self._proxy.clients()
 
-    async def _events(self, _: str, request: Request) -> Any:
-        return self._proxy.context.events.select(**_numbers(request, EVENT_FILTERS))
+    async def _events(self, _: str, request: Request) -> Response:
+        """In parts, between which clients are served: samplers ask for thousands while load is measured."""
+        selected = self._proxy.context.events.select(**_numbers(request, EVENT_FILTERS))
+        parts = []
+        for at in range(0, len(selected.events), EVENTS_AT_ONCE):
+            some = [Event._make(event)._asdict() for event in selected.events[at : at + EVENTS_AT_ONCE]]
+            parts.append(json.dumps(some)[1:-1])
+            await asyncio.sleep(0)
+        rest = json.dumps({"next": selected.next, "forgotten": selected.forgotten})
+        body = f'{{"events": [{", ".join(parts)}], {rest[1:]}'
+        return Response(200, body.encode(), (("Content-Type", "application/json"),))
 
     async def _settings(self, _: str, __: Request) -> Any:
         return self._proxy.context.settings.as_dict()

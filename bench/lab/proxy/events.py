@@ -1,6 +1,5 @@
 """What happened when, to draw the timeline of a failure from."""
 
-import heapq
 import itertools
 import time
 from collections import deque
@@ -51,6 +50,21 @@ class Event(NamedTuple):
     detail: str | None
 
 
+class Selection(NamedTuple):
+    """Some events.
+
+    Attributes:
+        events: fields of `Event`.
+        next: the number that the next one will have.
+        forgotten: how many of those that were asked for, whichever they would have been.
+
+    """
+
+    events: list[tuple[Any, ...]]
+    next: int
+    forgotten: int
+
+
 class EventLog:
     """The last events.
 
@@ -79,8 +93,8 @@ class EventLog:
         from_ns: int = 0,
         to_ns: int | None = None,
         client: int | None = None,
-    ) -> dict[str, Any]:
-        """Events in order, as JSON types.
+    ) -> Selection:
+        """Events in order.
 
         Args:
             since: from this number on.
@@ -88,22 +102,17 @@ class EventLog:
             to_ns: before this time.
             client: only of this client connection.
 
-        Returns:
-            `events`; the number that the `next` one will have; and how many from `since` on are `forgotten`,
-            whichever they would have been.
-
         """
-        # Asked for every few seconds by samplers, while clients wait: what is known already is not looked at.
-        known = list(heapq.merge(*(_from(part, since) for part in (self._often, self._seldom))))
+        # Both parts are in order, and a number is of one event: this merges them.
+        known = sorted(_from(self._often, since) + _from(self._seldom, since))
         events = [
-            dict(zip(Event._fields, (number, wall_ns, kind, of_client, *rest), strict=True))
-            for number, wall_ns, kind, of_client, *rest in known
-            if wall_ns >= from_ns
-            and (to_ns is None or wall_ns < to_ns)
-            and (client is None or of_client == client)
+            event
+            for event in known
+            if event[1] >= from_ns
+            and (to_ns is None or event[1] < to_ns)
+            and (client is None or event[3] == client)
         ]
-        forgotten = max(0, self._count - since) - len(known)
-        return {"events": events, "next": self._count, "forgotten": forgotten}
+        return Selection(events, self._count, max(0, self._count - since) - len(known))
 
 
 def _from(part: deque[tuple[Any, ...]], number: int) -> list[tuple[Any, ...]]:

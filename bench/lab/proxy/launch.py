@@ -65,7 +65,7 @@ class RunningProxy:
         return list(self._call("GET", "clients"))
 
     def events(self, **only: int) -> dict[str, Any]:
-        """What happened, as `EventLog.select` gives it; `only` are its arguments."""
+        """What happened: a `Selection`, its events by field; `only` are `EventLog.select`'s arguments."""
         return dict(self._call("GET", f"events?{urllib.parse.urlencode(only)}"))
 
     def change(self, **settings: Any) -> None:

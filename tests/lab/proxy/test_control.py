@@ -12,7 +12,7 @@ import pytest
 
 from bench.lab.process import ChildFailed
 from bench.lab.proxy import Backend, ControlFailed, Failure, ProxySettings, RunningProxy, running_proxy
-from bench.lab.proxy.events import CAPACITY, EventLog, Kind
+from bench.lab.proxy.events import CAPACITY, Event, EventLog, Kind
 from tests.lab.proxy.conftest import USER, Database, Start, eventually, rows, value
 
 pytestmark = pytest.mark.any_server
@@ -83,11 +83,12 @@ def test_load_does_not_push_out_how_a_connection_began_and_the_log_stays_bounded
         log.add(Kind.BORROW, 7, 1)
         log.add(Kind.RELEASE, 7, 1)
     answer = log.select()
-    assert answer["events"][0]["kind"] == Kind.ACCEPT
-    assert len(answer["events"]) == CAPACITY + 1
-    assert answer["forgotten"] == 3 * CAPACITY
-    assert log.select(since=answer["next"] - 10)["forgotten"] == 0
-    assert [event["number"] for event in answer["events"][-2:]] == [answer["next"] - 2, answer["next"] - 1]
+    events = [Event._make(event) for event in answer.events]
+    assert events[0].kind == Kind.ACCEPT
+    assert len(events) == CAPACITY + 1
+    assert answer.forgotten == 3 * CAPACITY
+    assert log.select(since=answer.next - 10).forgotten == 0
+    assert [event.number for event in events[-2:]] == [answer.next - 2, answer.next - 1]
 
 
 def test_what_a_sampler_has_seen_already_is_not_looked_at_again() -> None:

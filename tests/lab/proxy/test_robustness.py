@@ -15,6 +15,7 @@ from pymysql.constants import COMMAND
 from bench.lab.ports import LOOPBACK
 from bench.lab.proxy import Backend, ProxySettings, RunningProxy, login
 from bench.lab.proxy.config import MAIN, Config
+from bench.lab.proxy.events import Event
 from bench.lab.proxy.facts import Facts
 from bench.lab.proxy.protocol import packet
 from bench.lab.proxy.server import Proxy
@@ -188,7 +189,7 @@ def test_a_client_that_does_not_go_on_is_shown_out_after_the_login_timeout(
     config = Config(backend=Backend("", 0, "", ""), accounts={}, settings=ProxySettings())
     facts = Facts("8.4.0", max_connections=10, autocommit=True, charset=45, collations={})
 
-    async def why_ended() -> list[str]:
+    async def why_ended() -> list[str | None]:
         proxy = Proxy(config, facts)
         await proxy.open()
         reader, writer = await asyncio.open_connection(LOOPBACK, proxy.listeners[MAIN].port)
@@ -198,7 +199,7 @@ def test_a_client_that_does_not_go_on_is_shown_out_after_the_login_timeout(
         while proxy.context.clients:
             await asyncio.sleep(0.01)
         proxy.listeners[MAIN].refuse()
-        return [event["detail"] for event in proxy.context.events.select()["events"]]
+        return [Event._make(event).detail for event in proxy.context.events.select().events]
 
     assert asyncio.run(asyncio.wait_for(why_ended(), 60))[-1] == "no login: timeout"
 
