@@ -1,9 +1,9 @@
 """Estimates with the intervals that belong to them. An infinite bound says that n is too small for one."""
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,13 +94,24 @@ def quantile(values: npt.ArrayLike, q: float, confidence: float = CONFIDENCE) ->
     Holds for any distribution. A bound is infinite where n has no order statistic far enough out: a finite
     upper bound of p99 takes 368 observations at 95 %, a lower bound of the median 6.
     """
-    data = np.asarray(values, float)
-    if len(data) == 0:
+    ordered = np.sort(np.asarray(values, float))
+    n = len(ordered)
+    if n == 0:
         return Estimate(math.nan, -math.inf, math.inf, 0)
-    bounds: Any = stats.quantile_test(data, p=q).confidence_interval(confidence)
-    low = -math.inf if math.isnan(bounds.low) else float(bounds.low)
-    high = math.inf if math.isnan(bounds.high) else float(bounds.high)
-    return Estimate(float(np.quantile(data, q, method="inverted_cdf")), low, high, len(data))
+    below, above = _bounds(n, q, confidence)
+    low = float(ordered[below]) if below >= 0 else -math.inf
+    high = float(ordered[above]) if above < n else math.inf
+    return Estimate(float(np.quantile(ordered, q, method="inverted_cdf")), low, high, n)
+
+
+@functools.cache
+def _bounds(n: int, q: float, confidence: float) -> tuple[int, int]:
+    """Places of those order statistics, from 0; -1 and n where there are none.
+
+    As scipy.stats.quantile_test has them, which takes two milliseconds for each of thousands of quantiles.
+    """
+    tail = (1 - confidence) / 2
+    return int(stats.binom.ppf(tail, n, q)) - 1, int(stats.binom.isf(tail, n, q))
 
 
 def mixture(latency: npt.ArrayLike, reconnected: npt.ArrayLike) -> Mixture:

@@ -1,9 +1,11 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from bench.analysis.statistics import (
     bootstrap_median,
@@ -66,6 +68,15 @@ def test_quantile_lies_within_its_interval_and_does_not_care_for_order(values: l
     found = quantile(values, q)
     assert found.low <= found.value <= found.high
     assert found == quantile(sorted(values, reverse=True), q)
+
+
+@given(st.integers(1, 600), st.sampled_from([0.5, 0.95, 0.99]))
+def test_interval_of_a_quantile_is_that_of_the_quantile_test(n: int, q: float) -> None:
+    values = np.arange(n, dtype=float)
+    expected: Any = stats.quantile_test(values, p=q).confidence_interval(0.95)
+    found = quantile(values, q)
+    assert found.low == (-math.inf if math.isnan(expected.low) else expected.low)
+    assert found.high == (math.inf if math.isnan(expected.high) else expected.high)
 
 
 def test_quantile_of_nothing_is_unknown() -> None:
