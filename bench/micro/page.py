@@ -37,10 +37,18 @@ _BRIEF: Mapping[tuple[Group, str], str] = MappingProxyType(
 )
 _BRIEF_COLUMNS: Sequence[Column[Line]] = (
     Column("", "", "", lambda line: _BRIEF[Group(line.group), line.name], is_name=True),
-    Column("", "median, µs", "", lambda line: microseconds(line.seconds.median.value)),
-    Column("", "p99, µs", "", lambda line: microseconds(line.seconds.p99.value)),
+    Column(
+        "", "median, µs", "",
+        lambda line: microseconds(line.seconds.median.value),
+        lambda line: render.positive_interval(line.seconds.median, microseconds),
+    ),
+    Column(
+        "", "p99, µs", "",
+        lambda line: microseconds(line.seconds.p99.value),
+        lambda line: render.positive_interval(line.seconds.p99, microseconds),
+    ),
     COLUMNS[-1],
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ def keep(file: Path, out: Path) -> None:
 
 
 def readme_table(file: Path) -> str:
-    """The short table in Markdown: microseconds and wire commands.
+    """The short table in Markdown: microseconds with their intervals, and wire commands.
 
     Raises:
         NotARun: there is no run in `file`.
