@@ -9,6 +9,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from pymysql.constants import COMMAND
 
 from bench.lab.proxy import DESCRIPTIONS, ControlFailed, Failure, Port, RunningProxy
 from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows
@@ -132,10 +133,15 @@ def test_activity_puts_the_idle_close_off_and_a_running_statement_is_no_idleness
 ) -> None:
     proxy = start(idle_client_timeout=IDLE_S)
     client = database.connect(proxy.port)
-    began = time.monotonic()
-    while time.monotonic() < began + 1.3 * IDLE_S:
-        client.ping(reconnect=False)
-        time.sleep(0.1 * IDLE_S)
+
+    def close_a_statement() -> None:  # which is not answered
+        client._execute_command(COMMAND.COM_STMT_CLOSE, bytes(4))
+
+    for act in (lambda: client.ping(reconnect=False), close_a_statement):
+        began = time.monotonic()
+        while time.monotonic() < began + 1.3 * IDLE_S:
+            act()
+            time.sleep(0.1 * IDLE_S)
     rows(client, f"SELECT SLEEP({1.3 * IDLE_S})")
     assert rows(client, "SELECT 1") == ((1,),)
 
