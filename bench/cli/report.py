@@ -15,7 +15,7 @@ from bench.campaign.sync import Synced, sync
 from bench.cli import terminal
 from bench.cli.metrics import sync_cloudwatch
 from bench.cli.options import Verb
-from bench.cli.places import fetch, find, writing
+from bench.cli.places import NoPlace, fetch, find, writing
 from bench.micro.page import write_page
 from bench.store import open_store
 
@@ -59,9 +59,17 @@ def report(places: tuple[str, ...], out: Path | None, campaign: str | None, *, m
     for file in saved:
         written = write_page(file, out or file.parent)
         _show(console, written.text, written.page)
-    directories = [fetch(place, campaign) for place in places if Path(place) not in saved]
+    directories = [_of_one(fetch(place, campaign)) for place in places if Path(place) not in saved]
     if directories:
         show_report(console, directories, out or directories[0], mixed=mixed)
+
+
+def _of_one(directory: Path) -> Path:
+    """Pass the directory of a campaign on; refuse one of several, which need not belong together."""
+    if (directory / "header.json").exists():
+        return directory
+    held = ", ".join(sorted(str(header.parent) for header in directory.glob("*/header.json")))
+    raise NoPlace(f"{directory} is no campaign's directory: name those to take together; it holds {held}")
 
 
 def sync_and_report(console: Console, journal: Journal, directory: Path) -> None:

@@ -1,5 +1,6 @@
 """A server that somebody else runs, named by URL."""
 
+import ssl
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -74,6 +75,9 @@ def _ask(url: str) -> Server:
             check_hostname=check_hostname,
         )
     except pymysql.Error as error:
+        reason = getattr(error, "original_exception", None)  # of the socket, or of TLS on it
+        if isinstance(reason, OSError) and not isinstance(reason, ssl.SSLError):
+            raise ServerUnavailable(f"nothing answers at {host}:{port}: {error.args[1]}") from error
         way_out = "" if tls_ca else f"; if it wants TLS, end its URL in ?{AUTHORITY}=FILE"
         if "mismatch" in str(error):  # of name or address, in OpenSSL's words
             way_out = f"; if this is a tunnel to it, end its URL in &{CHECK_HOSTNAME}=false"
