@@ -88,7 +88,7 @@ def up(server: str | None, idle_client_timeout: float, lanes: int) -> None:
 
 def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not read_state():
+    while not ((state := read_state()) and state.pid == process.pid):
         if process.poll() is not None or time.monotonic() > deadline:
             wrong_input = process.returncode == click.UsageError.exit_code
             kind = click.UsageError if wrong_input else click.ClickException
@@ -101,7 +101,10 @@ def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> None:
 def serve(server: str | None, idle_client_timeout: float, lanes: int) -> None:
     """Run the lab in the foreground and keep its state file, until a signal comes."""
     with _stack(server, idle_client_timeout, lanes) as stack:
-        write_state(stack.environment())
+        try:
+            write_state(stack.environment())
+        except FileExistsError:
+            raise click.ClickException("another lab has come up meanwhile") from None
         try:
             signal.pause()
         finally:

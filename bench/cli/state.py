@@ -36,13 +36,23 @@ def read_state() -> LabState | None:
 
 
 def write_state(variables: Mapping[str, str]) -> None:
-    """Leave word that this process runs a lab."""
+    """Leave word that this process runs a lab.
+
+    Raises:
+        FileExistsError: another one has come up meanwhile.
+
+    """
     path = state_path()
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}")
     partial.touch(mode=0o600)
-    partial.write_text(json.dumps(asdict(LabState(os.getpid(), started_at(os.getpid()), dict(variables)))))
-    partial.replace(path)
+    try:
+        state = LabState(os.getpid(), started_at(os.getpid()), dict(variables))
+        partial.write_text(json.dumps(asdict(state)))
+        if read_state() is None:
+            path.unlink(missing_ok=True)  # of one that has died
+        path.hardlink_to(partial)
+    finally:
+        partial.unlink()
 
 
 def remove_state() -> None:
