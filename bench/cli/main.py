@@ -85,8 +85,8 @@ def main(argv: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        for number in (signal.SIGINT, signal.SIGTERM):  # everything is cleaned up; another one may come now
-            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # everything is cleaned up; another one may come now
         _fail(INTERRUPTED, "interrupted")
     except OSError as error:  # a file, a pipe: the system names it, and a traceback would explain nothing
         _fail_output(error)

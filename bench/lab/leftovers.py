@@ -15,6 +15,7 @@ from bench.lab.processes import processes, started_at
 
 PREFIX = "poolbench-lab-"
 _OWNER = "owner"
+_INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CHANGING_S = 60.0  # since something was last put into it or removed; a lab takes far less
 
 
@@ -48,11 +49,11 @@ def work_directory() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let no second Ctrl-C in: it would leave half a directory behind."""
+    """Let no second Ctrl-C in, and no closed terminal: it would leave half a directory behind."""
     if threading.current_thread() is not threading.main_thread():  # which gets none
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTING}
     try:
         yield
     finally:

@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,26 @@ def test_a_lab_in_use_is_no_leftover_and_goes_by_itself(temporary: Path) -> None
         assert folder.parent == temporary
         assert folder.stat().st_mode & 0o077 == 0
         assert find_leftovers() == []
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_interrupts_again_does_not_keep_a_lab_from_being_removed(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    remove = shutil.rmtree
+
+    def interrupted(folder: Path, **options: Any) -> None:
+        signal.raise_signal(number)
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    before = signal.signal(number, signal.default_int_handler)  # which raises KeyboardInterrupt
+    try:
+        with work_directory():
+            pass
+    finally:
+        signal.signal(number, before)
     assert list(temporary.iterdir()) == []
 
 
