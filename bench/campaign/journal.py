@@ -4,9 +4,11 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.campaign.strict import build
+from bench.campaign.watch import Jump
 from bench.store import Store, StoreError
 
 _ROWS = re.compile(r"(?P<cell>[^/]+)/(?P<attempt>\d+)-\d+")  # name of what an invocation brought
@@ -107,9 +109,14 @@ class Journal:
             self.read(f"sessions/{name}")
             if name in ended
             else self.read(f"starts/{name}")
-            | {"jumps": [self.read(f"jumps/{jump}") for jump in jumps if jump.startswith(f"{name}-")]}
+            | {"jumps": [self._jump(jump) for jump in jumps if jump.startswith(f"{name}-")]}
             for name in sorted(filter(_SESSION.fullmatch, {*ended, *self.names("starts")}))
         ]
+
+    def _jump(self, name: str) -> dict[str, Any]:
+        content = self.read(f"jumps/{name}")
+        with self.judging(f"{self.campaign}/jumps/{name}.json"):
+            return asdict(build(Jump, content))
 
     def next_attempts(self) -> dict[str, int]:
         """For each cell with rows: the number that a new attempt at it gets."""

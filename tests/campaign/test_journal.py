@@ -143,14 +143,15 @@ def test_a_session_that_was_killed_is_told_with_the_jumps_it_had_noted(
     killed = {"session": "000", "started_wall_ns": 1, "how": "not ended"}
     finished = {"session": "001", "started_wall_ns": 9, "how": "finished", "jumps": [{"wall_ns": 10}]}
     journal.write(f"starts/{journal.next_session()}", killed)
-    journal.write("jumps/000-000", {"wall_ns": 5})
+    jump = {"wall_ns": 5, "wall_s": 3600.25, "monotonic_s": 0.25, "boottime_s": 0.25}
+    journal.write("jumps/000-000", jump)
     journal.write(f"starts/{journal.next_session()}", finished | {"how": "not ended"})
     journal.write("jumps/001-000", {"wall_ns": 10})
     journal.write("sessions/001", finished)
     assert journal.next_session() == "002"
     sync(journal, tmp_path / "out")
     header = json.loads((tmp_path / "out" / "header.json").read_text())
-    assert header["sessions"] == [killed | {"jumps": [{"wall_ns": 5}]}, finished]
+    assert header["sessions"] == [killed | {"jumps": [jump]}, finished]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +167,8 @@ def test_a_session_that_was_killed_is_told_with_the_jumps_it_had_noted(
         ("connections/000-0.jsonl", b"[1]"),
         ("connections/000-0.jsonl", b'{"wall_ns": 1, "value": "x"}'),
         ("events/000-0.jsonl", b"3"),
+        ("jumps/000-000.json", b'{"wall_ns": 5}'),
+        ("jumps/000-000.json", b'{"wall_ns": 5, "wall_s": "long", "monotonic_s": 0.25, "boottime_s": 0.25}'),
     ],
 )
 def test_a_store_that_holds_something_damaged_is_told_by_its_name(
@@ -176,5 +179,6 @@ def test_a_store_that_holds_something_damaged_is_told_by_its_name(
     if key != "header.json":
         header = make_header(damaged.campaign, CampaignFile.load("smoke"), TARGET, DESCRIBED)
         damaged.write("header", header)
+        damaged.write("starts/000", {"session": "000"})
     with pytest.raises(StoreError, match=f"{damaged.campaign}/{key} is"):
         sync(damaged, tmp_path / "out")
