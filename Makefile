@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: campaign test test-lab test-data test-whole test-fast perf soak bench results readme notebooks format lock clean checks aws-up aws-campaign aws-down
+.PHONY: campaign test test-lab test-data test-harm test-whole test-fast perf soak bench results readme notebooks format lock clean checks aws-up aws-campaign aws-down
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
@@ -15,20 +15,24 @@ test: $(VENV)/ready checks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	.ci/audit
-	@echo "Tests now run in three parts, side by side, for most of their time is waiting; each reports at its end."
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target --keep-going test-lab test-data test-whole
+	@echo "Tests now run in four parts, side by side, for most of their time is waiting; each reports at its end."
+	@$(MAKE) --no-print-directory --jobs 4 --output-sync=target --keep-going test-lab test-data test-harm test-whole
 
-# What stands in for AWS, what is made of files, and all the rest, which runs campaigns: about equally long.
+# What stands in for AWS, what is made of files, what goes wrong, and all the rest: about equally long.
 LAB := tests/function tests/lab
 DATA := tests/analysis tests/aws tests/campaign tests/infra tests/micro tests/test_results.py
+HARM := tests/cli tests/harm
 test-lab:
 	$(BIN)/pytest $(LAB)
 
 test-data:
 	$(BIN)/pytest $(DATA)
 
+test-harm:
+	$(BIN)/pytest $(HARM)
+
 test-whole:
-	$(BIN)/pytest $(addprefix --ignore=,$(LAB) $(DATA))
+	$(BIN)/pytest $(addprefix --ignore=,$(LAB) $(DATA) $(HARM))
 
 test-fast: $(VENV)/ready
 	$(BIN)/pytest -m 'not slow'
