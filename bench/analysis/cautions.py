@@ -33,8 +33,8 @@ class Caution(Enum):
         "The new environment had no pool to lose, so its first request is not an after-gap one."
     )
     SAMPLER_MISSED = (
-        "Connection counts have holes; peaks may be missing from them. If the server or the proxy stood still "
-        "then, so did requests, whatever their strategy."
+        "Connection counts have holes; peaks may be missing from them. If the server or the proxy stood "
+        "still then, so did requests, whatever their strategy."
     )
     PAIR_DIFFERS = (
         "The same strategy twice should not differ: do not trust differences smaller than this one."
