@@ -1,5 +1,6 @@
 """The whole chain as a user runs it: real server, proxy, frozen functions, boto3, store, report."""
 
+import html
 import signal
 import sys
 from typing import Any
@@ -109,12 +110,15 @@ def test_the_proxy_tells_of_each_connection_that_it_closed_before_a_request_was_
     assert [row for row in lost if closed[row["connection_id"]] >= row["started_wall_ns"]] == []
 
 
-def test_the_output_ends_with_the_table_and_the_reports_place(smoke: User) -> None:
+def test_the_output_ends_with_the_table_its_warnings_and_the_reports_place(smoke: User) -> None:
     output = (smoke.folder / "output").read_text()
     assert "report: runs/" in output
     place = output.rpartition("report: ")[2].split()[0]
     page = (smoke.folder / place).read_text()
     assert "queuepool" in output
+    warnings = [line for line in output.splitlines() if line.startswith("warning: ")]
+    assert f"warning: environments were frozen by SIGSTOP alone in {smoke.rows()[0]['campaign']}" in warnings
+    assert all(line.removeprefix("warning: ") in html.unescape(page) for line in warnings)
     assert page.lower().startswith("<!doctype html>")
     assert "http://" not in page.replace("http://www.w3.org", "")
 

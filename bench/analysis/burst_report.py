@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bench.analysis import burst_columns, columns, render
 from bench.analysis.bursts import BurstRow, Series, burst_table, interval_s, series_of
-from bench.analysis.cautions import cautions
+from bench.analysis.cautions import cautions, told
 from bench.analysis.errors import Error, errors
 from bench.analysis.figures.concurrency import burst_latency, concurrency, leak
 from bench.analysis.load import Dataset
@@ -44,6 +44,7 @@ def write_burst_report(dataset: Dataset, out: Path) -> Report:
     pictures = Pictures(out / "figures")
     shown = tuple(_pictures(dataset, rows, pictures))
     table = render.render(burst_columns.BURSTS, rows)
+    found = cautions(dataset, ())
     page = out / PAGE
     page.write_text(
         template("burst.html.j2").render(
@@ -56,7 +57,7 @@ def write_burst_report(dataset: Dataset, out: Path) -> Report:
             cannot_say=tuple(_cannot_say(dataset)),
             headers=dataset.headers,
             provenance=[dict(told_provenance(header.content)) for header in dataset.headers],
-            cautions=cautions(dataset, ()),
+            cautions=found,
             is_local=any(header.is_local for header in dataset.headers),
             rows=len(dataset.rows),
             uncounted=int((~dataset.rows["counted"]).sum()),
@@ -66,7 +67,7 @@ def write_burst_report(dataset: Dataset, out: Path) -> Report:
         ),
         encoding="utf-8",
     )
-    return Report(page, tuple(pictures.written), f"{render.as_text(table)}\n")
+    return Report(page, tuple(pictures.written), f"{render.as_text(table)}\n", told(found))
 
 
 def _contenders(rows: Sequence[BurstRow]) -> list[BurstRow]:

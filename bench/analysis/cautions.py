@@ -87,6 +87,11 @@ def cautions(
     )
 
 
+def told(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """A line of each, without its advice."""
+    return tuple(finding.what for finding in findings)
+
+
 def _left_out(dataset: Dataset) -> Iterator[Finding]:
     for problem in dataset.problems:
         times = f" ({problem.count})" if problem.count > 1 else ""
@@ -145,7 +150,10 @@ def _gaps(rows: pd.DataFrame) -> Iterator[Finding]:
         )
     unseen = int(first["gap_seen_s"].isna().sum())
     if unseen:
-        yield Finding(Caution.GAP_UNSEEN, f"{unseen} of {len(first)} first-after-gap requests")
+        yield Finding(
+            Caution.GAP_UNSEEN,
+            f"the gap before {unseen} of {len(first)} first-after-gap requests was not observed",
+        )
 
 
 def _clocks(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -175,7 +183,9 @@ def _disturbances(dataset: Dataset, rows: pd.DataFrame) -> Iterator[Finding]:
             yield Finding(Caution.TIME_JUMPED, jumped)
         beside = [session.get("labs_beside", 0) for session in header.content["sessions"]]
         if any(beside):
-            yield Finding(Caution.LABS_BESIDE, f"{header.campaign}: {max(beside)} on the same machine")
+            yield Finding(
+                Caution.LABS_BESIDE, f"{header.campaign}: {max(beside)} other labs ran on the same machine"
+            )
         series = dataset.connections[dataset.connections["campaign"] == header.campaign]
         for restarted in disturbances.restarts(header, series):
             yield Finding(Caution.RESTARTED, restarted)
@@ -191,9 +201,9 @@ def _sampling(dataset: Dataset) -> Iterator[Finding]:
         if any(count for key, count in total.items() if key != "samples"):
             yield Finding(
                 Caution.SAMPLER_MISSED,
-                f"{header.campaign}: {total['missed']} ticks missed, {total['late']} late, "
-                f"{total['failed_slices']} slices failed; {total['samples']} values were taken; "
-                f"{total['events_forgotten']} events forgotten by the proxy",
+                f"{header.campaign}: the sampler missed {total['missed']} ticks, {total['late']} were late "
+                f"and {total['failed_slices']} slices of it failed; {total['samples']} values were taken; "
+                f"{total['events_forgotten']} events were forgotten by the proxy",
             )
 
 

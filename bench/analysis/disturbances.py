@@ -31,8 +31,8 @@ def jumps(header: Header, rows: pd.DataFrame) -> str | None:
     worst = max(found, key=_length_s)
     lengths = ", ".join(f"{worst[f'{clock}_s']:.3g} s on the {clock} clock" for clock in _CLOCKS)
     return (
-        f"{header.campaign}: {len(found)} times, at most by {lengths}; {int(met.sum())} of {len(rows)} "
-        "requests, or the gaps before them, met it"
+        f"{header.campaign}: time jumped, {len(found)} times, at most by {lengths}; "
+        f"{int(met.sum())} of {len(rows)} requests, or the gaps before them, met it"
     )
 
 

@@ -24,6 +24,7 @@ class Report:
         page: the HTML file.
         figures: the PNG files.
         text: the main tables for a terminal.
+        warnings: what asks for care, a line each; the page says what to do about it.
         tables: of gaps, the main table of each setting, by its name.
 
     """
@@ -31,6 +32,7 @@ class Report:
     page: Path
     figures: tuple[Path, ...]
     text: str
+    warnings: tuple[str, ...]
     tables: Mapping[str, tuple[MainRow, ...]] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from bench.analysis import columns, render
 from bench.analysis.answer import Answer, answer, cannot_say
 from bench.analysis.burst_report import write_burst_report
 from bench.analysis.bursts import burst_table, is_burst
-from bench.analysis.cautions import cautions
+from bench.analysis.cautions import Finding, cautions, told
 from bench.analysis.charts import CHARTS, Chart
 from bench.analysis.drivers import commands_by_driver
 from bench.analysis.errors import Error, errors
@@ -67,9 +67,10 @@ def write_report(directories: Sequence[Path], out: Path, *, mixed: bool = False)
         for number, setting in enumerate(settings, 1)
     ]
     page = out / PAGE
-    page.write_text(_page(dataset, sections, overview_svg), encoding="utf-8")
+    found = cautions(dataset, [(section.setting, section.answer.comparisons) for section in sections])
+    page.write_text(_page(dataset, sections, overview_svg, found), encoding="utf-8")
     tables = {section.setting.name: section.main for section in sections}
-    return Report(page, tuple(pictures.written), _as_text(tables), tables)
+    return Report(page, tuple(pictures.written), _as_text(tables), told(found), tables)
 
 
 def summary_of(dataset: Dataset) -> dict[str, Any]:
@@ -109,9 +110,10 @@ def _section(
     )
 
 
-def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None) -> str:
+def _page(
+    dataset: Dataset, sections: Sequence[Section], overview: Markup | None, cautioned: Sequence[Finding]
+) -> str:
     found = [(section.setting, section.answer) for section in sections]
-    compared = [(setting, answer.comparisons) for setting, answer in found]
     return template("report.html.j2").render(
         sections=sections,
         safe_everywhere=safe_everywhere(found),
@@ -121,7 +123,7 @@ def _page(dataset: Dataset, sections: Sequence[Section], overview: Markup | None
         choices=choices([one for _, one in found]),
         headers=dataset.headers,
         provenance=[dict(told_provenance(header.content)) for header in dataset.headers],
-        cautions=cautions(dataset, compared),
+        cautions=cautioned,
         is_local=any(header.is_local for header in dataset.headers),
         rows=len(dataset.rows),
         uncounted=int((~dataset.rows["counted"]).sum()),

@@ -102,10 +102,14 @@ def show_report(console: Console, directories: Sequence[Path], out: Path, *, mix
     with writing(out):
         written = write_report(directories, out, mixed=mixed)
     console.print("latencies in ms; gaps in idle client timeouts; commands are round trips on the wire")
-    _show(console, written.text, written.page)
+    _show(console, written.text, written.page, written.warnings)
 
 
-def _show(console: Console, text: str, page: Path) -> None:
+def _show(console: Console, text: str, page: Path, warnings: Sequence[str] = ()) -> None:
     # Not wrapped: a table that is wider than the terminal is easier to scroll than to puzzle together.
     console.print(text, soft_wrap=True, highlight=False, markup=False)
+    for warning in warnings:
+        console.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
+    if warnings:
+        console.print("what to do about a warning is in the report")
     console.print(f"report: {os.path.relpath(page)}", soft_wrap=True)

@@ -45,7 +45,7 @@ def test_requests_of_two_environments_at_once_are_counted(tmp_path: Path) -> Non
 def test_a_campaign_beside_another_lab_says_so(tmp_path: Path) -> None:
     small_campaign(tmp_path)
     edit_header(tmp_path, lambda header: header.update(sessions=[{"labs_beside": 0}, {"labs_beside": 2}]))
-    assert found_in(tmp_path)[Caution.LABS_BESIDE].endswith(": 2 on the same machine")
+    assert found_in(tmp_path)[Caution.LABS_BESIDE].endswith(": 2 other labs ran on the same machine")
 
 
 def test_every_warning_has_advice() -> None:
@@ -154,8 +154,8 @@ def test_missed_samples_are_counted(tmp_path: Path) -> None:
         lambda header: header["sessions"][0]["sampling"].update(missed=3, late=7, events_forgotten=2),
     )
     said = found_in(tmp_path)[Caution.SAMPLER_MISSED]
-    assert "3 ticks missed, 7 late" in said
-    assert "2 events forgotten by the proxy" in said
+    assert "the sampler missed 3 ticks, 7 were late" in said
+    assert "2 events were forgotten by the proxy" in said
 
 
 def test_time_that_jumped_is_said_with_the_requests_that_it_met(tmp_path: Path) -> None:
@@ -168,7 +168,9 @@ def test_time_that_jumped_is_said_with_the_requests_that_it_met(tmp_path: Path) 
 
     edit_header(tmp_path, stop_early)
     said = found_in(tmp_path)[Caution.TIME_JUMPED]
-    assert "2 times, at most by -3.6e+03 s on the wall clock, 3.2 s on the monotonic clock" in said
+    assert (
+        "time jumped, 2 times, at most by -3.6e+03 s on the wall clock, 3.2 s on the monotonic clock" in said
+    )
     met = int(said.rpartition("; ")[2].split()[0])
     assert 0 < met < 96
 

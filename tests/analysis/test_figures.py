@@ -1,7 +1,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from bench.analysis.answer import answer
@@ -242,6 +244,27 @@ def test_gap_that_was_longer_than_asked_for_stays_on_the_cliff(tmp_path: Path) -
     seen = setting.select(["gap_seen"], Kind.FIRST_AFTER_GAP)["gap_seen"].median()
     assert seen > 1.5
     assert cliff(setting).axes[0].get_xlim()[1] > seen
+
+
+def test_one_gap_in_which_the_machine_slept_lies_on_the_cliff_to_the_right_of_all_others(
+    tmp_path: Path,
+) -> None:
+    small_campaign(tmp_path, rounds=4)
+    slept = 13.0
+
+    def sleep(rows: list[dict[str, Any]]) -> None:
+        wanted = {"label": "pre_ping", "gap_ratio": 0.5, "state": "first_after_gap", "role": "measure"}
+        row = next(row for row in rows if row.items() >= wanted.items())
+        row["gap_s"] *= slept / 0.5
+        row["connection_idle_s"] = None
+
+    edit_rows(tmp_path, sleep)
+    (setting,) = split(load([tmp_path]))
+    axis = cliff(setting).axes[setting.strategies.index("pre_ping")]
+    (drawn_as,) = (one for one in axis.containers if isinstance(one, ErrorbarContainer))
+    seen = np.asarray(drawn_as.lines[0].get_xdata(), float)
+    assert seen[-1] == pytest.approx(slept, rel=0.01)
+    assert (list(seen) == sorted(seen), seen[-1] < axis.get_xlim()[1]) == (True, True)
 
 
 def test_timeline_tells_a_failure_with_room_for_its_steps(setting: Setting) -> None:
