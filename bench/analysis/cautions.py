@@ -184,7 +184,8 @@ def _disturbances(dataset: Dataset, rows: pd.DataFrame) -> Iterator[Finding]:
         beside = [session.get("labs_beside", 0) for session in header.content["sessions"]]
         if any(beside):
             yield Finding(
-                Caution.LABS_BESIDE, f"{header.campaign}: {max(beside)} other labs ran on the same machine"
+                Caution.LABS_BESIDE,
+                f"{header.campaign}: labs beside it on the same machine, {max(beside)} at most",
             )
         series = dataset.connections[dataset.connections["campaign"] == header.campaign]
         for restarted in disturbances.restarts(header, series):

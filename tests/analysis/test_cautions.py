@@ -45,7 +45,7 @@ def test_requests_of_two_environments_at_once_are_counted(tmp_path: Path) -> Non
 def test_a_campaign_beside_another_lab_says_so(tmp_path: Path) -> None:
     small_campaign(tmp_path)
     edit_header(tmp_path, lambda header: header.update(sessions=[{"labs_beside": 0}, {"labs_beside": 2}]))
-    assert found_in(tmp_path)[Caution.LABS_BESIDE].endswith(": 2 other labs ran on the same machine")
+    assert found_in(tmp_path)[Caution.LABS_BESIDE].endswith(": labs beside it on the same machine, 2 at most")
 
 
 def test_every_warning_has_advice() -> None:

@@ -53,4 +53,4 @@ def connect(database: URL) -> Iterator[Callable[..., Application]]:
 
     yield make
     for client in made:
-        client.engine.dispose()
+        client.close()

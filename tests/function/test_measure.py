@@ -44,6 +44,10 @@ def kill_connection(server: RunningServer, client: Application) -> None:
     """End the client's pooled connection from the server's side, and wait until that has happened."""
     connection_id = client.request().seen.connection_id
     server.server.execute(f"KILL CONNECTION {connection_id}")
+    wait_until_gone(server, connection_id)
+
+
+def wait_until_gone(server: RunningServer, connection_id: int | None) -> None:
     listed = f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {connection_id}"
     wait_for(lambda: server.server.execute(listed) == [(0,)])
 
@@ -125,6 +129,16 @@ def test_disposing_on_thaw_reconnects_after_a_long_gap_only(connect: Connect) ->
     # Whoever asks first waits for it, so it is part of what is measured.
     assert thawed.seen.recycles == 1
     assert thawed.seen.connection_idle_s is not None
+
+
+@pytest.mark.parametrize("strategy", PASSWORD)
+def test_a_client_that_is_closed_leaves_no_connection(
+    server: RunningServer, connect: Connect, strategy: str
+) -> None:
+    client = connect(strategy)
+    connection_id = client.request().seen.connection_id
+    client.close()
+    wait_until_gone(server, connection_id)
 
 
 @pytest.mark.parametrize("strategy", LOSING)

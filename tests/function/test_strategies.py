@@ -1,5 +1,7 @@
 """The registry, and the control."""
 
+from contextlib import closing
+
 import pytest
 from sqlalchemy import URL, Engine, QueuePool, create_engine
 
@@ -22,7 +24,8 @@ def test_a_misspelt_strategy_gets_the_nearest_one() -> None:
 
 
 def test_the_control_does_the_same_work_and_touches_no_server() -> None:
-    measured = measure(Client(None, None), point_select, 5.0)
+    with closing(Client(None, None)) as control:
+        measured = measure(control, point_select, 5.0)
     assert measured.outcome is Outcome.OK
     assert measured.seen.wire_commands is None
     assert measured.seen.connection_id is None
@@ -30,7 +33,8 @@ def test_the_control_does_the_same_work_and_touches_no_server() -> None:
 
 @pytest.mark.parametrize("workload", sorted(WORKLOADS))
 def test_every_workload_runs_on_the_control(workload: str) -> None:
-    assert measure(Client(None, None), WORKLOADS[workload], 5.0).outcome is Outcome.OK
+    with closing(Client(None, None)) as control:
+        assert measure(control, WORKLOADS[workload], 5.0).outcome is Outcome.OK
 
 
 def make_mine(url: URL) -> Engine:

@@ -55,4 +55,4 @@ def test_the_probe_and_the_proxy_count_the_same(proxy: tuple[RunningProxy, URL],
     counted = sum(request.seen.wire_commands or 0 for request in requests)
     ids = {request.seen.connection_id for request in requests}
     assert counted == seen_by(running, ids - {None})  # None: no checkout, the connection is held
-    client.engine.dispose()
+    client.close()
