@@ -92,7 +92,7 @@ def test_a_stack_of_another_version(moto: MotoServer, poolbench: Poolbench) -> N
             "the stack's MaxIdleConnectionsPercent=50: `make aws-up IDLE_CLIENT_TIMEOUT=60 DEPLOY=",
         ),
         ("concurrency", "at once, and the stack's fleet has 10: `make aws-up DEPLOY="),
-        ("matrix", "factors.failures: "),
+        ("outages", "factors.failures: "),
         ("quick_rtt", "added_rtt_s is for the lab"),
     ],
 )
