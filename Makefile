@@ -15,6 +15,7 @@ test: $(VENV)/ready checks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	.ci/audit
+	@$(BIN)/poolbench lab install-mysqlclient || echo "without a compiler, say: its tests are skipped"
 	@echo "Tests now run in four parts, side by side, for most of their time is waiting; each reports at its end."
 	@$(MAKE) --no-print-directory --jobs 4 --output-sync=target --keep-going test-lab test-data test-harm test-whole
 
