@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from bench.analysis.requests import Kind
@@ -41,7 +42,7 @@ def find_story(setting: Setting) -> Story | None:
     lost = rows[(rows["kind"] == Kind.FIRST_AFTER_GAP) & rows["lost"] & (rows["gap_seen"] > 1)]
     if lost.empty:
         return None
-    place = int(lost.index[int((lost["gap_seen"] - 2).abs().to_numpy().argmin())])
+    place = int(lost.index[int(np.argmin((lost["gap_seen"] - 2).abs()))])
     before, story = rows.iloc[max(0, place - 1)], rows.iloc[place]
     if place == 0 or before["cell"] != story["cell"]:
         return None
