@@ -25,7 +25,8 @@ class Fleet:
         self.config = config
         self.environments: list[Environment] = []  # the last used last
         self._host = host
-        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        # With the version that it is to run, None for who has nothing to run and leaves the place to others.
+        self._waiting: list[tuple[str | None, asyncio.Future[None]]] = []
 
     async def provision(self) -> None:
         """Start the provisioned environments.
@@ -70,7 +71,7 @@ class Fleet:
                 self._remove(successor)
                 self._check(init)
         while environment.state.in_flight:
-            await self._next_rest(environment.version)
+            await self._next_rest(None)
         if environment.state is State.GONE:  # somebody else replaced it meanwhile
             if successor:
                 self._remove(successor)
@@ -132,8 +133,8 @@ class Fleet:
         self.environments.remove(environment)
         environment.kill()
 
-    async def _next_rest(self, version: str) -> None:
-        """Wait until some environment comes to rest."""
+    async def _next_rest(self, version: str | None) -> None:
+        """Wait until some environment comes to rest, to run that version."""
         rest: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((version, rest))
         await rest

@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +91,24 @@ def test_replacing_waits_for_the_invocation_and_throttles_nobody(start: Start) -
         assert running.result().error is None
         assert caller.invoke("sleep:live", {"seconds": 0}).error is None
         assert replacing.result() == caller.only_environment().id != old.id
+
+
+def test_who_replaces_an_environment_that_drains_takes_no_callers_place(start: Start, tmp_path: Path) -> None:
+    """The caller has its answer and calls again at once: it waits beside a replacement that waits, too."""
+    one = {"provisioned_concurrency": 1, "reserved_concurrency": 1}
+    caller = start(function("drain", "handlers.stop_asking", timeout_s=60, **one))
+    go_on = tmp_path / "go_on"
+    old = caller.invoke("drain:live", {"then": "wait", "file": str(go_on)}).payload
+    (environment,) = caller.aws.environments()
+    assert environment.state == "draining"
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        replacing = threads.submit(caller.aws.replace, environment.id)
+        poll(lambda: [each.init_s for each in caller.aws.environments()[1:]] not in ([], [None]))
+        calling = threads.submit(caller.invoke, "drain:live", {})
+        time.sleep(0.5)  # for the call to arrive
+        go_on.touch()
+        assert calling.result().payload != old
+        assert replacing.result() == caller.only_environment().id
 
 
 def test_two_who_replace_the_same_environment_get_one_successor(start: Start) -> None:

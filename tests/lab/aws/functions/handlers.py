@@ -80,7 +80,8 @@ def leave(event: dict[str, int], context: Any) -> str:
 
 
 def stop_asking(event: dict[str, str], context: Any) -> str:
-    """Answer, and then do something else than to ask for the next event."""
+    """Answer, and then do something else than to ask for the next event, or something else before it."""
+    ask = LambdaRuntimeClient.wait_next_invocation
 
     def exit_instead(_client: LambdaRuntimeClient) -> None:
         os._exit(0)
@@ -88,8 +89,13 @@ def stop_asking(event: dict[str, str], context: Any) -> str:
     def hang_instead(_client: LambdaRuntimeClient) -> None:
         time.sleep(600)
 
+    def wait_for_file(client: LambdaRuntimeClient) -> Any:
+        while not Path(event["file"]).exists():
+            time.sleep(0.01)
+        return ask(client)
+
     if "then" in event:
-        instead = {"exit": exit_instead, "hang": hang_instead}[event["then"]]
+        instead = {"exit": exit_instead, "hang": hang_instead, "wait": wait_for_file}[event["then"]]
         LambdaRuntimeClient.wait_next_invocation = instead
     return ENVIRONMENT
 
