@@ -86,9 +86,10 @@ class Client:
     def close(self) -> None:
         """Close its connections, for good."""
         if self._held is not None:
-            # Left to the garbage collector, its ROLLBACK may fall into somebody's measured request.
+            # Left to the garbage collector, its ROLLBACK may fall into somebody's measured request; sent now,
+            # it may wait for ever, if the other end is silent.
             with contextlib.suppress(Exception):  # it may be dead
-                self._held.close()
+                self._held.invalidate()
             self._held = None
         self.engine.dispose()
 

@@ -132,12 +132,14 @@ def test_disposing_on_thaw_reconnects_after_a_long_gap_only(connect: Connect) ->
 
 
 @pytest.mark.parametrize("strategy", PASSWORD)
-def test_a_client_that_is_closed_leaves_no_connection(
+def test_a_client_that_is_closed_leaves_no_connection_and_waits_for_no_answer(
     server: RunningServer, connect: Connect, strategy: str
 ) -> None:
     client = connect(strategy)
     connection_id = client.request().seen.connection_id
+    client.probe.begin()
     client.close()
+    assert client.probe.end().wire_commands == 0
     wait_until_gone(server, connection_id)
 
 
