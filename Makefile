@@ -21,7 +21,7 @@ test: $(VENV)/ready checks
 
 # What stands in for AWS, what is made of files, what goes wrong, and all the rest: about equally long.
 LAB := tests/function tests/lab
-DATA := tests/analysis tests/aws tests/campaign tests/infra tests/micro tests/test_results.py
+DATA := tests/report tests/aws tests/campaign tests/infra tests/micro tests/test_results.py
 HARM := tests/cli tests/harm
 test-lab:
 	$(BIN)/pytest $(LAB)
@@ -39,12 +39,12 @@ test-fast: $(VENV)/ready
 	$(BIN)/pytest -m 'not slow'
 
 perf: $(VENV)/ready
-	@$(BIN)/python -m bench.perf
+	@$(BIN)/python -m perf
 
 # An hour of campaigns on one lab: does anything grow? `make soak MINUTES=15` for less.
 MINUTES := 60
 soak: $(VENV)/ready
-	$(BIN)/python -m bench.perf.soak quick --minutes $(MINUTES)
+	$(BIN)/python -m perf.soak quick --minutes $(MINUTES)
 
 bench: $(VENV)/ready
 	$(BIN)/poolbench lab exec -- $(BIN)/pytest bench/micro
@@ -61,7 +61,7 @@ results: $(VENV)/ready
 	$(foreach name,$(SHOWN) $(ASKED),$(BIN)/poolbench campaign $(name) $(OPTIONS_$(name)) \
 	  --store build/store --out results/$(name) &&) true
 	$(BIN)/poolbench lab exec -- $(BIN)/pytest bench/micro --benchmark-json build/benchmark.json
-	$(BIN)/python -m bench.micro build/benchmark.json results/micro
+	$(BIN)/python -m micro build/benchmark.json results/micro
 	$(MAKE) readme notebooks
 
 # What README says of the results, from the results; `make test` fails where the two differ.
@@ -122,7 +122,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@rm -rf $(VENV)
 	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); else \
 	  $(PYTHON) -m venv --without-pip $(VENV) && \
-	  $(PYTHON) -m bench.lab.debs fetch python3-pip-whl --into build/pip && \
+	  PYTHONPATH=bench $(PYTHON) -m poolbench.lab.debs fetch python3-pip-whl --into build/pip && \
 	  $(BIN)/python "$$(ls build/pip/usr/share/python-wheels/pip-*.whl)/pip" install --quiet --no-index \
 	    --find-links build/pip/usr/share/python-wheels pip; fi
 	$(PIP) install --require-hashes --only-binary :all: -r requirements.lock

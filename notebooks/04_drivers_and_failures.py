@@ -24,8 +24,8 @@
 # %%
 import os
 
-from bench.analysis.notebook import Results
-from bench.cli.places import fetch
+from poolbench.cli.places import fetch
+from poolbench.report.notebook import Results
 
 PLACE = os.environ.get("POOLBENCH_RESULTS", "../results")
 results = Results(fetch(PLACE))

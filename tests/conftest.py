@@ -11,8 +11,8 @@ import mysql.connector  # noqa: F401 (first: after pyarrow there is no room for 
 import pytest
 from hypothesis import settings
 
-from bench.cli.main import main
-from bench.lab.mysql import RunningServer, ServerUnavailable, installed_mysql, running_server
+from poolbench.cli.main import main
+from poolbench.lab.mysql import RunningServer, ServerUnavailable, installed_mysql, running_server
 from tests.users import Poolbench, User
 
 # Everywhere as Hypothesis does on CI: a busy machine breaks no deadline, and a run can be repeated.

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.function.invocation import Invocation
-from bench.function.record import Role
+from poolbench.function.invocation import Invocation
+from poolbench.function.record import Role
 
 
 def invocation(store: Path | str, **changes: Any) -> Invocation:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.bursts import BurstRow, Count, burst_table
-from bench.analysis.load import load
+from poolbench.report.bursts import BurstRow, Count, burst_table
+from poolbench.report.load import load
 from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = [

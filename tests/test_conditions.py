@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bench.cli.target import library_variables
+from poolbench.cli.target import library_variables
 from tests.users import User
 
 FILE = """

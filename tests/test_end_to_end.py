@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from bench.campaign.file import CampaignFile
-from bench.perf.campaign import campaign_overlap
+from perf.campaign import campaign_overlap
+from poolbench.campaign.file import CampaignFile
 from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.load import load
-from bench.analysis.page import SUMMARY
-from bench.analysis.report import summary_of
+from poolbench.report.load import load
+from poolbench.report.page import SUMMARY
+from poolbench.report.report import summary_of
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -24,7 +24,7 @@ def named(variable: str) -> list[str]:
 
 def check(*arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bench", *arguments, "--check"],
+        [sys.executable, "-m", "poolbench", *arguments, "--check"],
         cwd=ROOT,
         check=False,
         capture_output=True,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.campaign.file import CampaignFile
-from bench.perf import soak
-from bench.perf.soak import MOMENTS, Sample, growth
+from perf import soak
+from perf.soak import MOMENTS, Sample, growth
+from poolbench.campaign.file import CampaignFile
 
 
 def test_what_fills_in_the_first_half_does_not_grow() -> None:

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from bench.store import Conflict, FileStore, S3Store, Store, StoreError, check_writable, open_store
+from poolbench.store import Conflict, FileStore, S3Store, Store, StoreError, check_writable, open_store
 
 
 @pytest.fixture(params=["file", "s3"])

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from bench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.lab.mysql import Account, RunningServer, create_accounts
 from tests.users import User
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from bench.store import PARTIAL
+from poolbench.store import PARTIAL
 
 TIMEOUT_S = 600
 Poolbench = Callable[..., tuple[int, str]]  # the command line in this process: its exit code, and all it said
@@ -49,7 +49,7 @@ def processes_below(folder: Path) -> dict[int, str]:
 def run_poolbench(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
     """Run the command line in a directory: exit code, and all that it said, errors last."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
+        [sys.executable, "-m", "poolbench", *arguments],
         cwd=folder,
         env={**os.environ, "COLUMNS": "300", **variables},
         check=False,
@@ -70,7 +70,7 @@ class User:
         # Whatever the lab starts, it starts below this temporary directory.
         environment = {**os.environ, "TMPDIR": str(self.folder), "COLUMNS": "200"}
         return subprocess.Popen(
-            [sys.executable, "-m", "bench", *arguments],
+            [sys.executable, "-m", "poolbench", *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,

@@ -1,16 +1,16 @@
-"""`python -m bench.micro FILE DIRECTORY` keeps a saved run in a directory, as results/ does."""
+"""`python -m micro FILE DIRECTORY` keeps a saved run in a directory, as results/ does."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from bench.micro.page import keep
-from bench.micro.saved import NotARun
+from micro.page import keep
+from micro.saved import NotARun
 
 
 def main() -> None:
     """Write `benchmark.json` and `summary.md`."""
-    parser = argparse.ArgumentParser(prog="python -m bench.micro", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m micro", description=main.__doc__)
     parser.add_argument("file", type=Path, help="of --benchmark-json")
     parser.add_argument("directory", type=Path)
     arguments = parser.parse_args()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import URL, Engine
 
-from bench.function.strategies import REFERENCE, STRATEGIES, Conduct, Setting, build_engine, get
-from bench.function.workload import point_select
+from poolbench.function.strategies import REFERENCE, STRATEGIES, Conduct, Setting, build_engine, get
+from poolbench.function.workload import point_select
 
 IDLE_CLIENT_TIMEOUT_S = 1800  # RDS Proxy's default; the suite ends before any recycle is due
 # What the others do beside, they do around invocations, and no checkout shows it.

@@ -11,9 +11,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bench.micro.paired import Paired
-from bench.micro.server import WAYS, NoServer, parse, prepare
-from bench.micro.wire import CommandCounter
+from micro.paired import Paired
+from micro.server import WAYS, NoServer, parse, prepare
+from micro.wire import CommandCounter
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,7 +110,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not measured:
         return
     # Not before the measuring is over: what analyses is large, and none of it belongs into what is measured.
-    from bench.micro.summary import as_text, lines  # noqa: PLC0415
+    from micro.summary import as_text, lines  # noqa: PLC0415
 
     terminalreporter.section("tails, and ratios to the reference round by round, with 95 % intervals")
     terminalreporter.write_line(as_text(lines(measured)))

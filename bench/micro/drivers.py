@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from bench.micro.cases import Case
+from micro.cases import Case
 
 REFERENCE = "PyMySQL"
 FAREWELL_S = 0.05

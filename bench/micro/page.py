@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 import jinja2
 
-from bench.analysis import render
-from bench.analysis.render import Column
-from bench.micro.groups import A_AGAINST_A, Group
-from bench.micro.saved import Run, load, trim
-from bench.micro.summary import COLUMNS, Line, as_text, by_group, microseconds
+from micro.groups import A_AGAINST_A, Group
+from micro.saved import Run, load, trim
+from micro.summary import COLUMNS, Line, as_text, by_group, microseconds
+from poolbench.report import render
+from poolbench.report.render import Column
 
-_TEMPLATES = ("bench.micro", "bench.analysis")
+_TEMPLATES = ("micro", "poolbench.report")
 PAGE, SUMMARY, TRIMMED = "micro.html", "summary.md", "benchmark.json"
 
 # What most readers come for, in this order and these words.

@@ -9,8 +9,8 @@ from typing import Any
 from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy import URL
 
-from bench.micro.cases import Case, Make
-from bench.micro.wire import CommandCounter
+from micro.cases import Case, Make
+from micro.wire import CommandCounter
 
 ROUNDS = 400  # the upper bound of p99 takes 368
 CONNECTIONS = 20

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.micro.summary import Line, NoData, lines
+from micro.summary import Line, NoData, lines
 
 _MACHINE = ("python_implementation", "python_version", "system", "release", "machine", "libraries", "cpus")
 _CPU = ("brand_raw", "count")

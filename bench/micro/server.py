@@ -3,7 +3,7 @@
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from bench.function.workload import seed
+from poolbench.function.workload import seed
 
 WAYS = (
     "give --mysql-url mysql://user:password@host:3306/database, start a container as the README shows and "

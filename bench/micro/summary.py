@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis import render
-from bench.analysis.render import Column
-from bench.analysis.statistics import Estimate, Quantiles, paired
+from poolbench.report import render
+from poolbench.report.render import Column
+from poolbench.report.statistics import Estimate, Quantiles, paired
 
 
 class NoData(Exception):

@@ -7,10 +7,10 @@ from functools import partial
 import pytest
 from sqlalchemy import URL
 
-from bench.function.strategies import REFERENCE
-from bench.micro.cases import AT_CHECKOUT, Case, engine_of, plain_request, request, warm_request
-from bench.micro.groups import Group
-from bench.micro.paired import Paired
+from micro.cases import AT_CHECKOUT, Case, engine_of, plain_request, request, warm_request
+from micro.groups import Group
+from micro.paired import Paired
+from poolbench.function.strategies import REFERENCE
 
 
 @contextmanager

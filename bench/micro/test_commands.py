@@ -7,11 +7,11 @@ from functools import partial
 import pytest
 from sqlalchemy import URL, text
 
-from bench.function.strategies import REFERENCE
-from bench.function.workload import items, point_select
-from bench.micro.cases import Case, Make, engine_of
-from bench.micro.groups import Group
-from bench.micro.paired import Paired
+from micro.cases import Case, Make, engine_of
+from micro.groups import Group
+from micro.paired import Paired
+from poolbench.function.strategies import REFERENCE
+from poolbench.function.workload import items, point_select
 
 pytestmark = pytest.mark.benchmark(group=Group.COMMAND)
 

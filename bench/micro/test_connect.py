@@ -7,9 +7,9 @@ from importlib.metadata import version
 
 import pytest
 
-from bench.micro.drivers import DRIVERS, REFERENCE, Encryption
-from bench.micro.groups import Group
-from bench.micro.paired import ROUNDS, Paired
+from micro.drivers import DRIVERS, REFERENCE, Encryption
+from micro.groups import Group
+from micro.paired import ROUNDS, Paired
 
 OWN_ROUNDS = 40  # they take tens of milliseconds
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from bench.lab.debs import FetchFailed
-from bench.lab.ports import LOOPBACK
-from bench.lab.proxy import Backend, ProxySettings, running_proxy
-from bench.lab.proxy.rtt import running_relay
-from bench.micro.cases import plain_request, warm_request
-from bench.micro.groups import Group
-from bench.micro.paired import Paired
-from bench.micro.server import NoServer, parse, prepare
-from bench.perf.haproxy import running_haproxy
+from micro.cases import plain_request, warm_request
+from micro.groups import Group
+from micro.paired import Paired
+from micro.server import NoServer, parse, prepare
+from perf.haproxy import running_haproxy
+from poolbench.lab.debs import FetchFailed
+from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.proxy import Backend, ProxySettings, running_proxy
+from poolbench.lab.proxy.rtt import running_relay
 
 Ends = tuple[URL, URL]
 

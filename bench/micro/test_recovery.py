@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import URL, Engine, NullPool, text
 from sqlalchemy.exc import OperationalError
 
-from bench.function.strategies import REFERENCE
-from bench.micro.cases import Case, engine_of, plain_request, request
-from bench.micro.groups import Group
-from bench.micro.paired import Paired
+from micro.cases import Case, engine_of, plain_request, request
+from micro.groups import Group
+from micro.paired import Paired
+from poolbench.function.strategies import REFERENCE
 
 GONE_WITHIN_S = 5.0
 

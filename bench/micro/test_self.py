@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import URL
 
-from bench.micro.cases import Case, Make, plain_request
-from bench.micro.groups import A_AGAINST_A, Group
-from bench.micro.paired import Paired
+from micro.cases import Case, Make, plain_request
+from micro.groups import A_AGAINST_A, Group
+from micro.paired import Paired
 
 
 @contextmanager

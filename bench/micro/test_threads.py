@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, NullPool, QueuePool, create_engine
 
-from bench.micro.cases import Case, request
-from bench.micro.groups import Group
-from bench.micro.paired import Paired
+from micro.cases import Case, request
+from micro.groups import Group
+from micro.paired import Paired
 
 THREADS, REQUESTS = 8, 80
 POOLS: dict[str, dict[str, Any]] = {

@@ -1,15 +1,15 @@
-"""`python -m bench.perf [NAME...]` prints each figure as name, value, goal."""
+"""`python -m perf [NAME...]` prints each figure as name, value, goal."""
 
 import sys
 from collections.abc import Mapping
 
-from bench.perf.analysis import aggregates_against_duckdb, report_of_a_million
-from bench.perf.bundle import bundle_size
-from bench.perf.campaign import quick_campaign
-from bench.perf.figure import Measure
-from bench.perf.function import function_init_ratio, instrument_overhead
-from bench.perf.proxy import proxy_against_haproxy
-from bench.perf.rtt import rtt_error
+from perf.analysis import aggregates_against_duckdb, report_of_a_million
+from perf.bundle import bundle_size
+from perf.campaign import quick_campaign
+from perf.figure import Measure
+from perf.function import function_init_ratio, instrument_overhead
+from perf.proxy import proxy_against_haproxy
+from perf.rtt import rtt_error
 
 MEASURES: Mapping[str, Measure] = {
     "campaign": quick_campaign,

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import duckdb
 
-import bench
-from bench.analysis.load import load
-from bench.analysis.summary import summarise
-from bench.perf.enlarge import enlarge
-from bench.perf.figure import Figure
+import poolbench
+from perf.enlarge import enlarge
+from perf.figure import Figure
+from poolbench.report.load import load
+from poolbench.report.summary import summarise
 
 ROWS = 1_000_000
 TURNS = 5
-_BASE = Path(bench.__file__).parents[1] / "results" / "quick"
+_BASE = Path(poolbench.__file__).parents[2] / "results" / "quick"
 _REPORT = """
 import sys
 from pathlib import Path
-from bench.analysis.report import write_report
+from poolbench.report.report import write_report
 write_report([Path(sys.argv[1])], Path(sys.argv[2]))
 # Not getrusage's: that peak survives exec, and would be this process's if it was larger.
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
-# The kinds of requests as `bench.analysis.requests` tells them.
+# The kinds of requests as `poolbench.report.requests` tells them.
 _SQL = """
 WITH told AS (
     SELECT *, outcome IN ('error', 'hang') AS lost, coalesce(lag(outcome IN ('error', 'hang')) OVER (

@@ -4,8 +4,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.aws.pack import make_bundle
-from bench.perf.figure import Figure
+from perf.figure import Figure
+from poolbench.aws.pack import make_bundle
 
 
 def bundle_size() -> Iterator[Figure]:

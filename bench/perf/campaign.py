@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from bench.perf.figure import Figure
+from perf.figure import Figure
 
 
 class Overlapping(Exception):
@@ -30,7 +30,10 @@ def quick_campaign() -> Iterator[Figure]:
         out = Path(folder) / "out"
         began = time.monotonic()
         subprocess.run(
-            [sys.executable, "-m", "bench", "campaign", "quick", "--store", f"{folder}/store", "--out", out],
+            [
+                *(sys.executable, "-m", "poolbench", "campaign", "quick"),
+                *("--store", f"{folder}/store", "--out", out),
+            ],
             check=True,
             stdout=subprocess.DEVNULL,
         )

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
-from bench.function import probe
-from bench.function.client import Client
-from bench.function.measure import measure
-from bench.function.strategies import REFERENCE, Setting, build_engine, get
-from bench.function.workload import point_select, seed
-from bench.lab.mysql import Account, create_accounts, running_server
-from bench.lab.proxy import Backend, ProxySettings, running_proxy
-from bench.perf.figure import Figure
+from perf.figure import Figure
+from poolbench.function import probe
+from poolbench.function.client import Client
+from poolbench.function.measure import measure
+from poolbench.function.strategies import REFERENCE, Setting, build_engine, get
+from poolbench.function.workload import point_select, seed
+from poolbench.lab.mysql import Account, create_accounts, running_server
+from poolbench.lab.proxy import Backend, ProxySettings, running_proxy
 
 PAIRS = 3000
 USER = "perf"
@@ -81,7 +81,7 @@ def function_init_ratio() -> Iterator[Figure]:
         "POOLBENCH_SECRET": json.dumps({"username": "u", "password": "p", "dbname": "d"}),
         "PATH": os.defpath,
     }
-    statements = {"handler": "import bench.function.handler", "libraries": "import sqlalchemy, pymysql"}
+    statements = {"handler": "import poolbench.function.handler", "libraries": "import sqlalchemy, pymysql"}
     times: dict[str, list[float]] = {name: [] for name in statements}
     for _ in range(STARTS):
         for name, statement in statements.items():

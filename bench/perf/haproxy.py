@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.lab import debs
-from bench.lab.cache import cache_directory
-from bench.lab.ports import LOOPBACK, answers, free_port
-from bench.lab.process import Child
+from poolbench.lab import debs
+from poolbench.lab.cache import cache_directory
+from poolbench.lab.ports import LOOPBACK, answers, free_port
+from poolbench.lab.process import Child
 
 _CONFIGURATION = """\
 global

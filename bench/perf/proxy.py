@@ -14,13 +14,13 @@ from pathlib import Path
 
 from pymysql.constants import COMMAND
 
-from bench.lab.mysql import Account, create_accounts, running_server
-from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
-from bench.lab.proxy.database import Identity
-from bench.lab.proxy.database_login import open_connection
-from bench.lab.proxy.protocol import packet
-from bench.perf.figure import Figure
-from bench.perf.haproxy import running_haproxy
+from perf.figure import Figure
+from perf.haproxy import running_haproxy
+from poolbench.lab.mysql import Account, create_accounts, running_server
+from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
+from poolbench.lab.proxy.database import Identity
+from poolbench.lab.proxy.database_login import open_connection
+from poolbench.lab.proxy.protocol import packet
 
 USER = SCHEMA = "perf"
 ROWS = 1000

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from pymysql.constants import COMMAND
 
-from bench.lab.mysql import running_server
-from bench.lab.proxy import Backend
-from bench.lab.proxy.database import Identity
-from bench.lab.proxy.database_login import open_connection
-from bench.lab.proxy.protocol import packet
-from bench.lab.proxy.rtt import running_relay
-from bench.perf.figure import Figure
+from perf.figure import Figure
+from poolbench.lab.mysql import running_server
+from poolbench.lab.proxy import Backend
+from poolbench.lab.proxy.database import Identity
+from poolbench.lab.proxy.database_login import open_connection
+from poolbench.lab.proxy.protocol import packet
+from poolbench.lab.proxy.rtt import running_relay
 
 RTTS_S = (0.0003, 0.0005, 0.001, 0.002, 0.005)
 RELAYS = 5

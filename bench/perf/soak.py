@@ -1,4 +1,4 @@
-"""`python -m bench.perf.soak`: campaigns in a loop on one lab, and whether anything in it grows.
+"""`python -m perf.soak`: campaigns in a loop on one lab, and whether anything in it grows.
 
 For every process of the lab and for the client, anonymous memory (pages of files come and go as the kernel
 likes) and open files are read throughout; the slope is a least squares fit over the last third. By then what
@@ -23,27 +23,27 @@ from pathlib import Path
 
 import pymysql
 
-from bench.campaign.file import CampaignFile
-from bench.campaign.journal import Journal
-from bench.campaign.session import open_journal, run_session
-from bench.cli.switches import listeners_of, proxy_settings, server_options
-from bench.cli.target import lanes_of, make_functions, target_of, variables_set
-from bench.lab.processes import anonymous_mb, descendants, open_files
-from bench.lab.proxy.context import PAST_CLIENTS
-from bench.lab.proxy.events import CAPACITY
-from bench.lab.stack import Stack, running_stack
-from bench.store import FileStore
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.journal import Journal
+from poolbench.campaign.session import open_journal, run_session
+from poolbench.cli.switches import listeners_of, proxy_settings, server_options
+from poolbench.cli.target import lanes_of, make_functions, target_of, variables_set
+from poolbench.lab.processes import anonymous_mb, descendants, open_files
+from poolbench.lab.proxy.context import PAST_CLIENTS
+from poolbench.lab.proxy.events import CAPACITY
+from poolbench.lab.stack import Stack, running_stack
+from poolbench.store import FileStore
 
 EVERY_S = 5.0
 MOMENTS = (0.1, 0.3, 0.5, 0.75, 1.0)  # of the time, that are shown
 STEADY = 2 / 3  # from this one on
 NAMES = {  # of processes, by what their command line holds
     "--datadir": "server",
-    "bench.lab.proxy": "proxy",
-    "bench.lab.aws": "Lambda service",
+    "poolbench.lab.proxy": "proxy",
+    "poolbench.lab.aws": "Lambda service",
     "warden": "warden",
-    "bench.function.sampler": "sampler",
-    "bench.function.handler": "lane",
+    "poolbench.function.sampler": "sampler",
+    "poolbench.function.handler": "lane",
 }
 
 
@@ -179,13 +179,13 @@ def _fill_logs(stack: Stack) -> None:
 
 def _sync(journal: Journal, into: Path) -> str:
     """Sync as users do, in a process that ends, and takes with it what the tables needed."""
-    command = [sys.executable, "-m", "bench", "sync", journal.store.url, str(into)]
+    command = [sys.executable, "-m", "poolbench", "sync", journal.store.url, str(into)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def main() -> None:
     """Soak for as long as the command line says."""
-    parser = argparse.ArgumentParser(prog="python -m bench.perf.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m perf.soak", description=__doc__)
     parser.add_argument("campaign", nargs="?", default="quick", help="file, or name of a packaged one")
     parser.add_argument("--minutes", type=float, default=60.0, help="default: %(default)s")
     arguments = parser.parse_args()

@@ -4,7 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from bench.aws.pack import INFRA
+from poolbench.aws.pack import INFRA
 
 
 def make_bundle(folder: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from bench.aws.account import open_account
-from bench.aws.deployed import find
+from poolbench.aws.account import open_account
+from poolbench.aws.deployed import find
 from tests.aws.conftest import PARAMETERS, create_stack, make_bucket, outputs, stack_backend
 from tests.aws.moto_server import ACCOUNT, MotoServer
 from tests.users import Poolbench

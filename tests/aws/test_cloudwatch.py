@@ -8,9 +8,9 @@ import boto3
 import pyarrow.parquet as pq
 import pytest
 
-from bench.aws import cloudwatch
-from bench.aws.account import open_account
-from bench.aws.cloudwatch import DATABASE_RESPONSE, FUNCTION, OVERHEAD, PERIOD_S, PROXY, RESPONSE
+from poolbench.aws import cloudwatch
+from poolbench.aws.account import open_account
+from poolbench.aws.cloudwatch import DATABASE_RESPONSE, FUNCTION, OVERHEAD, PERIOD_S, PROXY, RESPONSE
 from tests.aws.moto_server import MotoServer
 
 START = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
@@ -81,7 +81,7 @@ def test_every_metric_is_asked_for_once_and_all_fit_into_one_request() -> None:
 
 
 def test_without_permission_the_reason_is_told(moto: MotoServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.aws.account import AwsFailed
+    from poolbench.aws.account import AwsFailed
 
     account = open_account(None)
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:1")

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from bench.aws import conductor
-from bench.aws.conductor import LaneState, handler
-from bench.aws.lane_plan import LanePlan, PlannedTurn, key_of
-from bench.campaign.invoker import TIMED_OUT, InvokeFailed
-from bench.campaign.journal import Journal
-from bench.campaign.plan import Campaign, Factors, Repetition
-from bench.campaign.runner import DOWN_AFTER
-from bench.campaign.schedule import plan_lanes
-from bench.campaign.turn import invocation_of
-from bench.function.record import Outcome, Row
-from bench.store import FileStore
+from poolbench.aws import conductor
+from poolbench.aws.conductor import LaneState, handler
+from poolbench.aws.lane_plan import LanePlan, PlannedTurn, key_of
+from poolbench.campaign.invoker import TIMED_OUT, InvokeFailed
+from poolbench.campaign.journal import Journal
+from poolbench.campaign.plan import Campaign, Factors, Repetition
+from poolbench.campaign.runner import DOWN_AFTER
+from poolbench.campaign.schedule import plan_lanes
+from poolbench.campaign.turn import invocation_of
+from poolbench.function.record import Outcome, Row
+from poolbench.store import FileStore
 from tests.campaign.fakes import FakeClock, FakeFunction, answer, reply
 
 ID = "t-20261123T120000Z-abcd"

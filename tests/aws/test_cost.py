@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench.aws.cost import StackSize, Usage, bill, hourly, total
-from bench.aws.prices import NoPrice, Prices
-from bench.campaign.plan import Campaign, Factors, Repetition
-from bench.campaign.schedule import plan_lanes
+from poolbench.aws.cost import StackSize, Usage, bill, hourly, total
+from poolbench.aws.prices import NoPrice, Prices
+from poolbench.campaign.plan import Campaign, Factors, Repetition
+from poolbench.campaign.schedule import plan_lanes
 
 PRICES = Prices.of("us-east-1")
 TEMPLATE = Path(__file__).parents[2] / "infra" / "template.yaml"

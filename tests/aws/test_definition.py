@@ -18,19 +18,19 @@ import pyarrow.parquet as pq
 import pytest
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
-from bench.aws import workflow
-from bench.aws.account import open_account
-from bench.aws.deployed import Deployed, find
-from bench.campaign.file import CampaignFile
-from bench.campaign.invoker import LambdaInvoker
-from bench.campaign.journal import Journal
-from bench.campaign.session import Target, begin, open_journal, run_session
-from bench.campaign.sync import sync
-from bench.cli.target import ALIAS, LANE, make_functions, variables_set
-from bench.lab.aws import FunctionConfig
-from bench.lab.proxy import ProxySettings
-from bench.lab.stack import running_stack
-from bench.store import open_store
+from poolbench.aws import workflow
+from poolbench.aws.account import open_account
+from poolbench.aws.deployed import Deployed, find
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.invoker import LambdaInvoker
+from poolbench.campaign.journal import Journal
+from poolbench.campaign.session import Target, begin, open_journal, run_session
+from poolbench.campaign.sync import sync
+from poolbench.cli.target import ALIAS, LANE, make_functions, variables_set
+from poolbench.lab.aws import FunctionConfig
+from poolbench.lab.proxy import ProxySettings
+from poolbench.lab.stack import running_stack
+from poolbench.store import open_store
 from tests.aws.conftest import PARAMETERS, create_stack, outputs
 from tests.aws.moto_server import ACCOUNT, MotoServer
 from tests.campaign.files import campaign_file
@@ -62,7 +62,7 @@ def lab() -> Iterator[dict[str, str]]:
     """Lanes, sampler and conductor, a bucket, and a stack that names them; the variables that lead there."""
     conductor = FunctionConfig(
         name=CONDUCTOR,
-        handler="bench.aws.conductor.handler",
+        handler="poolbench.aws.conductor.handler",
         timeout_s=900,
         memory_mb=512,
         reserved_concurrency=1,
@@ -214,7 +214,7 @@ def test_a_conductor_that_fails_ends_the_lane_and_says_so(
 
 def run_poolbench(folder: Path, lab: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "bench", *arguments],
+        [sys.executable, "-m", "poolbench", *arguments],
         cwd=folder,
         env={**os.environ, **lab, "COLUMNS": "200"},
         stdout=subprocess.PIPE,

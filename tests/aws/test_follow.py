@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from bench.aws.account import AwsFailed
-from bench.aws.follow import PATIENCE, follow
-from bench.aws.lane_plan import LanePlan, PlannedTurn, key_of
-from bench.aws.workflow import Started
-from bench.campaign.file import CampaignFile
-from bench.campaign.journal import Journal
-from bench.campaign.runner import CampaignStopped, Progress
-from bench.campaign.schedule import plan_lanes
-from bench.campaign.turn import invocation_of
-from bench.store import FileStore
+from poolbench.aws.account import AwsFailed
+from poolbench.aws.follow import PATIENCE, follow
+from poolbench.aws.lane_plan import LanePlan, PlannedTurn, key_of
+from poolbench.aws.workflow import Started
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.journal import Journal
+from poolbench.campaign.runner import CampaignStopped, Progress
+from poolbench.campaign.schedule import plan_lanes
+from poolbench.campaign.turn import invocation_of
+from poolbench.store import FileStore
 
 STARTED = Started("000", "arn:aws:states:us-east-1:123456789012:execution:poolbench-campaign:t-000")
 AWAY: dict[str, str] = {}

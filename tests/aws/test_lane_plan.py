@@ -6,10 +6,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.aws.lane_plan import TURN_S, LanePlan, PlannedTurn, planned_s, stagger
-from bench.campaign.file import CampaignFile
-from bench.campaign.schedule import Lane, Step, expected_s, plan_lanes
-from bench.function.record import Role
+from poolbench.aws.lane_plan import TURN_S, LanePlan, PlannedTurn, planned_s, stagger
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.schedule import Lane, Step, expected_s, plan_lanes
+from poolbench.function.record import Role
 from tests.invocations import invocation
 
 CELL = CampaignFile.load("smoke").campaign.cells()[0]

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from bench.campaign.invoker import Reply
-from bench.function.invocation import Answer
+from poolbench.campaign.invoker import Reply
+from poolbench.function.invocation import Answer
 
 
 class FakeClock:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bench.campaign.file import CampaignFile
-from bench.campaign.plan import Campaign
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.plan import Campaign
 
 
 def campaign_file(folder: Path, text: str) -> CampaignFile:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bench.campaign.journal import Journal
-from bench.campaign.unanswered import row_of_unanswered
-from bench.function.invocation import encode_rows
+from poolbench.campaign.journal import Journal
+from poolbench.campaign.unanswered import row_of_unanswered
+from poolbench.function.invocation import encode_rows
 from tests.campaign.fakes import reply
 from tests.invocations import invocation
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.campaign.burst import Burst, in_random_order
-from bench.campaign.cells import contenders
-from bench.campaign.failures import MODES, When
-from bench.campaign.plan import Campaign, Factors, Repetition
-from bench.campaign.sampling import burst_interval_s
-from bench.campaign.strict import BadCampaign
-from bench.function.drivers import DEFAULT
-from bench.function.strategies import CONTROL, STRATEGIES
+from poolbench.campaign.burst import Burst, in_random_order
+from poolbench.campaign.cells import contenders
+from poolbench.campaign.failures import MODES, When
+from poolbench.campaign.plan import Campaign, Factors, Repetition
+from poolbench.campaign.sampling import burst_interval_s
+from poolbench.campaign.strict import BadCampaign
+from poolbench.function.drivers import DEFAULT
+from poolbench.function.strategies import CONTROL, STRATEGIES
 from tests.campaign.files import load
 
 GOOD = """

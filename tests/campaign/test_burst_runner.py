@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from bench.campaign.burst import Burst, lead_s
-from bench.campaign.burst_runner import DOWN_AFTER, TRIES, BurstRunner, expected_s
-from bench.campaign.invoker import Reply
-from bench.campaign.journal import Journal
-from bench.campaign.plan import Campaign, Factors, Request
-from bench.campaign.runner import CampaignStopped, Progress
-from bench.campaign.window import Window
-from bench.function.invocation import Answer
-from bench.store import FileStore, StoreError
+from poolbench.campaign.burst import Burst, lead_s
+from poolbench.campaign.burst_runner import DOWN_AFTER, TRIES, BurstRunner, expected_s
+from poolbench.campaign.invoker import Reply
+from poolbench.campaign.journal import Journal
+from poolbench.campaign.plan import Campaign, Factors, Request
+from poolbench.campaign.runner import CampaignStopped, Progress
+from poolbench.campaign.window import Window
+from poolbench.function.invocation import Answer
+from poolbench.store import FileStore, StoreError
 from tests.campaign.fakes import FakeClock, reply
 
 CAMPAIGN = Campaign(

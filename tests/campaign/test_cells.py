@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.campaign.cells import contenders
-from bench.campaign.failures import MODES
-from bench.function.drivers import DRIVERS
-from bench.function.strategies import CONTROL, REFERENCE, STRATEGIES, get, misfit
-from bench.function.workload import WORKLOADS
+from poolbench.campaign.cells import contenders
+from poolbench.campaign.failures import MODES
+from poolbench.function.drivers import DRIVERS
+from poolbench.function.strategies import CONTROL, REFERENCE, STRATEGIES, get, misfit
+from poolbench.function.workload import WORKLOADS
 
 
 def some(names: object) -> st.SearchStrategy[list[str]]:

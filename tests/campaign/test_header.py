@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.campaign.file import CampaignFile
-from bench.campaign.header import Different, check_same, make_header, new_id
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.header import Different, check_same, make_header, new_id
 from tests.campaign.stored import DESCRIBED, TARGET
 
 

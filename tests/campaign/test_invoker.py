@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.campaign.invoker import TIMED_OUT, InvokeFailed, LambdaInvoker, _reply
+from poolbench.campaign.invoker import TIMED_OUT, InvokeFailed, LambdaInvoker, _reply
 
 
 def answered(payload: Any, log: str, **more: Any) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bench.campaign.file import CampaignFile
-from bench.campaign.header import make_header
-from bench.campaign.journal import Journal, NoCampaign, newest
-from bench.campaign.session import open_journal
-from bench.campaign.sync import sync
-from bench.function.record import FIELDS
-from bench.store import FileStore, StoreError
-from bench.synced import ROWS
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.header import make_header
+from poolbench.campaign.journal import Journal, NoCampaign, newest
+from poolbench.campaign.session import open_journal
+from poolbench.campaign.sync import sync
+from poolbench.function.record import FIELDS
+from poolbench.store import FileStore, StoreError
+from poolbench.synced import ROWS
 from tests.campaign.fakes import seen_by_the_client
 from tests.campaign.stored import CELL, DESCRIBED, TARGET, put_row
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.campaign import neighbours
-from bench.campaign.neighbours import Neighbours
+from poolbench.campaign import neighbours
+from poolbench.campaign.neighbours import Neighbours
 
 
 def test_every_lab_that_was_seen_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.campaign.failures import MODES, When
-from bench.campaign.file import CampaignFile, packaged
-from bench.campaign.plan import Campaign, Factors, Repetition
-from bench.campaign.strict import BadCampaign, build
-from bench.cli.switches import OF_THE_LABS_SERVER
-from bench.function.strategies import CONTROL, REFERENCE, STRATEGIES
-from bench.lab.proxy import Failure
+from poolbench.campaign.failures import MODES, When
+from poolbench.campaign.file import CampaignFile, packaged
+from poolbench.campaign.plan import Campaign, Factors, Repetition
+from poolbench.campaign.strict import BadCampaign, build
+from poolbench.cli.switches import OF_THE_LABS_SERVER
+from poolbench.function.strategies import CONTROL, REFERENCE, STRATEGIES
+from poolbench.lab.proxy import Failure
 from tests.campaign.files import load
 
 GOOD = """

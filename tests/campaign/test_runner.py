@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.campaign.journal import Journal
-from bench.campaign.plan import Campaign, Factors, Repetition, Request
-from bench.campaign.runner import DOWN_AFTER, CampaignStopped, Progress, Runner
-from bench.campaign.schedule import expected_s, plan_lanes
-from bench.function.record import Outcome, Row
-from bench.store import FileStore, StoreError
+from poolbench.campaign.journal import Journal
+from poolbench.campaign.plan import Campaign, Factors, Repetition, Request
+from poolbench.campaign.runner import DOWN_AFTER, CampaignStopped, Progress, Runner
+from poolbench.campaign.schedule import expected_s, plan_lanes
+from poolbench.function.record import Outcome, Row
+from poolbench.store import FileStore, StoreError
 from tests.campaign.fakes import FakeClock, FakeFunction, answer, reply
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.campaign.file import CampaignFile
-from bench.campaign.plan import Campaign, Factors, Repetition
-from bench.campaign.schedule import Lane, expected_s, plan_lanes
-from bench.function.record import Role
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.plan import Campaign, Factors, Repetition
+from poolbench.campaign.schedule import Lane, expected_s, plan_lanes
+from poolbench.function.record import Role
 
 CAMPAIGNS = st.builds(
     lambda seed, gaps, lanes, replicates, rounds, gaps_per_round: Campaign(

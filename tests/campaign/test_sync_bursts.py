@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from bench.campaign.journal import Journal
-from bench.campaign.sync import sync
-from bench.campaign.turn import finish_cell
-from bench.campaign.window import Window
-from bench.function.record import Role
-from bench.store import FileStore
+from poolbench.campaign.journal import Journal
+from poolbench.campaign.sync import sync
+from poolbench.campaign.turn import finish_cell
+from poolbench.campaign.window import Window
+from poolbench.function.record import Role
+from poolbench.store import FileStore
 from tests.campaign.fakes import seen_by_the_client
 from tests.campaign.stored import CELL, put_row
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench.campaign.watch import BEAT_S, Jump, Watch, jump_between
-from bench.function.clocks import Instant
+from poolbench.campaign.watch import BEAT_S, Jump, Watch, jump_between
+from poolbench.function.clocks import Instant
 
 START = Instant(wall_ns=1_800_000_000_000_000_000, monotonic_ns=5_000_000_000, boottime_ns=9_000_000_000)
 
@@ -49,7 +49,7 @@ def test_a_jump_is_told_with_what_each_clock_says(after: Instant, what: str) -> 
 
 def test_a_jump_is_told_as_soon_as_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([START, later(3, 3, 3)])
-    monkeypatch.setattr("bench.campaign.watch.now", lambda: next(clock, later(3, 3, 3)))
+    monkeypatch.setattr("poolbench.campaign.watch.now", lambda: next(clock, later(3, 3, 3)))
     told: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
     with Watch(lambda number, jump: told.put((number, jump))) as watch:
         number, jump = told.get(timeout=10)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.campaign.window import Window, Windows
+from poolbench.campaign.window import Window, Windows
 
 _MOMENTS = st.lists(st.integers(0, 1000), min_size=4, max_size=40, unique=True).map(sorted)
 

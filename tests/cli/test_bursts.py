@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.campaign.file import CampaignFile
-from bench.campaign.strict import BadCampaign
-from bench.cli import target
-from bench.cli.switches import proxy_settings, server_options
-from bench.cli.target import ENVIRONMENT_MB, check_memory, lanes_of
-from bench.lab.mysql import ServerOptions
-from bench.lab.platform import IS_LINUX, available_memory_mb
-from bench.lab.proxy import ProxySettings
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.strict import BadCampaign
+from poolbench.cli import target
+from poolbench.cli.switches import proxy_settings, server_options
+from poolbench.cli.target import ENVIRONMENT_MB, check_memory, lanes_of
+from poolbench.lab.mysql import ServerOptions
+from poolbench.lab.platform import IS_LINUX, available_memory_mb
+from poolbench.lab.proxy import ProxySettings
 from tests.users import run_poolbench
 
 CONCURRENCY = CampaignFile.load("concurrency").campaign

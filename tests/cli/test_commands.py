@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.campaign.failures import MODES
-from bench.campaign.file import packaged
-from bench.cli.readme import ANSWER, END, RESULTS
-from bench.function.drivers import DRIVERS
-from bench.function.strategies import STRATEGIES
-from tests.analysis.edit import small_campaign, spoiled_campaign
+from poolbench.campaign.failures import MODES
+from poolbench.campaign.file import packaged
+from poolbench.cli.readme import ANSWER, END, RESULTS
+from poolbench.function.drivers import DRIVERS
+from poolbench.function.strategies import STRATEGIES
+from tests.report.edit import small_campaign, spoiled_campaign
 from tests.users import Poolbench, run_poolbench
 
 
@@ -58,7 +58,9 @@ def test_a_terminal_without_columns_is_written_to_as_well(tmp_path: Path) -> Non
 
 def test_a_directory_that_has_been_removed_is_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
-    from_there = "import os; os.rmdir(os.getcwd()); from bench.cli.main import main; main(['plan', 'smoke'])"
+    from_there = (
+        "import os; os.rmdir(os.getcwd()); from poolbench.cli.main import main; main(['plan', 'smoke'])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", from_there], cwd=tmp_path / "gone", stderr=subprocess.PIPE, check=False
     )
@@ -126,7 +128,7 @@ def test_a_mistake_gets_one_clear_line_and_its_exit_code(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_output_that_nobody_can_take_is_an_error_and_not_a_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bench", "strategies"]
+    command = [sys.executable, "-m", "poolbench", "strategies"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"poolbench: [Errno 28] No space left on device\n")
@@ -135,7 +137,7 @@ def test_output_that_nobody_can_take_is_an_error_and_not_a_traceback(tmp_path: P
     done = subprocess.run(command, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
-    no_output = f"exec {sys.executable} -m bench campaign smoke --out /dev/null/x >&-"
+    no_output = f"exec {sys.executable} -m poolbench campaign smoke --out /dev/null/x >&-"
     done = subprocess.run(["sh", "-c", no_output], cwd=tmp_path, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"poolbench: /dev/null/x: Not a directory\n")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.campaign.header import Different
-from bench.campaign.journal import Journal
-from bench.cli.lab_campaign import resumable
-from bench.cli.report import sync_and_report
-from bench.lab.mysql import ServerUnavailable
-from bench.store import FileStore, StoreError
+from poolbench.campaign.header import Different
+from poolbench.campaign.journal import Journal
+from poolbench.cli.lab_campaign import resumable
+from poolbench.cli.report import sync_and_report
+from poolbench.lab.mysql import ServerUnavailable
+from poolbench.store import FileStore, StoreError
 
 
 @pytest.fixture

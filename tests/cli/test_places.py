@@ -7,11 +7,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from bench.analysis.report import write_report
-from bench.campaign.journal import NoCampaign
-from bench.cli.places import NoPlace, fetch, find
-from bench.store import FileStore, S3Store
-from tests.analysis.edit import small_campaign
+from poolbench.campaign.journal import NoCampaign
+from poolbench.cli.places import NoPlace, fetch, find
+from poolbench.report.report import write_report
+from poolbench.store import FileStore, S3Store
+from tests.report.edit import small_campaign
 from tests.users import User, run_poolbench
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import URL, Connection, text
 
-from bench.function.client import Client
-from bench.function.measure import Measurement, measure
-from bench.function.probe import count_commands
-from bench.function.strategies import Setting, get
-from bench.function.workload import Workload, point_select, seed
-from bench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.function.client import Client
+from poolbench.function.measure import Measurement, measure
+from poolbench.function.probe import count_commands
+from poolbench.function.strategies import Setting, get
+from poolbench.function.workload import Workload, point_select, seed
+from poolbench.lab.mysql import Account, RunningServer, create_accounts
 
 IDLE_CLIENT_TIMEOUT_S = 1000.0  # nothing here closes idle clients; recycle must not come into play
 

@@ -6,9 +6,9 @@ import pymysql
 import pytest
 from sqlalchemy import URL, create_engine, text
 
-from bench.function.account import create_account
-from bench.function.config import Secret
-from bench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.function.account import create_account
+from poolbench.function.config import Secret
+from poolbench.lab.mysql import Account, RunningServer, create_accounts
 
 
 @pytest.fixture

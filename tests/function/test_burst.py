@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
-from bench.function.burst import hold, take_part
-from bench.function.client import Client
-from bench.function.deadline import Patience
-from bench.function.invocation import Burst
-from bench.function.measure import Measurement
-from bench.function.record import Outcome
-from bench.function.strategies import Setting, Strategy
-from bench.function.workload import Workload, point_select, slow
-from bench.lab.mysql import RunningServer
+from poolbench.function.burst import hold, take_part
+from poolbench.function.client import Client
+from poolbench.function.deadline import Patience
+from poolbench.function.invocation import Burst
+from poolbench.function.measure import Measurement
+from poolbench.function.record import Outcome
+from poolbench.function.strategies import Setting, Strategy
+from poolbench.function.workload import Workload, point_select, slow
+from poolbench.lab.mysql import RunningServer
 from tests.function.conftest import Application, silence
 
 pytestmark = pytest.mark.any_server

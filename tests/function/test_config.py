@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 from sqlalchemy import URL
 
-from bench.function.config import Address, BadConfiguration, Config, Secret, address_of
+from poolbench.function.config import Address, BadConfiguration, Config, Secret, address_of
 
 SECRET = {"username": "u", "password": "canary", "dbname": "d"}
 

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 
-from bench.function.deadline import Deadline
+from poolbench.function.deadline import Deadline
 
 CUTS = 12  # with a leak of one descriptor for each that is no socket, the limit would be reached by then
 

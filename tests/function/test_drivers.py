@@ -15,17 +15,17 @@ from functools import partial
 import pytest
 from sqlalchemy import URL, NullPool, create_engine
 
-from bench.function.client import Client
-from bench.function.drivers import DRIVERS, Authority, Driver, Loop, UnknownDriver
-from bench.function.drivers import get as get_driver
-from bench.function.measure import Measurement, measure
-from bench.function.probe import count_commands
-from bench.function.record import Outcome
-from bench.function.strategies import REFERENCE, STRATEGIES, Setting, Strategy, get, misfit
-from bench.function.workload import WORKLOADS, point_select, seed
-from bench.lab import libraries
-from bench.lab.mysql import Account, RunningServer, create_accounts
-from bench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, running_proxy
+from poolbench.function.client import Client
+from poolbench.function.drivers import DRIVERS, Authority, Driver, Loop, UnknownDriver
+from poolbench.function.drivers import get as get_driver
+from poolbench.function.measure import Measurement, measure
+from poolbench.function.probe import count_commands
+from poolbench.function.record import Outcome
+from poolbench.function.strategies import REFERENCE, STRATEGIES, Setting, Strategy, get, misfit
+from poolbench.function.workload import WORKLOADS, point_select, seed
+from poolbench.lab import libraries
+from poolbench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, running_proxy
 
 # Connections whose event loop has gone cannot be closed, and complain of it when they are collected.
 pytestmark = pytest.mark.filterwarnings(

@@ -10,10 +10,10 @@ from pathlib import Path
 import boto3
 import pytest
 
-from bench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
-from bench.function.strategies import CONTROL
-from bench.lab.proxy import ProxySettings, RunningProxy
-from bench.lab.stack import running_stack
+from poolbench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
+from poolbench.function.strategies import CONTROL
+from poolbench.lab.proxy import ProxySettings, RunningProxy
+from poolbench.lab.stack import running_stack
 from tests.invocations import invocation
 from tests.users import wait_for
 
@@ -53,7 +53,7 @@ def test_what_a_campaign_left_in_memory_is_freed_before_the_next_is_measured(
 ) -> None:
     secret = {"username": "nobody", "password": "secret", "dbname": "none"}
     monkeypatch.setenv("POOLBENCH_SECRET", json.dumps(secret))
-    environment = importlib.import_module("bench.function.environment")  # reads it
+    environment = importlib.import_module("poolbench.function.environment")  # reads it
     gc.disable()  # so that none comes by chance
     try:
         left = weakref.ref(environment.cell_of(invocation(tmp_path, strategy=CONTROL)).client.engine)

@@ -10,10 +10,10 @@ from typing import Any
 import boto3
 import pytest
 
-from bench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
-from bench.lab.endpoints import Endpoints
-from bench.lab.proxy import ProxySettings
-from bench.lab.stack import running_stack
+from poolbench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
+from poolbench.lab.endpoints import Endpoints
+from poolbench.lab.proxy import ProxySettings
+from poolbench.lab.stack import running_stack
 from tests.invocations import invocation
 from tests.users import wait_for
 

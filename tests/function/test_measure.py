@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from bench.function.record import Outcome
-from bench.function.strategies import STRATEGIES
-from bench.function.workload import WrongAnswer
-from bench.lab.mysql import RunningServer
+from poolbench.function.record import Outcome
+from poolbench.function.strategies import STRATEGIES
+from poolbench.function.workload import WrongAnswer
+from poolbench.lab.mysql import RunningServer
 from tests.function.conftest import IDLE_CLIENT_TIMEOUT_S, Application, silence
 from tests.users import wait_for
 
@@ -298,7 +298,7 @@ def test_a_wrong_answer_is_an_error_on_a_healthy_connection(connect: Connect) ->
     measured = client.request(wrong)
     assert measured.outcome is Outcome.ERROR
     assert measured.failure is not None
-    assert measured.failure.error_class == "bench.function.workload.WrongAnswer"
+    assert measured.failure.error_class == "poolbench.function.workload.WrongAnswer"
     assert measured.failure.invalidated is None
     assert client.request().outcome is Outcome.OK
 

@@ -4,7 +4,7 @@ import pymysql
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from bench.function.outcome import describe
+from poolbench.function.outcome import describe
 
 
 def test_the_drivers_own_error_is_told_with_sqlalchemys_verdict() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.function.record import SCHEMA, Outcome, Role, Row, State, upgraded, validate
+from poolbench.function.record import SCHEMA, Outcome, Role, Row, State, upgraded, validate
 
 
 def _values(kind: Any) -> st.SearchStrategy[Any]:

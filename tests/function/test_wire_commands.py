@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL
 
-from bench.function.probe import count_commands
-from bench.function.record import Outcome
-from bench.function.strategies import STRATEGIES
-from bench.function.workload import seed
-from bench.lab.mysql import Account, RunningServer, create_accounts
-from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
+from poolbench.function.probe import count_commands
+from poolbench.function.record import Outcome
+from poolbench.function.strategies import STRATEGIES
+from poolbench.function.workload import seed
+from poolbench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
 from tests.function.conftest import Application
 
 USER = "wire_tests"

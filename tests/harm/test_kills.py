@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bench.campaign.file import CampaignFile
+from poolbench.campaign.file import CampaignFile
 from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = [
@@ -31,12 +31,12 @@ SESSIONS = 4  # of one campaign; then another one is begun
 
 CAMPAIGN = "campaign"
 REPLACED = {  # by the Lambda service, and the campaign goes on: what its command line holds
-    "sampler": ("awslambdaric", "bench.function.sampler"),
-    "environment": ("awslambdaric", "bench.function.handler"),
+    "sampler": ("awslambdaric", "poolbench.function.sampler"),
+    "environment": ("awslambdaric", "poolbench.function.handler"),
 }
 NEEDED = {  # what its command line holds, and what a campaign that loses it says
-    "lambda-service": (("bench.lab.aws",), "function poolbench-lane-"),
-    "proxy": (("bench.lab.proxy",), "no request has succeeded in 20 invocations in a row"),
+    "lambda-service": (("poolbench.lab.aws",), "function poolbench-lane-"),
+    "proxy": (("poolbench.lab.proxy",), "no request has succeeded in 20 invocations in a row"),
     "server": (("--datadir",), "no request has succeeded in 20 invocations in a row"),
 }
 PARTS = (*REPLACED, *NEEDED)

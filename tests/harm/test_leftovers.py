@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.campaign.journal import Journal
-from bench.campaign.session import NOT_ENDED
-from bench.lab.leftovers import PREFIX, work_directory
-from bench.store import FileStore
+from poolbench.campaign.journal import Journal
+from poolbench.campaign.session import NOT_ENDED
+from poolbench.lab.leftovers import PREFIX, work_directory
+from poolbench.store import FileStore
 from tests.users import SHORT_ROWS, TIMEOUT_S, User, wait_for
 
 pytestmark = [

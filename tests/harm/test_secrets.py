@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bench.lab.mysql import running_server
+from poolbench.lab.mysql import running_server
 from tests.harm.sockets import listeners
 from tests.users import User, wait_for
 
@@ -103,7 +103,7 @@ def test_passwords_are_nowhere_to_be_read_and_nothing_listens_beyond_this_machin
 def test_a_proxy_that_dies_takes_its_passwords_along(marked: User) -> None:
     process = marked.start("campaign", "smoke")
     wait_for(lambda: marked.objects("*/rows/*/*"))
-    (proxy,) = [pid for pid, command in marked.left_over().items() if "bench.lab.proxy" in command]
+    (proxy,) = [pid for pid, command in marked.left_over().items() if "poolbench.lab.proxy" in command]
     os.kill(proxy, signal.SIGKILL)
     output, _ = process.communicate()
     assert process.returncode == 1, output

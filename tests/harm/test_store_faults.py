@@ -10,8 +10,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from bench.campaign.file import CampaignFile
-from bench.store import FileStore, S3Store, StoreError
+from poolbench.campaign.file import CampaignFile
+from poolbench.store import FileStore, S3Store, StoreError
 from tests.harm.s3 import (
     CREATING,
     INTERNAL_ERROR,

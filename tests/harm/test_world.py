@@ -15,16 +15,16 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 
-from bench.analysis.cautions import Caution
-from bench.analysis.report import write_report
-from bench.campaign.file import CampaignFile
-from bench.campaign.session import open_journal, run_session
-from bench.campaign.sync import sync
-from bench.cli.target import lanes_of, make_functions, target_of, variables_set
-from bench.lab.endpoints import STANDING
-from bench.lab.proxy import Backend, Port, ProxySettings, running_proxy
-from bench.lab.stack import Stack, running_stack
-from bench.store import FileStore
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.session import open_journal, run_session
+from poolbench.campaign.sync import sync
+from poolbench.cli.target import lanes_of, make_functions, target_of, variables_set
+from poolbench.lab.endpoints import STANDING
+from poolbench.lab.proxy import Backend, Port, ProxySettings, running_proxy
+from poolbench.lab.stack import Stack, running_stack
+from poolbench.report.cautions import Caution
+from poolbench.report.report import write_report
+from poolbench.store import FileStore
 from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = [
@@ -111,7 +111,7 @@ def running(user: User) -> list[int]:
         with contextlib.suppress(FileNotFoundError):
             states[pid] = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     awake = [pid for pid, state in states.items() if state != "T"]
-    return sorted(awake, key=lambda pid: "bench campaign" not in found[pid])
+    return sorted(awake, key=lambda pid: "poolbench campaign" not in found[pid])
 
 
 def test_a_machine_that_sleeps_and_a_clock_that_is_set_are_in_the_report(

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench.aws.bundle import Bundle
-from bench.aws.pack import INFRA, make_bundle
+from poolbench.aws.bundle import Bundle
+from poolbench.aws.pack import INFRA, make_bundle
 
 CHECKS = INFRA.parent / "build" / "checks"
 Run = subprocess.CompletedProcess[str]

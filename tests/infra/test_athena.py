@@ -8,13 +8,13 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from bench.analysis.load import load
-from bench.analysis.settings import split
-from bench.analysis.tables import main_table
-from bench.aws.pack import INFRA
-from bench.campaign.publish import NotFinished, publish
-from bench.store import Conflict, open_store
-from bench.synced import ROWS
+from poolbench.aws.pack import INFRA
+from poolbench.campaign.publish import NotFinished, publish
+from poolbench.report.load import load
+from poolbench.report.settings import split
+from poolbench.report.tables import main_table
+from poolbench.store import Conflict, open_store
+from poolbench.synced import ROWS
 from tests.infra.conftest import Expanded
 
 RESULTS = INFRA.parent / "results"

@@ -12,15 +12,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from bench.aws import pack
-from bench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
-from bench.aws.pack import INFRA, imported_by, make_bundle
-from bench.campaign.file import CampaignFile
-from bench.campaign.strict import BadCampaign
-from bench.cli.bundle import unpacked as unpacked_code
-from bench.function.strategies import CONTROL
-from bench.lab.ports import LOOPBACK, answers, free_port
-from bench.lab.process import Child
+from poolbench.aws import pack
+from poolbench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
+from poolbench.aws.pack import INFRA, imported_by, make_bundle
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.strict import BadCampaign
+from poolbench.cli.bundle import unpacked as unpacked_code
+from poolbench.function.strategies import CONTROL
+from poolbench.lab.ports import LOOPBACK, answers, free_port
+from poolbench.lab.process import Child
 from tests.infra.conftest import CHECKS, OWN_ENGINES
 from tests.invocations import invocation
 from tests.users import User, wait_for
@@ -30,15 +30,15 @@ pytestmark = pytest.mark.slow
 ISOLATED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import bench.aws.conductor, bench.function.handler, bench.function.sampler
+import poolbench.aws.conductor, poolbench.function.handler, poolbench.function.sampler
 import boto3, sqlalchemy.orm
 from sqlalchemy.util import has_compiled_ext
 for service in ("lambda", "rds", "s3", "secretsmanager"):
     boto3.client(service)
 sqlalchemy.create_engine("mysql+pymysql://"), sqlalchemy.create_engine("sqlite://").connect()
 assert has_compiled_ext()
-assert bench.function.handler.CONFIG.tls.context.cert_store_stats()["x509_ca"] > 30
-print(bench.function.handler.handler.__code__.co_filename)
+assert poolbench.function.handler.CONFIG.tls.context.cert_store_stats()["x509_ca"] > 30
+print(poolbench.function.handler.handler.__code__.co_filename)
 """
 
 
@@ -73,7 +73,7 @@ def test_everything_is_there_with_nothing_but_the_bundle_on_the_path(unpacked: P
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "/var/task/bench/function/handler.py"
+    assert done.stdout.strip() == "/var/task/poolbench/function/handler.py"
 
 
 def test_it_runs_behind_the_runtime_interface_emulator_of_aws(unpacked: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_it_runs_behind_the_runtime_interface_emulator_of_aws(unpacked: Path, tm
     child = Child(
         [
             *(emulator, "--runtime-interface-emulator-address", front, "--runtime-api-address", runtime),
-            *(sys.executable, "-m", "awslambdaric", "bench.function.handler.handler"),
+            *(sys.executable, "-m", "awslambdaric", "poolbench.function.handler.handler"),
         ],
         log=tmp_path / "log",
         env={"PATH": os.defpath, "POOLBENCH_SECRET": secret, "LAMBDA_TASK_ROOT": str(unpacked)},
@@ -113,14 +113,14 @@ def test_it_holds_bytecode_of_what_the_functions_import_and_is_small(bundle: Bun
     assert [name for name in names if name.endswith(".py")] == []
     packages = {name.partition("/")[0] for name in names if "/" in name}
     assert not packages & {"moto", "pyarrow", "pandas", "flask", "awslambdaric", "bin"}
-    parts = {name.split("/")[1] for name in names if name.startswith("bench/")}
+    parts = {name.split("/")[1] for name in names if name.startswith("poolbench/")}
     assert parts == {"__init__.pyc", "store.pyc", "function", "campaign", "aws"}
-    assert {"bench/campaign/sync.pyc", "bench/aws/pack.pyc"}.isdisjoint(names)
+    assert {"poolbench/campaign/sync.pyc", "poolbench/aws/pack.pyc"}.isdisjoint(names)
 
 
 def test_the_function_brings_nothing_of_the_campaign_with_it() -> None:
-    files = imported_by(["bench.function.handler", "bench.function.sampler"])
-    assert {file.parent.name for file in files} <= {"bench", "function", "strategies"}
+    files = imported_by(["poolbench.function.handler", "poolbench.function.sampler"])
+    assert {file.parent.name for file in files} <= {"poolbench", "function", "strategies"}
 
 
 def test_it_is_made_for_another_processor(tmp_path: Path) -> None:

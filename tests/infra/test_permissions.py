@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.aws.pack import INFRA
+from poolbench.aws.pack import INFRA
 from tests.infra.conftest import Expanded
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,8 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from bench.aws.pack import INFRA
-from bench.cli.main import poolbench
+from poolbench.aws.pack import INFRA
+from poolbench.cli.main import poolbench
 from tests.infra.conftest import Expanded
 
 README = (INFRA / "README.md").read_text()

@@ -10,10 +10,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from bench.aws.pack import INFRA
-from bench.cli.target import ALIAS, FLEET, LANE, SAMPLER_FUNCTION
-from bench.lab.ports import LOOPBACK
-from bench.lab.stack import APPLICATION, SAMPLER, TOKEN_USER
+from poolbench.aws.pack import INFRA
+from poolbench.cli.target import ALIAS, FLEET, LANE, SAMPLER_FUNCTION
+from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.stack import APPLICATION, SAMPLER, TOKEN_USER
 from tests.infra.conftest import Expanded, Run
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.lab.cache import build_once, cache_directory
+from poolbench.lab.cache import build_once, cache_directory
 
 
 def test_the_result_appears_only_when_it_is_complete(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.lab.certificates import Certificate, issue
+from poolbench.lab.certificates import Certificate, issue
 
 
 def handshake(certificate: Certificate, trusted: Path, name: str) -> None:

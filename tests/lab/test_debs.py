@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.lab.debs import FetchFailed, Suite, fetch
+from poolbench.lab.debs import FetchFailed, Suite, fetch
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -235,13 +235,15 @@ class TestAnotherSuite:
 
 
 def test_the_command_line_runs_on_a_bare_python(archive: Archive, tmp_path: Path) -> None:
-    command = [sys.executable, "-S", "-m", "bench.lab.debs", "fetch", "poolbench-tool", "--into", "prefix"]
-    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=True)
+    module = [sys.executable, "-S", "-m", "poolbench.lab.debs"]
+    command = [*module, "fetch", "poolbench-tool", "--into", "prefix"]
+    path = str(REPOSITORY / "bench")
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, check=True)
     assert fetched(tmp_path / "prefix") == {"opt/poolbench-tool", "opt/poolbench-library"}
 
 
 def test_the_command_line_fails_with_one_message(archive: Archive, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bench.lab.debs", "fetch", "poolbench-absent", "--into", "prefix"]
+    command = [sys.executable, "-m", "poolbench.lab.debs", "fetch", "poolbench-absent", "--into", "prefix"]
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("poolbench: the archive has no poolbench-absent")

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bench.lab.http_server import HttpServer, Request, Response
-from bench.lab.ports import LOOPBACK
+from poolbench.lab.http_server import HttpServer, Request, Response
+from poolbench.lab.ports import LOOPBACK
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bench.lab import processes
-from bench.lab.leftovers import PREFIX, Leftover, find_leftovers, work_directory
+from poolbench.lab import processes
+from poolbench.lab.leftovers import PREFIX, Leftover, find_leftovers, work_directory
 from tests.users import wait_for
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.lab import platform
+from poolbench.lab import platform
 
 
 @pytest.fixture

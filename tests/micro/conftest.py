@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-import bench
-from bench.lab.mysql import Account, RunningServer, create_accounts
+import poolbench
+from poolbench.lab.mysql import Account, RunningServer, create_accounts
 
-ROOT = Path(bench.__file__).parent.parent
+ROOT = Path(poolbench.__file__).parents[2]
 USER, PASSWORD, SCHEMA = "micro", "s3cret-of-micro", "micro"
 
 RunSuite = Callable[..., "subprocess.CompletedProcess[str]"]

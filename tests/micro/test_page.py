@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench.micro.groups import Group
-from bench.micro.page import readme_table, write_page
-from bench.micro.saved import NotARun, load
+from micro.groups import Group
+from micro.page import readme_table, write_page
+from micro.saved import NotARun, load
 
 pytestmark = pytest.mark.any_server
 
@@ -48,7 +48,7 @@ def test_readme_gets_microseconds_and_commands(whole_run: tuple[Path, str]) -> N
 def test_a_kept_run_says_the_same_in_less_and_nothing_of_the_host(
     whole_run: tuple[Path, str], tmp_path: Path
 ) -> None:
-    subprocess.run([sys.executable, "-m", "bench.micro", whole_run[0], tmp_path], check=True)
+    subprocess.run([sys.executable, "-m", "micro", whole_run[0], tmp_path], check=True)
     file = tmp_path / "benchmark.json"
     assert file.stat().st_size < whole_run[0].stat().st_size
     before, after = load(whole_run[0]), load(file)

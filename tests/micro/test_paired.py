@@ -8,9 +8,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy import URL
 
-from bench.micro.cases import Case, Make
-from bench.micro.paired import CONNECTIONS, WARM_UP, Paired
-from bench.micro.wire import CommandCounter
+from micro.cases import Case, Make
+from micro.paired import CONNECTIONS, WARM_UP, Paired
+from micro.wire import CommandCounter
 
 NOWHERE = URL.create("mysql+pymysql", host="127.0.0.1", port=1)
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from bench.function.strategies import STRATEGIES
-from bench.lab.ports import LOOPBACK, free_port
-from bench.lab.process import Child
-from bench.lab.proxy import Backend, ProxySettings
-from bench.lab.proxy.config import MAIN, Config
-from bench.micro.groups import Group
+from micro.groups import Group
+from poolbench.function.strategies import STRATEGIES
+from poolbench.lab.ports import LOOPBACK, free_port
+from poolbench.lab.process import Child
+from poolbench.lab.proxy import Backend, ProxySettings
+from poolbench.lab.proxy.config import MAIN, Config
 from tests.micro.conftest import PASSWORD, run_suite, text_of
 
 pytestmark = pytest.mark.any_server
@@ -132,7 +132,8 @@ def without_tls(database_url: URL, tmp_path: Path) -> Iterator[URL]:
     )
     file = tmp_path / "proxy.json"
     file.write_text(config.dump())
-    child = Child([sys.executable, "-m", "bench.lab.proxy", file], log=tmp_path / "proxy.log", announces=True)
+    command = (sys.executable, "-m", "poolbench.lab.proxy", file)
+    child = Child(command, log=tmp_path / "proxy.log", announces=True)
     try:
         yield database_url.set(host=LOOPBACK, port=child.announcement["ports"][MAIN])
     finally:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.micro.summary import NoData, as_text, lines
+from micro.summary import NoData, as_text, lines
 
 times = st.lists(st.floats(1e-7, 1e-1), min_size=1, max_size=80)
 

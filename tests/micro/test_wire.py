@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pymysql.constants import CLIENT, COMMAND
 from sqlalchemy import URL
 
-from bench.function.probe import Probe, count_commands
-from bench.micro.cases import engine_of, request
-from bench.micro.server import parse, prepare
-from bench.micro.wire import ClientStream, CommandCounter
+from micro.cases import engine_of, request
+from micro.server import parse, prepare
+from micro.wire import ClientStream, CommandCounter
+from poolbench.function.probe import Probe, count_commands
 from tests.micro.conftest import text_of
 
 pytestmark = pytest.mark.any_server

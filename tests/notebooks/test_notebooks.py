@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.notebook import Results
-from bench.analysis.notebooks import NotebookFailed, differences, write
-from bench.analysis.questions import QUESTIONS
-from tests.analysis.edit import small_campaign, spoiled_campaign
+from poolbench.report.notebook import Results
+from poolbench.report.notebooks import NotebookFailed, differences, write
+from poolbench.report.questions import QUESTIONS
+from tests.report.edit import small_campaign, spoiled_campaign
 from tests.users import User, run_poolbench, wait_for
 
 FOLDER = Path(__file__).parents[2] / "notebooks"

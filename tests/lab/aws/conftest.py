@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from bench.lab.aws import EnvironmentInfo, FunctionConfig, RunningAws, running_aws
+from poolbench.lab.aws import EnvironmentInfo, FunctionConfig, RunningAws, running_aws
 
 FUNCTIONS = Path(__file__).parent / "functions"
 

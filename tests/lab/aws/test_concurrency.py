@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.lab.aws.concurrency import State, Verdict, choose
+from poolbench.lab.aws.concurrency import State, Verdict, choose
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ import json
 import threading
 from pathlib import Path
 
-from bench.lab.aws.environment import Host
-from bench.lab.aws.fleet import Fleet
-from bench.lab.aws.freezer import SignalFreezer
-from bench.lab.aws.invoke_api import InvokeApi
-from bench.lab.aws.warden import Warden
-from bench.lab.http_server import Request
+from poolbench.lab.aws.environment import Host
+from poolbench.lab.aws.fleet import Fleet
+from poolbench.lab.aws.freezer import SignalFreezer
+from poolbench.lab.aws.invoke_api import InvokeApi
+from poolbench.lab.aws.warden import Warden
+from poolbench.lab.http_server import Request
 from tests.lab.aws.conftest import Start, function, poll
 
 INVOKE = "/2015-03-31/functions/append/invocations"

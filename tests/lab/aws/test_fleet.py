@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from bench.lab.aws import AwsUnavailable
+from poolbench.lab.aws import AwsUnavailable
 from tests.lab.aws.conftest import Start, function, poll, process_state
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.lab.aws.function import BadFunction, BadReference, FunctionConfig, parse_reference
+from poolbench.lab.aws.function import BadFunction, BadReference, FunctionConfig, parse_reference
 from tests.lab.aws.conftest import FUNCTIONS
 
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.lab.aws import AwsUnavailable, BadFunction, FunctionConfig, running_aws
+from poolbench.lab.aws import AwsUnavailable, BadFunction, FunctionConfig, running_aws
 from tests.lab.aws.conftest import FUNCTIONS, Start, function
 
 

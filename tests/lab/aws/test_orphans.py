@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench.lab.processes import descendants
+from poolbench.lab.processes import descendants
 from tests.lab.aws.conftest import FUNCTIONS, poll, process_state
 
 # A program that uses the lab, and says which processes there are when all of them are frozen.
@@ -19,7 +19,7 @@ PROGRAM = """
 import json, sys, time
 from pathlib import Path
 import boto3
-from bench.lab.aws import FunctionConfig, running_aws
+from poolbench.lab.aws import FunctionConfig, running_aws
 
 functions, work_dir = Path(sys.argv[1]), Path(sys.argv[2])
 configs = [

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from bench.lab.aws import AwsUnavailable, Freeze, running_aws
-from bench.lab.nftables import NftablesUnavailable, library_path
-from bench.lab.platform import IS_LINUX
+from poolbench.lab.aws import AwsUnavailable, Freeze, running_aws
+from poolbench.lab.nftables import NftablesUnavailable, library_path
+from poolbench.lab.platform import IS_LINUX
 from tests.lab.aws.conftest import FUNCTIONS, function
 
 # In a process of its own: it moves to another network.
 PROGRAM = """
 import json, socket, sys, time
 from pathlib import Path
-from bench.lab.platform import enter_private_network
+from poolbench.lab.platform import enter_private_network
 enter_private_network()
 import boto3
-from bench.lab.aws import Freeze, FunctionConfig, running_aws
+from poolbench.lab.aws import Freeze, FunctionConfig, running_aws
 
 functions, work_dir, freeze = Path(sys.argv[1]), Path(sys.argv[2]), Freeze(sys.argv[3])
 listener = socket.create_server(("127.0.0.1", 0))

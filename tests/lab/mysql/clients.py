@@ -5,7 +5,7 @@ import ssl
 import pymysql
 from pymysql.cursors import Cursor
 
-from bench.lab.mysql import Server
+from poolbench.lab.mysql import Server
 
 
 def login(

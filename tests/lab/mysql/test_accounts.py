@@ -5,7 +5,7 @@ from dataclasses import replace
 import pymysql
 import pytest
 
-from bench.lab.mysql import Account, RunningServer, Server, ServerUnavailable, create_accounts
+from poolbench.lab.mysql import Account, RunningServer, Server, ServerUnavailable, create_accounts
 from tests.lab.mysql.clients import login
 
 SCHEMA = "accounts_tests"

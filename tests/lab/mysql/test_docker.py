@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.lab.mysql import ServerOptions, ServerUnavailable, running_server
-from bench.lab.mysql.docker import IMAGE, abandoned, create_command, engine_runs, remove
+from poolbench.lab.mysql import ServerOptions, ServerUnavailable, running_server
+from poolbench.lab.mysql.docker import IMAGE, abandoned, create_command, engine_runs, remove
 from tests.users import run_poolbench
 
 # A program in the place of docker's client, with an engine that only keeps books. It knows the options that
@@ -52,7 +52,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
     def create(name: str, machine: str = "") -> None:
         there = f"import platform; platform.node = lambda: {machine!r}; " if machine else ""
         asked = (
-            "import subprocess; from bench.lab.mysql.docker import *; "
+            "import subprocess; from poolbench.lab.mysql.docker import *; "
             f"subprocess.run(create_command({name!r}, 12345, ServerOptions()), check=True)"
         )
         subprocess.run([sys.executable, "-c", there + asked], check=True)

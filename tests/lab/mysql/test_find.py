@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.lab.certificates import issue
-from bench.lab.mysql import RunningServer, Server, ServerUnavailable, binary, find, running_server
-from bench.lab.mysql import server as server_module
+from poolbench.lab.certificates import issue
+from poolbench.lab.mysql import RunningServer, Server, ServerUnavailable, binary, find, running_server
+from poolbench.lab.mysql import server as server_module
 
 # A server that is installed and lays out its data, but does not start.
 BROKEN = """\

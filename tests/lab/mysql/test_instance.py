@@ -14,10 +14,10 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from bench.lab.mysql import RunningServer, ServerOptions, ServerUnavailable, running_server
-from bench.lab.mysql import instance as instance_module
-from bench.lab.mysql import server as server_module
-from bench.lab.ports import LOOPBACK, answers, free_port
+from poolbench.lab.mysql import RunningServer, ServerOptions, ServerUnavailable, running_server
+from poolbench.lab.mysql import instance as instance_module
+from poolbench.lab.mysql import server as server_module
+from poolbench.lab.ports import LOOPBACK, answers, free_port
 from tests.lab.mysql.clients import administrator, login
 
 Start = Callable[..., AbstractContextManager[RunningServer]]
@@ -180,7 +180,7 @@ class TestLife:
     def test_dies_with_a_parent_that_is_killed(self, server_choice: str | None, tmp_path: Path) -> None:
         program = (
             "import sys, pathlib\n"
-            "from bench.lab.mysql import running_server\n"
+            "from poolbench.lab.mysql import running_server\n"
             f"with running_server({server_choice!r}, work_dir=pathlib.Path({str(tmp_path)!r})) as running:\n"
             "    print(running.pid, flush=True)\n"
             "    sys.stdin.read()\n"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.lab import debs
-from bench.lab.mysql import ServerUnavailable, install_mysql, installed_mysql, prefix, running_server
-from bench.lab.mysql.prefix import fetched_server
+from poolbench.lab import debs
+from poolbench.lab.mysql import ServerUnavailable, install_mysql, installed_mysql, prefix, running_server
+from poolbench.lab.mysql.prefix import fetched_server
 
 
 @pytest.fixture

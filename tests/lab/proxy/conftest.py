@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import pymysql
 import pytest
 
-from bench.lab.mysql import Account, RunningServer, Server, create_accounts
-from bench.lab.proxy import Backend, Port, ProxySettings, RunningProxy, running_proxy
+from poolbench.lab.mysql import Account, RunningServer, Server, create_accounts
+from poolbench.lab.proxy import Backend, Port, ProxySettings, RunningProxy, running_proxy
 
 SCHEMA, OTHER_SCHEMA = "proxy_tests", "proxy_tests_too"
 USER, OTHER_USER = "proxy_app", "proxy_other"

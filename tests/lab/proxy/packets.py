@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from bench.lab.proxy.protocol import packet
+from poolbench.lab.proxy.protocol import packet
 
 
 def ok(status: int = 2, affected: bytes = b"\x00", insert_id: bytes = b"\x00", info: bytes = b"") -> bytes:

@@ -8,16 +8,16 @@ from typing import Any
 import pymysql
 import pytest
 
-from bench.lab.mysql import RunningServer
-from bench.lab.proxy import Backend, Failure, ProxySettings
-from bench.lab.proxy import server as proxy_server
-from bench.lab.proxy.config import Config
-from bench.lab.proxy.database import DatabaseRefused, Identity
-from bench.lab.proxy.database_login import Opened
-from bench.lab.proxy.facts import Facts
-from bench.lab.proxy.protocol import packet
-from bench.lab.proxy.server import Proxy
-from bench.lab.proxy.session_state import SessionState
+from poolbench.lab.mysql import RunningServer
+from poolbench.lab.proxy import Backend, Failure, ProxySettings
+from poolbench.lab.proxy import server as proxy_server
+from poolbench.lab.proxy.config import Config
+from poolbench.lab.proxy.database import DatabaseRefused, Identity
+from poolbench.lab.proxy.database_login import Opened
+from poolbench.lab.proxy.facts import Facts
+from poolbench.lab.proxy.protocol import packet
+from poolbench.lab.proxy.server import Proxy
+from poolbench.lab.proxy.session_state import SessionState
 from tests.lab.proxy.conftest import (
     OTHER_USER,
     USER,

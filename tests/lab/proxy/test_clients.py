@@ -12,9 +12,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from bench.lab.cache import cache_directory
-from bench.lab.libraries import mysqlclient, mysqlclient_plugins
-from bench.lab.proxy import RunningProxy
+from poolbench.lab.cache import cache_directory
+from poolbench.lab.libraries import mysqlclient, mysqlclient_plugins
+from poolbench.lab.proxy import RunningProxy
 from tests.lab.proxy.conftest import OTHER_USER, SCHEMA, USER, Database, eventually, pinned, rows, value
 
 Run = Callable[[str], list[tuple[Any, ...]]]

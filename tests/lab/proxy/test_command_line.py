@@ -14,9 +14,9 @@ from urllib.request import Request, urlopen
 import pymysql
 import pytest
 
-from bench.lab.proxy import DESCRIPTIONS
-from bench.lab.proxy.config import Config
-from bench.lab.proxy.settings import ProxySettings
+from poolbench.lab.proxy import DESCRIPTIONS
+from poolbench.lab.proxy.config import Config
+from poolbench.lab.proxy.settings import ProxySettings
 from tests.lab.proxy.conftest import USER, Database, rows
 
 BACKEND = {"host": "127.0.0.1", "port": 1, "user": "u", "password": ""}
@@ -30,7 +30,7 @@ def run(module: str, *arguments: str, text: str = "") -> subprocess.CompletedPro
 @pytest.fixture(scope="module")
 def shown() -> str:
     """What --help prints."""
-    return run("bench.lab.proxy", "--help").stdout
+    return run("poolbench.lab.proxy", "--help").stdout
 
 
 def test_help_has_every_setting_and_failure(shown: str) -> None:
@@ -62,15 +62,15 @@ def test_the_configuration_that_help_shows_is_one(shown: str) -> None:
     ],
 )
 def test_a_bad_configuration_is_one_line_that_says_what_to_do(text: str, says: str) -> None:
-    done = run("bench.lab.proxy", "-", text=text)
+    done = run("poolbench.lab.proxy", "-", text=text)
     assert done.returncode == 1
     assert done.stderr.startswith(says)
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_relay_says_how_it_is_used_and_refuses_a_time_out_of_range() -> None:
-    assert "HOST PORT SECONDS" in run("bench.lab.proxy.relay", "--help").stdout
-    done = run("bench.lab.proxy.relay", "127.0.0.1", "3306", "7")
+    assert "HOST PORT SECONDS" in run("poolbench.lab.proxy.relay", "--help").stdout
+    done = run("poolbench.lab.proxy.relay", "127.0.0.1", "3306", "7")
     assert done.returncode == 2
     assert done.stderr.endswith("error: round-trip time: 7.0 is out of range, 0.0002 to 1.0 s\n")
 
@@ -78,7 +78,7 @@ def test_the_relay_says_how_it_is_used_and_refuses_a_time_out_of_range() -> None
 def test_away_from_loopback_it_serves_tls_alone_with_certificates_made_by_command(
     database: Database, tmp_path: Path
 ) -> None:
-    files = json.loads(run("bench.lab.certificates", str(tmp_path / "tls")).stdout)
+    files = json.loads(run("poolbench.lab.certificates", str(tmp_path / "tls")).stdout)
     assert Path(files["key"]).stat().st_mode & 0o077 == 0
     server = database.server
     config: dict[str, Any] = {
@@ -94,7 +94,7 @@ def test_away_from_loopback_it_serves_tls_alone_with_certificates_made_by_comman
         "host": "0.0.0.0",  # noqa: S104 (that is the point)
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.lab.proxy", "-"],
+        [sys.executable, "-m", "poolbench.lab.proxy", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.lab.proxy.command_reader import WHOLE_LIMIT, CommandReader
-from bench.lab.proxy.protocol import MAX_PAYLOAD, Malformed, packet
+from poolbench.lab.proxy.command_reader import WHOLE_LIMIT, CommandReader
+from poolbench.lab.proxy.protocol import MAX_PAYLOAD, Malformed, packet
 from tests.lab.proxy.packets import CUTS, cut
 
 COMMANDS = st.lists(

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pymysql
 import pytest
 
-from bench.lab.process import ChildFailed
-from bench.lab.proxy import Backend, ControlFailed, Failure, ProxySettings, RunningProxy, running_proxy
-from bench.lab.proxy.events import CAPACITY, Event, EventLog, Kind
+from poolbench.lab.process import ChildFailed
+from poolbench.lab.proxy import Backend, ControlFailed, Failure, ProxySettings, RunningProxy, running_proxy
+from poolbench.lab.proxy.events import CAPACITY, Event, EventLog, Kind
 from tests.lab.proxy.conftest import USER, Database, Start, eventually, rows, value
 
 pytestmark = pytest.mark.any_server

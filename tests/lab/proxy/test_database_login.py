@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.lab.ports import LOOPBACK
-from bench.lab.proxy import facts
-from bench.lab.proxy.auth import new_nonce
-from bench.lab.proxy.database import Backend, DatabaseRefused, DatabaseUnavailable, Identity
-from bench.lab.proxy.database_login import open_connection
-from bench.lab.proxy.handshake import Greeting
-from bench.lab.proxy.protocol import auth_switch, packet
+from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.proxy import facts
+from poolbench.lab.proxy.auth import new_nonce
+from poolbench.lab.proxy.database import Backend, DatabaseRefused, DatabaseUnavailable, Identity
+from poolbench.lab.proxy.database_login import open_connection
+from poolbench.lab.proxy.handshake import Greeting
+from poolbench.lab.proxy.protocol import auth_switch, packet
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import pymysql
 import pytest
 from pymysql.constants import COMMAND
 
-from bench.lab.proxy import DESCRIPTIONS, ControlFailed, Failure, Port, RunningProxy
+from poolbench.lab.proxy import DESCRIPTIONS, ControlFailed, Failure, Port, RunningProxy
 from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows
 
 pytestmark = pytest.mark.any_server

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymysql.constants import CLIENT
 
-from bench.lab.proxy.auth import (
+from poolbench.lab.proxy.auth import (
     CACHING_SHA2,
     NATIVE,
     authenticate,
@@ -19,8 +19,8 @@ from bench.lab.proxy.auth import (
     native_password,
     new_nonce,
 )
-from bench.lab.proxy.handshake import OFFERED, Greeting, Login, wants_tls
-from bench.lab.proxy.protocol import Malformed
+from poolbench.lab.proxy.handshake import OFFERED, Greeting, Login, wants_tls
+from poolbench.lab.proxy.protocol import Malformed
 
 sha1 = functools.partial(hashlib.sha1, usedforsecurity=False)
 Proof = Callable[[bytes, bytes], bytes]

@@ -10,8 +10,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
-from bench.lab.proxy.rtt import SHORTEST_S, running_relay
+from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
+from poolbench.lab.proxy.rtt import SHORTEST_S, running_relay
 from tests.lab.proxy.conftest import Database, rows, value
 
 pytestmark = pytest.mark.any_server

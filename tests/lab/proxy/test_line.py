@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.lab.ports import LOOPBACK
-from bench.lab.proxy import line
-from bench.lab.proxy.line import Line
+from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.proxy import line
+from poolbench.lab.proxy.line import Line
 
 
 class _Ended(Line):

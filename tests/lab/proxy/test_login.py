@@ -9,13 +9,13 @@ from typing import Any
 import pymysql
 import pytest
 
-from bench.lab import debs
-from bench.lab.cache import cache_directory
-from bench.lab.mysql import Server, ServerOptions
-from bench.lab.mysql.binary import Binary
-from bench.lab.mysql.instance import Instance
-from bench.lab.process import ChildFailed
-from bench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
+from poolbench.lab import debs
+from poolbench.lab.cache import cache_directory
+from poolbench.lab.mysql import Server, ServerOptions
+from poolbench.lab.mysql.binary import Binary
+from poolbench.lab.mysql.instance import Instance
+from poolbench.lab.process import ChildFailed
+from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
 from tests.lab.proxy.conftest import OTHER_USER, USER, Database, Start, rows, value
 
 METHODS = ["MYSQL_NATIVE_PASSWORD", "MYSQL_CACHING_SHA2_PASSWORD"]

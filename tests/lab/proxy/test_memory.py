@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pymysql.constants import ER
 
-from bench.lab.processes import anonymous_mb
-from bench.lab.proxy import RunningProxy
-from bench.lab.proxy.client import PROGRAM_LENGTH
-from bench.lab.proxy.faults import Failure
-from bench.lab.proxy.protocol import error, packet
+from poolbench.lab.processes import anonymous_mb
+from poolbench.lab.proxy import RunningProxy
+from poolbench.lab.proxy.client import PROGRAM_LENGTH
+from poolbench.lab.proxy.faults import Failure
+from poolbench.lab.proxy.protocol import error, packet
 from tests.lab.proxy.conftest import Database, Start, rows, value
 
 MB = 1 << 20

@@ -7,8 +7,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from bench.lab.proxy import RunningProxy
-from bench.lab.proxy.session_state import TRACKED
+from poolbench.lab.proxy import RunningProxy
+from poolbench.lab.proxy.session_state import TRACKED
 from tests.lab.proxy.conftest import (
     OTHER_SCHEMA,
     OTHER_USER,

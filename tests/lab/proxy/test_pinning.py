@@ -3,7 +3,7 @@
 import pymysql
 import pytest
 
-from bench.lab.proxy import RunningProxy
+from poolbench.lab.proxy import RunningProxy
 from tests.lab.proxy.conftest import (
     SCHEMA,
     Database,

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bench.lab.proxy import backend
-from bench.lab.proxy.backend import BackendConnection
-from bench.lab.proxy.database import Identity
-from bench.lab.proxy.pool import Pool
-from bench.lab.proxy.session_state import SessionState
+from poolbench.lab.proxy import backend
+from poolbench.lab.proxy.backend import BackendConnection
+from poolbench.lab.proxy.database import Identity
+from poolbench.lab.proxy.pool import Pool
+from poolbench.lab.proxy.session_state import SessionState
 
 IDENTITY, STATE = Identity("app", 0), SessionState(None, autocommit=True)
 

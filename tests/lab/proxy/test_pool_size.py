@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bench.lab.proxy import RunningProxy
+from poolbench.lab.proxy import RunningProxy
 from tests.lab.proxy.conftest import OTHER_USER, Database, Start, borrowed, eventually, hold_all, rows, value
 
 pytestmark = pytest.mark.any_server

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymysql.constants import CLIENT, COMMAND
 
-from bench.lab.proxy import RunningProxy
+from poolbench.lab.proxy import RunningProxy
 from tests.lab.proxy.conftest import OTHER_SCHEMA, SCHEMA, Database, borrowed, eventually
 
 CLIENTS = 3

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymysql.constants import COMMAND
 
-from bench.lab.proxy.protocol import MAX_PAYLOAD, Malformed, packet
-from bench.lab.proxy.reply import Reply
+from poolbench.lab.proxy.protocol import MAX_PAYLOAD, Malformed, packet
+from poolbench.lab.proxy.reply import Reply
 from tests.lab.proxy.packets import CUTS, cut, definition, eof, err, frame, ok, result_set
 
 MORE = 2 | 8

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymysql.constants import COMMAND
 
-from bench.lab.ports import LOOPBACK
-from bench.lab.proxy import Backend, ProxySettings, RunningProxy, login
-from bench.lab.proxy.config import MAIN, Config
-from bench.lab.proxy.events import Event
-from bench.lab.proxy.facts import Facts
-from bench.lab.proxy.protocol import packet
-from bench.lab.proxy.server import Proxy
+from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, login
+from poolbench.lab.proxy.config import MAIN, Config
+from poolbench.lab.proxy.events import Event
+from poolbench.lab.proxy.facts import Facts
+from poolbench.lab.proxy.protocol import packet
+from poolbench.lab.proxy.server import Proxy
 from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows, value
 
 MB = 1 << 20

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from bench.lab.ports import LOOPBACK
-from bench.lab.proxy import Backend
-from bench.lab.proxy.rtt import LONGEST_S, RunningRelay, running_relay
-from bench.perf.rtt import RTTS_S, missed
+from perf.rtt import RTTS_S, missed
+from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.proxy import Backend
+from poolbench.lab.proxy.rtt import LONGEST_S, RunningRelay, running_relay
 from tests.lab.proxy.conftest import Database, Start, rows
 
 pytestmark = pytest.mark.any_server
@@ -101,8 +101,8 @@ def test_the_added_time_is_the_one_asked_for(database: Database, tmp_path: Path,
 
 LATE_RELAY = """
 import json
-from bench.lab.proxy.calibration import calibrate
-from bench.lab.proxy.relay import Relay
+from poolbench.lab.proxy.calibration import calibrate
+from poolbench.lab.proxy.relay import Relay
 
 corrections = []
 

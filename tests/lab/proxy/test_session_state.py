@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.lab.proxy.session_state import TRACKED, Replay, SessionState, replay
+from poolbench.lab.proxy.session_state import TRACKED, Replay, SessionState, replay
 
 NEW = SessionState(None, True, (("names", "utf8mb4"),))
 FRESH = SessionState(None, True)  # a database connection of which nothing was asked yet

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from bench.lab.certificates import Certificate
-from bench.lab.proxy.config import Config, ConfigError, Port
-from bench.lab.proxy.database import Backend
-from bench.lab.proxy.faults import Failure
-from bench.lab.proxy.settings import ProxySettings, SettingError
+from poolbench.lab.certificates import Certificate
+from poolbench.lab.proxy.config import Config, ConfigError, Port
+from poolbench.lab.proxy.database import Backend
+from poolbench.lab.proxy.faults import Failure
+from poolbench.lab.proxy.settings import ProxySettings, SettingError
 
 BACKEND = {"host": "127.0.0.1", "port": 3306, "user": "root", "password": "x"}
 

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.lab.proxy.lexer import split, statements_of
-from bench.lab.proxy.statements import NO_EFFECT, UNTRACKED_VARIABLE, USER_VARIABLE, Kill, _read, effect_of
+from poolbench.lab.proxy.lexer import split, statements_of
+from poolbench.lab.proxy.statements import (
+    NO_EFFECT,
+    UNTRACKED_VARIABLE,
+    USER_VARIABLE,
+    Kill,
+    _read,
+    effect_of,
+)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.lab.proxy import Backend, ProxySettings, Tokens, running_proxy
+from poolbench.lab.proxy import Backend, ProxySettings, Tokens, running_proxy
 from tests.lab.proxy.conftest import OTHER_USER, SCHEMA, USER, Database
 
 KEY = "signed-with-this"

@@ -1,5 +1,0 @@
-"""`python -m bench` is `poolbench`."""
-
-from bench.cli import main
-
-main()

@@ -1,5 +1,0 @@
-"""The command line: verbs that share only files, plan -> run -> sync -> report."""
-
-from bench.cli.main import main
-
-__all__ = ["main"]

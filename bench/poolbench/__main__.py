@@ -1,0 +1,5 @@
+"""`python -m poolbench` is `poolbench`."""
+
+from poolbench.cli import main
+
+main()

@@ -1,0 +1,50 @@
+"""Errors that are no bugs: their message names the thing and the cure, and a traceback would add nothing."""
+
+from micro.saved import NotARun
+from poolbench.aws.account import AwsFailed, BadRequest
+from poolbench.aws.bundle import CannotBundle, NoModule
+from poolbench.aws.cost import TooExpensive
+from poolbench.aws.prices import NoPrice
+from poolbench.campaign.header import Different
+from poolbench.campaign.invoker import InvokeFailed
+from poolbench.campaign.journal import NoCampaign
+from poolbench.campaign.publish import NotFinished
+from poolbench.campaign.runner import CampaignStopped
+from poolbench.campaign.strict import BadCampaign
+from poolbench.cli.places import NoPlace
+from poolbench.lab.aws import AwsUnavailable
+from poolbench.lab.libraries import LibraryUnavailable
+from poolbench.lab.mysql import BadServer, ServerUnavailable
+from poolbench.lab.process import ChildFailed
+from poolbench.lab.proxy import SettingError
+from poolbench.report.load import CannotLoad
+from poolbench.store import BadStore, StoreError
+
+# What the command line names is not there, or no such thing: the same again would fail the same way.
+WRONG_INPUT = (
+    BadCampaign,
+    BadRequest,
+    BadServer,
+    BadStore,
+    NoCampaign,
+    NoModule,
+    NoPlace,
+    NotARun,
+    SettingError,
+)
+EXPECTED = (
+    AwsFailed,
+    AwsUnavailable,
+    CampaignStopped,
+    CannotBundle,
+    CannotLoad,
+    ChildFailed,
+    Different,
+    InvokeFailed,
+    LibraryUnavailable,
+    NoPrice,
+    NotFinished,
+    ServerUnavailable,
+    StoreError,
+    TooExpensive,
+)

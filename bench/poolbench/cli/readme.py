@@ -1,0 +1,116 @@
+"""`poolbench readme`: what README says of the results, from the results."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from micro.page import TRIMMED, readme_table
+from poolbench.cli.options import Verb
+from poolbench.function.strategies import STRATEGIES
+from poolbench.report import burst_columns, columns, headlines, overview, render
+from poolbench.report.answer import answer
+from poolbench.report.bursts import BurstRow, burst_table, is_burst
+from poolbench.report.load import load
+from poolbench.report.overview import Campaign
+from poolbench.report.report import write_report
+from poolbench.report.settings import split
+from poolbench.report.tradeoff import Price
+
+ANSWER, RESULTS, END = "<!-- poolbench:answer -->", "<!-- poolbench:results -->", "<!-- poolbench:end -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What is said of one directory; and the campaign for the answer, if it is one of gaps."""
+
+    text: str
+    campaign: Campaign | None = None
+
+
+@click.command(cls=Verb)
+@click.argument(
+    "directories", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option(
+    "--file", "readme", type=click.Path(exists=True, dir_okay=False, path_type=Path), default="README.md"
+)
+@click.option(
+    "--check", is_flag=True, help="Change nothing; exit with 1 if the text is not what it would be."
+)
+@click.pass_context
+def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, check: bool) -> None:
+    """Write the answer and the results of the campaigns in DIRECTORIES between README's markers.
+
+    Their pages and charts are made anew, too.
+    """
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{readme}: not a text file") from None
+    for marker in (ANSWER, RESULTS):
+        if END not in text.partition(marker)[2]:
+            raise click.ClickException(f"{readme} has no line {marker} with a line {END} after it")
+    blocks = []
+    for directory in directories:
+        if not check and not (directory / TRIMMED).exists():
+            write_report([directory], directory)
+        blocks.append(_block(directory, readme.parent))
+    campaigns = [block.campaign for block in blocks if block.campaign]
+    parts = {ANSWER: overview.as_markdown(campaigns), RESULTS: "\n\n".join(block.text for block in blocks)}
+    made = _filled(text, parts)
+    if not check:
+        readme.write_text(made, encoding="utf-8")
+    elif made != text:
+        places = " ".join(map(str, directories))
+        click.echo(f"{readme} is not what the results say: run poolbench readme {places}", err=True)
+        context.exit(1)
+
+
+def _filled(text: str, parts: Mapping[str, str]) -> str:
+    for marker, part in parts.items():
+        before, _, rest = text.partition(marker)
+        text = f"{before}{marker}\n{render.inert(part)}\n{END}{rest.partition(END)[2]}"
+    return text
+
+
+def _block(directory: Path, base: Path) -> Block:
+    """What it is for, what it found, and its picture."""
+    if (directory / TRIMMED).exists():
+        return Block(f"### What a checkout costs\n\n{readme_table(directory / TRIMMED)}")
+    (header,) = (dataset := load([directory])).headers
+    name, figures = header.content["name"], Path(os.path.relpath(directory, base)) / "figures"
+
+    def told(picture: str, what: str, *found: str) -> str:
+        shown = f"![{what}]({(figures / picture).as_posix()})"
+        return "\n\n".join([f"### {name}", header.content["description"], *found, shown])
+
+    if is_burst(dataset):
+        most = render.render(burst_columns.BURSTS, _most_at_once(burst_table(dataset)))
+        return Block(
+            told("concurrency.png", "Open connections against environments at once", render.as_markdown(most))
+        )
+    campaign = Campaign(name, tuple((setting, answer(setting)) for setting in split(dataset)))
+    if len(campaign.found) > 1:
+        found = headlines.as_markdown(campaign.found)
+        return Block(told("matrix.png", "Lost requests by strategy and failure", found), campaign)
+    words = [_safe(campaign.prices)]
+    if campaign.weighs:
+        words.append(render.as_markdown(render.render(columns.PRICES, campaign.prices)))
+    return Block(told("cliff.png", "Lost requests against the idle gap, by strategy", *words), campaign)
+
+
+def _most_at_once(bursts: Sequence[BurstRow]) -> list[BurstRow]:
+    most = max(burst.environments for burst in bursts)
+    return [burst for burst in bursts if burst.environments == most and burst.label in STRATEGIES]
+
+
+def _safe(prices: Sequence[Price]) -> str:
+    safe = [price for price in prices if price.is_safe]
+    if not safe:
+        return "Every strategy lost at least one request."
+    gaps = min(price.lost_beyond.n for price in safe)
+    names = ", ".join(f"`{price.label}`" for price in safe)
+    return f"Lost no request, each after {gaps} gaps or more that were longer than the timeout: {names}."

@@ -1,0 +1,123 @@
+"""A server program on disk: what it is and how it is called."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from poolbench.lab.mysql.server import NotThere, ServerUnavailable, flavour_of
+
+SERVER_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/usr/libexec")  # often not on a user's PATH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binary:
+    """`mysqld` or `mariadbd`, of the system or from a private prefix."""
+
+    command: tuple[str, ...]  # how it is called; several words where it runs through a loader of its own
+    flavour: str  # mysql or mariadb
+    version: str
+    source: str  # how it was had
+    prefix: Path | None = None  # root of the private prefix
+    libraries: Path | None = None  # of the prefix, where the program needs them in its environment
+
+    @classmethod
+    def installed(cls, name: str) -> Self:
+        """Find the system's own.
+
+        Raises:
+            NotThere: it is not installed.
+            ServerUnavailable: it does not run.
+
+        """
+        folders = os.pathsep.join([os.environ.get("PATH", os.defpath), *SERVER_FOLDERS])
+        program = shutil.which(name, path=folders)
+        if program is None:
+            raise NotThere("not installed")
+        return cls._probe((program,), source=name)
+
+    @classmethod
+    def fetched(cls, prefix: Path, source: str, *, own_loader: bool = False) -> Self:
+        """Find the one in a prefix that packages were unpacked into.
+
+        Args:
+            prefix: root of the packages' files.
+            source: how it was had.
+            own_loader: run it through the prefix's own loader and libc, because the system's may be older.
+
+        Raises:
+            ServerUnavailable: none is there, or it does not run.
+
+        """
+        program = shutil.which("mariadbd", path=prefix / "usr/sbin") or shutil.which(
+            "mysqld", path=prefix / "usr/sbin"
+        )
+        libraries = next(iter(sorted((prefix / "usr/lib").glob("*-linux-gnu*"))), None)
+        if program is None or libraries is None:
+            raise ServerUnavailable(f"{prefix} holds no server")
+        if not own_loader:
+            return cls._probe((program,), source=source, prefix=prefix, libraries=libraries)
+        loader = next(iter(sorted(libraries.glob("ld-linux*.so.*"))), None)
+        if loader is None:
+            raise ServerUnavailable(f"{prefix} holds no loader")
+        # Not in the environment: the system's own programs would load these libraries and crash.
+        return cls._probe(
+            (str(loader), "--library-path", str(libraries), program), source=source, prefix=prefix
+        )
+
+    @classmethod
+    def _probe(
+        cls, command: tuple[str, ...], source: str, prefix: Path | None = None, libraries: Path | None = None
+    ) -> Self:
+        try:
+            done = subprocess.run(
+                [*command, "--no-defaults", "--version"],
+                capture_output=True,
+                text=True,
+                check=True,
+                env=_environment(libraries),
+                timeout=20,
+            )
+        except subprocess.CalledProcessError as error:
+            raise ServerUnavailable(f"{command[-1]} does not run: {error.stderr.strip()}") from error
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ServerUnavailable(f"{command[-1]} does not run: {error}") from error
+        found = re.search(r"Ver (\S+)", done.stdout)
+        if found is None:
+            raise ServerUnavailable(f"{command[-1]} --version says {done.stdout.strip()!r}")
+        return cls(
+            command=command,
+            flavour=flavour_of(done.stdout),
+            version=found[1],
+            source=source,
+            prefix=prefix,
+            libraries=libraries,
+        )
+
+    @property
+    def program(self) -> Path:
+        """The server program itself."""
+        return Path(self.command[-1])
+
+    def environment(self) -> dict[str, str]:
+        """Variables to run it with, and none of the caller's but PATH."""
+        return _environment(self.libraries)
+
+    def base_settings(self) -> list[str]:
+        """Settings that every call needs, on one data directory or another."""
+        settings = ["--no-defaults"]
+        if os.geteuid() == 0:
+            settings.append("--user=root")  # refuses to run as the superuser unless told so
+        if self.prefix and self.flavour == "mariadb":  # MySQL finds its files relative to the program
+            settings.append(f"--basedir={self.prefix / 'usr'}")
+            shares = [self.prefix / "usr/share" / name for name in ("mariadb", "mysql")]
+            settings += [f"--lc-messages-dir={share}" for share in shares if (share / "english").is_dir()]
+        return settings
+
+
+def _environment(libraries: Path | None) -> dict[str, str]:
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    return environment | ({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})

@@ -1,0 +1,201 @@
+"""One client connection of the proxy: login, commands, end."""
+
+import asyncio
+import math
+import traceback
+from typing import Any, Protocol
+
+from pymysql.constants import ER
+
+from poolbench.lab.proxy.commands import Commands
+from poolbench.lab.proxy.context import Context
+from poolbench.lab.proxy.events import Kind
+from poolbench.lab.proxy.faults import Failure
+from poolbench.lab.proxy.line import Line
+from poolbench.lab.proxy.login import Refused, log_in
+from poolbench.lab.proxy.protocol import Malformed, error, ok_payload
+from poolbench.lab.proxy.valve import Hold
+
+PROGRAM_LENGTH = 128  # of a program's name, which is kept long after its client has gone
+_INACTIVE = (  # MySQL's words
+    "The client was disconnected by the server because of inactivity. "
+    "See wait_timeout and interactive_timeout for configuring this behavior."
+)
+INTERACTION_TIMEOUT = (4031, "HY000", _INACTIVE)
+
+
+class Origin(Protocol):
+    """The listener that a client came through."""
+
+    name: str
+    failure: Failure
+    relaying: asyncio.Event
+
+
+class ClientConnection(Line):
+    """One client connection, from its greeting to its end.
+
+    Attributes:
+        id: what the client takes for the server's number of its connection.
+        origin: the listener that it came through.
+        program: what the client calls itself in its connection attributes.
+        commands: the command phase; None until the client is logged in.
+
+    """
+
+    def __init__(self, context: Context, origin: Origin) -> None:
+        super().__init__()
+        self.id = next(context.ids)
+        self.origin = origin
+        self.program = ""
+        self.commands: Commands | None = None
+        self._context = context
+        self._loop = asyncio.get_running_loop()
+        self._login: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._accepted_at = self._loop.time()
+        self._ended_because = self._detail = ""
+        self._swallows = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of asyncio's protocol."""
+        super().connection_made(transport)
+        self._context.clients[self.id] = self
+        self._context.metrics.clients_received += 1
+        self._note(Kind.ACCEPT)
+        self._login = self._loop.create_task(self._log_in())
+        self._login.add_done_callback(self.end_if_failed)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Part of asyncio's protocol."""
+        super().connection_lost(exc)
+        if self._login:
+            self._login.cancel()
+        if self._timer:
+            self._timer.cancel()
+        if self.commands:
+            self.commands.end()
+        because = self._ended_because or "client left"
+        del self._context.clients[self.id]
+        self._context.past_clients.append(self.describe())
+        self._context.metrics.clients_closed[because] += 1
+        self._note(Kind.CLOSE, f"{because}: {self._detail}" if self._detail else because)
+
+    def _note(self, kind: Kind, detail: str | None = None) -> None:
+        self._context.events.add(kind, self.id, detail=detail)
+
+    async def _log_in(self) -> None:
+        context = self._context
+        try:
+            await self.origin.relaying.wait()
+            login = await log_in(self, context)
+            self.program = login.attributes.get("program_name", "")[:PROGRAM_LENGTH]
+            commands = Commands(self, context, login)
+            await commands.attach()
+        except Refused as refused:
+            self.refuse(refused)
+        except (Malformed, TimeoutError, ConnectionError) as failure:
+            self.end("no login", str(failure) or "timeout")
+        else:
+            context.metrics.clients_set_up += 1
+            self._note(Kind.LOGIN, self.program or None)
+            self.send_payload(ok_payload(commands.session.status))
+            self.commands = commands
+            self._watch()
+            commands.receive(self.take_inbox())
+
+    def receive(self, data: bytes) -> None:
+        """Take plain bytes of the client."""
+        if self._swallows:
+            return
+        if self.commands and not self.commands.logging_in:
+            self.commands.receive(data)
+        else:
+            super().receive(data)
+
+    def refuse(self, refused: Refused) -> None:
+        """Send the error and end the connection."""
+        self._context.metrics.failed_auth += refused.code == ER.ACCESS_DENIED_ERROR
+        self.send_payload(refused.payload())
+        self.end("login refused")
+
+    def end(self, because: str, detail: str = "") -> None:
+        """End the connection by FIN; `because` is counted, the detail goes into the event log."""
+        if not self._ended_because:
+            self._ended_because, self._detail = because, detail
+        self.hang_up()
+
+    def end_if_failed(self, task: asyncio.Task[None]) -> None:
+        """End the connection if what was being done for it failed unforeseen: nobody else would."""
+        if not task.cancelled() and (error := task.exception()):
+            traceback.print_exception(error)
+            self.end("proxy failed", repr(error))
+
+    def _watch(self) -> None:
+        """End the connection if it is idle for long enough, or too old; else look again when it may be."""
+        assert self.commands is not None
+        settings, now = self._context.settings, self._loop.time()
+        idle_left = settings.idle_client_timeout - self.commands.idle_s(now)
+        if self._swallows:  # it was idle for long enough already, and ends only with its life
+            idle_left = math.inf
+        life_left = self._accepted_at + settings.client_lifetime - now
+        if life_left <= 0:
+            self.commands.finish("client lifetime")
+        elif idle_left <= 0:
+            self._note(Kind.IDLE_CLOSE, self.origin.failure)
+            self._end_idle()
+        else:
+            self._timer = self._loop.call_later(min(idle_left, life_left), self._watch)
+
+    def settings_changed(self) -> None:
+        """Judge by the settings of now."""
+        if self._timer:
+            self._timer.cancel()
+            self._watch()
+
+    def _end_idle(self) -> None:
+        self._ended_because = "idle"
+        failure = self.origin.failure
+        if failure is Failure.BLACK_HOLE:
+            self._swallows = True
+            self._watch()
+        elif failure is Failure.IDLE_RESET:
+            self.reset()
+        elif failure is Failure.IDLE_CLOSE_NOTIFY:
+            self.say_goodbye()
+        else:
+            if failure is Failure.IDLE_ERROR:
+                self.send(error(0, *INTERACTION_TIMEOUT))
+            self.hang_up()
+
+    def pause(self, *, on: bool) -> None:
+        """Stop, or go on, relaying."""
+        self.valve.hold(Hold.PAUSED, on=on)
+        if self.commands and (backend := self.commands.loan.backend):
+            backend.valve.hold(Hold.PAUSED, on=on)
+
+    def pause_writing(self) -> None:
+        """Part of asyncio's protocol."""
+        if self.commands:
+            self.commands.client_is_slow(slow=True)
+
+    def resume_writing(self) -> None:
+        """Part of asyncio's protocol."""
+        if self.commands and not self._transport.is_closing():
+            self.commands.client_is_slow(slow=False)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the control API says of this connection."""
+        commands = self.commands
+        return {
+            "id": self.id,
+            "listener": self.origin.name,
+            "program": self.program,
+            "tls": self.speaks_tls,
+            "open": not self._transport.is_closing(),
+            "ended_because": self._ended_because or None,
+            "user": commands.session.login.user if commands else None,
+            "pinned": (commands.session.pinned or None) if commands else None,
+            "in_transaction": commands.session.in_transaction if commands else False,
+            "commands": commands.counts_by_name() if commands else {},
+        }

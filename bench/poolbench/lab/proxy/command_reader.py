@@ -1,0 +1,96 @@
+"""Cuts what a client sends into commands. Pure.
+
+A client may send several commands at once, and a command of many megabytes; the latter is handed out as it
+comes, without ever being held whole.
+"""
+
+from poolbench.lab.proxy.protocol import HEADER_SIZE, MAX_PAYLOAD, Malformed, payload_length
+
+# Text up to 16 KB does not pin (RDS Proxy's documentation) and is read; with the byte that names the command
+# that is the longest payload that is handed out whole.
+WHOLE_LIMIT = 1 + 16 * 1024
+
+
+class CommandReader:
+    """Bytes in, commands out.
+
+    Attributes:
+        length: payload length of the command last begun; MAX_PAYLOAD if it is that or more.
+        unfinished: whether parts of the command last begun are yet to be taken.
+
+    """
+
+    __slots__ = ("_at", "_continued", "_inbox", "_rest", "length", "unfinished")
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.unfinished = False
+        self._inbox = b""
+        self._at = 0  # what lies before is taken; cutting it off each time would be quadratic
+        self._rest = 0  # bytes of the current packet that are not taken yet
+        self._continued = False  # and another packet of the same command follows
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes have come and are not taken yet."""
+        return len(self._inbox) - self._at
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the client."""
+        if self._inbox:
+            self._inbox = self._inbox[self._at :] + data
+            self._at = 0
+        else:
+            self._inbox = data
+
+    def begin(self) -> bytes:
+        """Take the next command, header and payload, or the first part of a long one; empty if none is there.
+
+        The command before it must be finished.
+
+        Raises:
+            Malformed: it has no payload, or is not the first packet of an exchange.
+
+        """
+        inbox, at = self._inbox, self._at
+        size = len(inbox)
+        if size <= at + HEADER_SIZE:
+            if size == at + HEADER_SIZE and inbox[at : at + 3] == b"\x00\x00\x00":
+                raise Malformed("an empty command")
+            return b""
+        length = inbox[at] | inbox[at + 1] << 8 | inbox[at + 2] << 16
+        if inbox[at + 3] or not length:
+            raise Malformed(f"a command with sequence number {inbox[at + 3]} and {length} bytes")
+        end = at + HEADER_SIZE + length
+        if size < end and length <= WHOLE_LIMIT:
+            return b""
+        self.length = length
+        self.unfinished = self._continued = length == MAX_PAYLOAD
+        if size > end:
+            self._at = end
+            return inbox[at:end]
+        self._inbox, self._at = b"", 0
+        self._rest = end - size
+        self.unfinished = self._rest > 0 or self._continued
+        return inbox[at:] if at else inbox
+
+    def more(self) -> bytes:
+        """Take what has come of the command that was begun; empty if nothing has."""
+        parts = []
+        while self.unfinished:
+            if not self._rest:
+                if self.waiting < HEADER_SIZE:
+                    break
+                length = payload_length(self._inbox, self._at)
+                self._rest = HEADER_SIZE + length
+                self._continued = length == MAX_PAYLOAD
+            part = self._inbox[self._at : self._at + self._rest]
+            if not part:
+                break
+            self._at += len(part)
+            self._rest -= len(part)
+            self.unfinished = self._rest > 0 or self._continued
+            parts.append(part)
+        if not self.waiting:
+            self._inbox, self._at = b"", 0
+        return b"".join(parts)

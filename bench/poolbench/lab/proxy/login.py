@@ -1,0 +1,133 @@
+"""Who a client is: the greeting and the authentication."""
+
+import asyncio
+import ssl
+from dataclasses import replace
+from typing import Protocol
+
+from pymysql.constants import ER
+
+from poolbench.lab.proxy.auth import CACHING_SHA2, CLEAR, FAST_AUTH_SUCCESS, METHODS, authenticate, new_nonce
+from poolbench.lab.proxy.context import Context
+from poolbench.lab.proxy.handshake import Greeting, Login, wants_tls
+from poolbench.lab.proxy.protocol import AUTOCOMMIT, auth_switch, error_payload
+from poolbench.lab.proxy.tokens import Tokens
+
+LOGIN_TIMEOUT_S = 10  # MySQL's connect_timeout
+TLS_REQUIRED = (3159, "HY000", "This RDS Proxy requires TLS connections")  # RDS Proxy's own words
+
+
+class Refused(Exception):
+    """The client may not come in; code, SQLSTATE and message are what it is told."""
+
+    def __init__(self, code: int, sqlstate: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.sqlstate = code, sqlstate
+
+    def payload(self) -> bytes:
+        """Return the ERR packet's."""
+        return error_payload(self.code, self.sqlstate, str(self))
+
+
+class Line(Protocol):
+    """The client, packet by packet."""
+
+    id: int
+
+    async def read_packet(self) -> bytes:
+        """Payload of the next packet."""
+
+    def send_payload(self, payload: bytes) -> None:
+        """Send a packet."""
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from here on."""
+
+
+async def log_in(line: Line, context: Context) -> Login:
+    """Greet a client and have it authenticate; all but the OK packet.
+
+    Raises:
+        Refused: it is not who it says.
+        Malformed: it does not speak the protocol.
+        ConnectionError: it has gone.
+        TimeoutError: it takes longer than LOGIN_TIMEOUT_S.
+
+    """
+    async with asyncio.timeout(LOGIN_TIMEOUT_S):
+        return await _log_in(line, context)
+
+
+async def _log_in(line: Line, context: Context) -> Login:
+    nonce = new_nonce()
+    greeting = Greeting(
+        version=context.facts.version,
+        connection_id=line.id,
+        nonce=nonce,
+        plugin=METHODS[context.settings.client_password_auth_type],
+        status=AUTOCOMMIT if context.facts.autocommit else 0,
+        tls=context.tls is not None,
+        charset=context.facts.charset,
+    )
+    line.send_payload(greeting.encode())
+    payload = await line.read_packet()
+    if context.tls and wants_tls(payload):
+        line.start_tls(context.tls)
+        payload = await line.read_packet()
+    elif context.settings.require_tls:
+        raise Refused(*TLS_REQUIRED)
+    login = Login.parse_response(payload)
+    await _check(line, context, nonce, login)
+    return login
+
+
+async def change_user(line: Line, context: Context, payload: bytes, capabilities: int) -> Login:
+    """Authenticate a client anew, by COM_CHANGE_USER; all but the OK packet.
+
+    Raises:
+        Refused: it is not who it says.
+        Malformed: it does not speak the protocol.
+        ConnectionError: it has gone.
+        TimeoutError: it takes longer than LOGIN_TIMEOUT_S.
+
+    """
+    login = Login.parse_change_user(payload, capabilities)
+    # Its proof is made with the greeting's nonce, which is not kept: it has to make another.
+    async with asyncio.timeout(LOGIN_TIMEOUT_S):
+        await _check(line, context, new_nonce(), replace(login, plugin=b""))
+    return login
+
+
+async def _check(line: Line, context: Context, nonce: bytes, login: Login) -> None:
+    if tokens := context.tokens.get(login.user):
+        await _check_token(line, tokens, login.user)
+        return
+    method = METHODS[context.settings.client_password_auth_type]
+    password = context.accounts.get(login.user)
+    exchange = authenticate(method, nonce, password, login.plugin, login.auth_response)
+    answered = login.auth_response
+    try:
+        payload = next(exchange)
+        while True:
+            line.send_payload(payload)
+            answered = await line.read_packet()
+            payload = exchange.send(answered)
+    except StopIteration as end:
+        genuine = bool(end.value)
+    if not genuine:
+        raise _denied(login.user, answered)
+    if method == CACHING_SHA2:
+        line.send_payload(FAST_AUTH_SUCCESS)
+
+
+async def _check_token(line: Line, tokens: Tokens, user: str) -> None:
+    line.send_payload(auth_switch(CLEAR, b""))
+    answered = await line.read_packet()
+    if not tokens.accept(user, answered.rstrip(b"\x00").decode(errors="replace")):
+        raise _denied(user, answered)
+
+
+def _denied(user: str, answered: bytes) -> Refused:
+    used = "YES" if answered.rstrip(b"\x00") else "NO"
+    text = f"Access denied for user '{user}' (using password: {used})"
+    return Refused(ER.ACCESS_DENIED_ERROR, "28000", text)

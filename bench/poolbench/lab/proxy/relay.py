@@ -1,0 +1,186 @@
+"""Adds round-trip time to a path: `python -m poolbench.lab.proxy.relay HOST PORT SECONDS` relays later.
+
+Every byte goes on half the round-trip time after it arrived. asyncio cannot do that: its timers round up
+to a millisecond. Here the kernel says when bytes arrived, so that the time it takes to wake this process
+does not count, an interval timer wakes it shortly before they are due, and the rest is waited for awake. What
+clients see on top of the round-trip time all the same is measured at the start and taken off the delay.
+
+A relay cannot delay the SYN of a client, whose connection is open at once. The three-way handshake is made up
+for by connecting to the target 1.5 round trips later: where the server speaks first, as MySQL's does, its
+greeting then comes 2 round trips after the client's SYN, as over a real path.
+"""
+
+import argparse
+import gc
+import heapq
+import itertools
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+from poolbench.lab.platform import raise_file_limit, run_before_others
+from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.proxy.calibration import Address, calibrate
+from poolbench.lab.proxy.relay_end import CHUNK, RESET_ON_CLOSE, End
+from poolbench.lab.proxy.rtt import LONGEST_S, SHORTEST_S, check_range
+
+AWAKE_NS = 60_000  # how long before something is due the timer rings: waking up takes about as long
+CALIBRATED_S = 0.005  # a longer time is calibrated as this one: what is to be corrected grows no more
+ACCEPT_AGAIN_NS = 100_000_000  # after no connection could be accepted
+LATENESS_LIMIT_NS = 1_000_000  # beyond it, this process was not asleep but had no CPU
+
+
+class Relay:
+    """Relays from one listening port to one target, half a round-trip time late in each direction.
+
+    Attributes:
+        target: where new connections go.
+
+    """
+
+    def __init__(self, target: Address, rtt_s: float) -> None:
+        self.target = target
+        self._half_ns = int(rtt_s * 1e9 / 2)
+        self._connect_ns = 3 * self._half_ns  # from the client's connection to the one to the target
+        self._woke_ns = 0  # when it last did, if nothing has been read since
+        self._lateness_ns = 0.0
+        self._selector = selectors.DefaultSelector()
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._listener = socket.create_server((LOOPBACK, 0), backlog=1024)
+        self._listener.setblocking(False)
+        self._listen()
+        self._alarm, ring = socket.socketpair()
+        ring.setblocking(False)
+        self._alarm.setblocking(False)
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.set_wakeup_fd(ring.fileno(), warn_on_full_buffer=False)
+        self._ring = ring
+        self.watch(self._alarm, selectors.EVENT_READ, lambda _: self._alarm.recv(CHUNK))
+
+    @property
+    def address(self) -> Address:
+        """Where clients connect."""
+        host, port = self._listener.getsockname()
+        return host, port
+
+    def watch(self, sock: socket.socket, events: int, ready: Callable[[int], object]) -> None:
+        """Call `ready` when one of the events comes; none: no longer."""
+        known = sock.fileno() in self._selector.get_map()
+        if not events:
+            if known:
+                self._selector.unregister(sock)
+        elif known:
+            self._selector.modify(sock, events, ready)
+        else:
+            self._selector.register(sock, events, ready)
+
+    def correct(self, greeting_s: float, exchange_s: float) -> None:
+        """Be so much faster with the greeting of a new connection, and with an exchange on an open one."""
+        of_half_ns = int(exchange_s * 1e9 / 2)
+        self._half_ns = max(0, self._half_ns - of_half_ns)
+        # The greeting comes after connecting and half a round-trip time.
+        self._connect_ns = max(0, self._connect_ns - int(greeting_s * 1e9) + of_half_ns)
+
+    def lengthen(self, rtt_s: float) -> None:
+        """Add so much more round-trip time."""
+        self.correct(-2 * rtt_s, -rtt_s)
+
+    def after_half(self, since_ns: int, act: Callable[[], None]) -> None:
+        """Act half a round-trip time after that, of the monotonic clock."""
+        self._at(since_ns + self._half_ns, act)
+
+    def _at(self, due_ns: int, act: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (due_ns, next(self._order), act))
+
+    def learn_lateness(self, arrived_ns: int) -> None:
+        """Learn from bytes that came at that time how long it takes to wake up.
+
+        When a connection came the kernel does not say.
+        """
+        late_ns = self._woke_ns - arrived_ns
+        if 0 < late_ns < LATENESS_LIMIT_NS:
+            self._lateness_ns += (late_ns - self._lateness_ns) / 8
+        self._woke_ns = 0
+
+    def _listen(self) -> None:
+        self.watch(self._listener, selectors.EVENT_READ, self._accept)
+
+    def _accept(self, _: int) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except OSError:  # it has gone again; or there are too many, and it waits for its turn
+            self.watch(self._listener, 0, self._accept)
+            self._at(time.monotonic_ns() + ACCEPT_AGAIN_NS, self._listen)
+            return
+        since_ns = time.monotonic_ns() - int(self._lateness_ns)
+        self._at(since_ns + self._connect_ns, lambda: self._connect(client))
+
+    def _connect(self, client: socket.socket) -> None:
+        try:
+            target = socket.create_connection(self.target, timeout=1)
+        except OSError:  # refused: the client learns it as a reset, for its own connection is open already
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            client.close()
+            return
+        End(self, client).join(End(self, target))
+
+    def run_until(self, done: Callable[[], bool]) -> None:
+        """Relay until it is true."""
+        while not done():
+            timer_ns = self._act_on_what_is_due()
+            signal.setitimer(signal.ITIMER_REAL, timer_ns / 1e9)
+            ready = self._selector.select()
+            self._woke_ns = time.monotonic_ns()
+            for key, events in ready:
+                key.data(events)
+
+    def _act_on_what_is_due(self) -> int:
+        """Returns in how many nanoseconds to look again; 0: not before something arrives."""
+        while self._due:
+            left_ns = self._due[0][0] - time.monotonic_ns()
+            if left_ns > AWAKE_NS:
+                return left_ns - AWAKE_NS
+            if left_ns <= 0:
+                heapq.heappop(self._due)[2]()
+            else:
+                for key, events in self._selector.select(0):
+                    key.data(events)
+        return 0
+
+
+def main() -> None:
+    """Relay until killed; the first line printed is JSON with port and pid."""
+    parser = argparse.ArgumentParser(
+        prog="python -m poolbench.lab.proxy.relay",
+        description="Relays from a free port of loopback to HOST and PORT, and adds a round-trip time.",
+        epilog="When it is ready it prints one line of JSON, with its port and pid.",
+    )
+    parser.add_argument("host", metavar="HOST")
+    parser.add_argument("port", metavar="PORT", type=int)
+    parser.add_argument("rtt_s", metavar="SECONDS", type=float, help=f"{SHORTEST_S} to {LONGEST_S}")
+    arguments = parser.parse_args()
+    try:
+        check_range(arguments.rtt_s)
+    except ValueError as error:
+        parser.error(str(error))
+    raise_file_limit()
+    run_before_others()  # a network is never short of CPU
+    calibrated_s = min(arguments.rtt_s, CALIBRATED_S)
+    relay = Relay((arguments.host, arguments.port), calibrated_s)
+    gc.collect()
+    gc.freeze()
+    calibrate(relay, calibrated_s)
+    relay.lengthen(arguments.rtt_s - calibrated_s)
+    sys.stdout.write(json.dumps({"port": relay.address[1], "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
+    relay.run_until(lambda: False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from poolbench.report.load import Dataset, load
+from poolbench.report.page import Report
+from poolbench.report.report import write_report
+from poolbench.report.settings import Setting, split
+from tests.report.synthetic import write_campaign
+
+
+@pytest.fixture(scope="session")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean campaign of 4,800 rows; tests that change files make their own."""
+    return write_campaign(tmp_path_factory.mktemp("campaign"))
+
+
+@pytest.fixture(scope="session")
+def report(campaign: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return write_report([campaign], tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def dataset(campaign: Path) -> Dataset:
+    return load([campaign])
+
+
+@pytest.fixture(scope="session")
+def setting(dataset: Dataset) -> Setting:
+    (only,) = split(dataset)
+    return only

@@ -1,0 +1,86 @@
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from poolbench.campaign.file import CampaignFile
+from poolbench.report.figures.contest import contest
+from poolbench.report.figures.stale import after_stale
+from poolbench.report.load import load
+from poolbench.report.questions import QUESTIONS, Question
+from poolbench.report.settings import Setting, split
+from tests.report.drawn import points_of
+from tests.report.edit import edit_rows, small_campaign
+
+RESULTS = Path(__file__).parents[2] / "results"
+OF = {question.name: question for question in QUESTIONS}
+
+
+def measured(question: Question) -> Setting:
+    (setting, *_) = split(load([RESULTS / question.campaign]))
+    return setting
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+def test_the_campaign_of_a_question_measures_what_the_answer_needs(question: Question) -> None:
+    assert set(question.labels) <= set(CampaignFile.load(question.campaign).campaign.factors.strategies)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+def test_every_answer_stands_on_figures_and_has_its_chart(question: Question) -> None:
+    setting = measured(question)
+    reply = question.reply(setting)
+    assert "cannot tell" not in reply
+    assert "nan" not in reply
+    assert " - " not in reply
+    assert question.draw(setting, question.labels) is not None
+
+
+def test_a_campaign_without_a_strategy_says_which_is_missing(setting: Setting) -> None:
+    assert OF["held"].reply(setting) == "This campaign cannot tell: it did not measure held."
+    assert contest(setting, ["held"]) is None
+
+
+def test_lost_requests_turn_the_answer(tmp_path: Path) -> None:
+    small_campaign(tmp_path, strategies=("queuepool", "recycle"))
+    (setting,) = split(load([tmp_path]))
+    assert (
+        OF["frozen"]
+        .reply(setting)
+        .startswith("Yes, here: of first requests beyond the timeout recycle lost 0 of 2")
+    )
+
+    def lose(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["label"] == "recycle" and row["gap_ratio"] > 1 and row["state"] == "first_after_gap":
+                row["outcome"] = "error"
+
+    edit_rows(tmp_path, lose)
+    (setting,) = split(load([tmp_path]))
+    assert (
+        OF["frozen"]
+        .reply(setting)
+        .startswith("Not always: of first requests beyond the timeout recycle lost 2 of 2")
+    )
+
+
+def test_who_pays_after_a_stale_generation_is_counted_from_the_rows() -> None:
+    setting = measured(OF["order"])
+    rows = pq.read_table(RESULTS / "stale_pool" / "rows.parquet").to_pylist()
+    for label in ("queuepool", "lifo"):
+        beyond = [
+            row for row in rows if row["label"] == label and row["gap_ratio"] > 1 and row["role"] == "measure"
+        ]
+        gaps = {(row["cell"], row["attempt"], row["sequence"]) for row in beyond}
+        opened = sum(row["connects"] > 0 for row in beyond) / len(gaps)
+        assert after_stale(setting, label)["opened"].sum() == pytest.approx(opened)
+
+
+def test_every_request_of_a_contest_is_a_point(setting: Setting) -> None:
+    figure = contest(setting, ["queuepool", "pre_ping"])
+    assert figure is not None
+    rows = setting.rows[setting.rows["label"].isin(["queuepool", "pre_ping"])]
+    first = rows[(rows["kind"] == "first_after_gap") & (rows["gap_seen"] > 1)]
+    steady = rows[rows["kind"] == "steady"]
+    assert [len(points_of(axis)) for axis in figure.axes[:2]] == [len(first), len(steady)]

@@ -1,0 +1,39 @@
+import pytest
+
+from poolbench.report.recycle import offered, recycle_of
+from poolbench.report.settings import Setting
+
+
+@pytest.mark.parametrize(
+    ("label", "recycle"),
+    [("recycle", 0.7), ("recycle_late", 3), ("queuepool", None), ("recycle_pre_ping", None), ("mine", None)],
+)
+def test_rule_applies_to_strategies_that_only_recycle(label: str, recycle: float | None) -> None:
+    assert recycle_of(label) == recycle
+
+
+@pytest.mark.parametrize("label", ["recycle", "recycle_late"])
+def test_rule_predicts_every_request(setting: Setting, label: str) -> None:
+    found = offered(setting, label)
+    assert len(found) == 150
+    sure = found[~found["close"]]
+    assert len(sure) > 140
+    assert (sure["lost"] == sure["lost_predicted"]).all()
+
+
+def test_both_answers_occur(setting: Setting) -> None:
+    assert set(offered(setting, "recycle_late")["lost_predicted"]) == {True, False}
+    assert set(offered(setting, "recycle")["lost_predicted"]) == {False}
+
+
+def test_age_starts_anew_with_each_connection(setting: Setting) -> None:
+    found = offered(setting, "recycle_late")
+    assert (found["age"] >= 0).all()
+    assert found["age"].max() < 3  # older ones were recycled
+
+
+def test_recycled_requests_are_those_older_than_the_number(setting: Setting) -> None:
+    for label, recycle in (("recycle", 0.7), ("recycle_late", 3.0)):
+        found = offered(setting, label)
+        sure = found[~found["close"]]
+        assert ((sure["recycles"] > 0) == (sure["age"] + sure["gap"] > recycle)).all()
