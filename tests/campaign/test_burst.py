@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.burst import Burst, in_random_order
 from poolbench.campaign.cells import contenders
 from poolbench.campaign.failures import MODES, When
 from poolbench.campaign.plan import Campaign, Factors, Repetition
 from poolbench.campaign.sampling import burst_interval_s
-from poolbench.campaign.strict import BadCampaign
 from poolbench.function.drivers import DEFAULT
 from poolbench.function.strategies import CONTROL, STRATEGIES
 from tests.campaign.files import load

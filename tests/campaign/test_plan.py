@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.failures import MODES, When
 from poolbench.campaign.file import CampaignFile, packaged
 from poolbench.campaign.plan import Campaign, Factors, Repetition
-from poolbench.campaign.strict import BadCampaign, build
 from poolbench.cli.switches import OF_THE_LABS_SERVER
 from poolbench.function.strategies import CONTROL, REFERENCE, STRATEGIES
 from poolbench.lab.proxy import Failure
+from poolbench.typed import BadValue, build
 from tests.campaign.files import load
 
 GOOD = """
@@ -151,7 +152,7 @@ def test_a_missing_file_lists_the_packaged_ones(tmp_path: Path) -> None:
 
 
 def test_a_value_where_a_table_belongs_is_refused() -> None:
-    with pytest.raises(BadCampaign, match="request is 3, not a table"):
+    with pytest.raises(BadValue, match="request is 3, not a table"):
         build(Campaign, tomllib.loads(GOOD) | {"request": 3})
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.file import CampaignFile
-from poolbench.campaign.strict import BadCampaign
 from poolbench.cli import target
 from poolbench.cli.switches import proxy_settings, server_options
 from poolbench.cli.target import ENVIRONMENT_MB, check_memory, lanes_of

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from poolbench.aws import pack
 from poolbench.aws.bundle import HERE, Bundle, CannotBundle, Runtime
 from poolbench.aws.pack import INFRA, imported_by, make_bundle
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.file import CampaignFile
-from poolbench.campaign.strict import BadCampaign
 from poolbench.cli.bundle import unpacked as unpacked_code
 from poolbench.function.strategies import CONTROL
 from poolbench.lab.ports import LOOPBACK, answers, free_port

@@ -17,7 +17,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from poolbench.campaign.strict import unknown
+from poolbench.typed import unknown
 
 _REFUSED = frozenset(
     {

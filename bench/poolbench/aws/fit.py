@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from poolbench.aws.deployed import Deployed
 from poolbench.aws.lane_plan import planned_s
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.failures import MODES
 from poolbench.campaign.plan import Campaign
 from poolbench.campaign.schedule import Lane
-from poolbench.campaign.strict import BadCampaign
 from poolbench.function.drivers import DEFAULT
 from poolbench.function.strategies import get
 

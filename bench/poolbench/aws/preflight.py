@@ -8,7 +8,7 @@ from poolbench.aws.account import Account, AwsFailed, BadRequest, explained
 from poolbench.aws.cost import StackSize
 from poolbench.aws.deployed import ABSENT, UNBORN, WHOLE, cure_of, status_of
 from poolbench.aws.inventory import ROLE
-from poolbench.campaign.strict import unknown
+from poolbench.typed import unknown
 
 # RDS user guide, "Supported Regions and DB engines for Amazon RDS Proxy".
 PROXY_SERVES = ("8.0", "8.4")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Self
 
-from poolbench.campaign.strict import unknown
+from poolbench.typed import unknown
 
 MONTH_H = 730  # hours, as AWS counts a month
 

@@ -13,10 +13,10 @@ from poolbench.aws.conductor import LaneState
 from poolbench.aws.deployed import Deployed
 from poolbench.aws.fit import SLICE_S, check_history
 from poolbench.aws.lane_plan import LanePlan, PlannedTurn, key_of, planned_s, stagger
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.journal import Journal
 from poolbench.campaign.plan import Campaign
 from poolbench.campaign.schedule import Lane
-from poolbench.campaign.strict import BadCampaign
 from poolbench.campaign.turn import invocation_of
 
 INPUT_BYTES = 256 * 1024  # quota of Step Functions for an execution's input

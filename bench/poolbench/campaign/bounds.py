@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from poolbench.campaign.strict import BadCampaign
+from poolbench.campaign import BadCampaign
 
 LONGEST_GAP_S = 7 * 24 * 3600
 LONGEST_FUNCTION_S = 900  # Lambda's own

@@ -8,9 +8,9 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.cells import Cell, Contender
 from poolbench.campaign.failures import MODES, When
-from poolbench.campaign.strict import BadCampaign
 from poolbench.function.drivers import DEFAULT
 from poolbench.function.strategies import CONTROL, get
 

@@ -8,8 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Self
 
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.plan import Campaign
-from poolbench.campaign.strict import BadCampaign, build
+from poolbench.typed import BadValue, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class CampaignFile:
             raise BadCampaign(f"{name}: not TOML: {error}") from None
         try:
             return cls(build(Campaign, table), text)
-        except BadCampaign as error:
+        except BadValue as error:
             raise BadCampaign(f"{name}: {error}") from None
 
     def with_failures(self, names: Sequence[str]) -> Self:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from poolbench.campaign.strict import build
 from poolbench.campaign.watch import Jump
 from poolbench.store import Store, StoreError
+from poolbench.typed import build
 
 _ROWS = re.compile(r"(?P<cell>[^/]+)/(?P<attempt>\d+)-\d+")  # name of what an invocation brought
 _SESSION = re.compile(r"\d+")  # what names of all that belongs to one begin with

@@ -2,15 +2,16 @@
 
 from dataclasses import asdict, dataclass
 
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.bounds import check_extent, check_gaps, check_name
 from poolbench.campaign.burst import Burst, Shape, burst_cells, check_factors, lead_s, shapes, without_threads
 from poolbench.campaign.cells import Cell, Contender, contenders
 from poolbench.campaign.failures import MODES, USUAL
-from poolbench.campaign.strict import BadCampaign, unknown
 from poolbench.function.drivers import DEFAULT, DRIVERS
 from poolbench.function.strategies import CONTROL, BadEngine, UnknownStrategy, get
 from poolbench.function.workload import UnknownWorkload, get_workload
 from poolbench.store import LONGEST_PUT_S
+from poolbench.typed import unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,12 @@ from poolbench.aws.fit import check, check_time
 from poolbench.aws.follow import follow
 from poolbench.aws.prices import NoPrice, Prices
 from poolbench.aws.workflow import Started, running, start
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.invoker import InvokeFailed, LambdaInvoker
 from poolbench.campaign.journal import Journal
 from poolbench.campaign.runner import CampaignStopped
 from poolbench.campaign.session import Target, begin, open_journal, run_session
-from poolbench.campaign.strict import BadCampaign
 from poolbench.cli import terminal
 from poolbench.cli.aws_plan import usage_of
 from poolbench.cli.progress import shown

@@ -11,11 +11,11 @@ from poolbench.aws.cost import SETUP_H, StackSize, Usage, bill, hourly, total
 from poolbench.aws.fit import check_history
 from poolbench.aws.lane_plan import TURN_S
 from poolbench.aws.prices import Prices
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.burst_runner import expected_s as expected_burst_s
 from poolbench.campaign.cells import Cell
 from poolbench.campaign.plan import Campaign
 from poolbench.campaign.schedule import plan_lanes
-from poolbench.campaign.strict import BadCampaign
 from poolbench.cli.progress import duration
 
 FALLBACK_REGION = "us-east-1"

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from poolbench.aws.bundle import ARCHITECTURES, DEFAULT, HERE, PYTHONS, Bundle, CannotBundle, Runtime
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.plan import Campaign
 from poolbench.campaign.session import Target
-from poolbench.campaign.strict import BadCampaign
 from poolbench.cli.options import Verb
 from poolbench.function.drivers import DEFAULT as DRIVER
 from poolbench.lab.aws import FunctionConfig

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.failures import MODES, When
 from poolbench.campaign.plan import Campaign
-from poolbench.campaign.strict import BadCampaign
 from poolbench.lab.endpoints import USUAL
 from poolbench.lab.mysql import ServerOptions
 from poolbench.lab.mysql.crowd import Crowd

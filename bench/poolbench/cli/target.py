@@ -9,10 +9,10 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
+from poolbench.campaign import BadCampaign
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.plan import Campaign
 from poolbench.campaign.session import Target
-from poolbench.campaign.strict import BadCampaign, unknown
 from poolbench.cli.switches import Switches, proxy_settings
 from poolbench.function.drivers import DRIVERS
 from poolbench.lab import libraries
@@ -22,6 +22,7 @@ from poolbench.lab.leftovers import running_labs
 from poolbench.lab.platform import available_memory_mb
 from poolbench.lab.proxy.rtt import LONGEST_S, SHORTEST_S
 from poolbench.lab.stack import Stack
+from poolbench.typed import unknown
 
 ALIAS = "live"
 LANE, FLEET, SAMPLER_FUNCTION = "poolbench-lane-{:02d}", "poolbench-fleet", "poolbench-sampler"
