@@ -1,24 +1,22 @@
 """An invocation to send to the handler by hand."""
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from poolbench.function.invocation import Invocation
-from poolbench.function.record import Role
+from poolbench.model.invocation import Invocation
+from poolbench.model.row import Role, Visit
+
+_OF_VISIT = {field.name for field in fields(Visit)}
 
 
 def invocation(store: Path | str, **changes: Any) -> Invocation:
     """Two requests of the plain pool, measured, due now."""
     now = time.time_ns()
+    visit = Visit(campaign="c", cell="cell", attempt=0, sequence=0, round=0, role=Role.MEASURE)
     plain = Invocation(
-        campaign="c",
-        cell="cell",
-        attempt=0,
-        sequence=0,
-        round=0,
-        role=Role.MEASURE,
+        visit=replace(visit, **{name: changes.pop(name) for name in _OF_VISIT & changes.keys()}),
         strategy="queuepool",
         label="queuepool",
         endpoint="proxy",

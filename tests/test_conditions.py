@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from poolbench.cli.target import library_variables
+from poolbench.targets.functions import library_variables
 from tests.users import User
 
 FILE = """

@@ -30,6 +30,7 @@ class Outer:
     flag: bool = False
     inner: Inner | None = None
     parts: tuple[Inner, ...] = ()
+    names: list[str] = field(default_factory=list)
     counts: Mapping[str, int] = field(default_factory=dict)
     password: str = field(default="", repr=False)
     anything: Any = None
@@ -48,6 +49,7 @@ inners = st.builds(
         flag=st.booleans(),
         inner=st.none() | inners,
         parts=st.lists(inners, max_size=3).map(tuple),
+        names=st.lists(st.text(), max_size=3),
         counts=st.dictionaries(st.text(), st.integers(0, 9), max_size=3),
         password=st.text(),
     )

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from poolbench.synced import write_parquet
+from poolbench.model.arrow import write_parquet
 
 _TIMES = ("latency_s", "checkout_s", "connect_s", "ping_s", "execute_s", "reset_s")
 

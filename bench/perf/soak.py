@@ -26,13 +26,13 @@ import pymysql
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.journal import Journal
 from poolbench.campaign.session import open_journal, run_session
-from poolbench.cli.switches import listeners_of, proxy_settings, server_options
-from poolbench.cli.target import lanes_of, make_functions, target_of, variables_set
 from poolbench.lab.processes import anonymous_mb, descendants, open_files
 from poolbench.lab.proxy.context import PAST_CLIENTS
 from poolbench.lab.proxy.events import CAPACITY
-from poolbench.lab.stack import Stack, running_stack
+from poolbench.lab.stack import Stack
 from poolbench.store import FileStore
+from poolbench.targets import variables_set
+from poolbench.targets.lab import LabOptions, running_lab
 
 EVERY_S = 5.0
 MOMENTS = (0.1, 0.3, 0.5, 0.75, 1.0)  # of the time, that are shown
@@ -141,19 +141,13 @@ def _name(command: str, names: Mapping[str, str]) -> str:
 def soak(file: CampaignFile, seconds: float, folder: Path) -> list[Growth]:
     """Run a campaign again and again on one lab; what each process grew by."""
     campaign, watching = file.campaign, Watching()
-    lanes = lanes_of(campaign)
     with (
-        running_stack(
-            lambda endpoints: make_functions(lanes, campaign.function_timeout_s, endpoints),
-            proxy_settings(campaign),
-            options=server_options(campaign),
-            listeners=listeners_of(campaign),
-        ) as stack,
-        variables_set(stack.environment()),
+        running_lab(campaign, LabOptions()) as target,
+        variables_set(target.stack.environment()),
         watching.running(),
     ):
-        _fill_logs(stack)
-        target, until, number = target_of(stack, lanes), time.monotonic() + seconds, 0
+        _fill_logs(target.stack)
+        until, number = time.monotonic() + seconds, 0
         while time.monotonic() < until:
             journal: Journal = open_journal(file, FileStore(folder / "store"), None)
             run_session(file, journal, target, resume=False, on_progress=lambda _progress: None)

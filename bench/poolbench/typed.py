@@ -7,7 +7,7 @@ of the store goes through it.
 import difflib
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -72,10 +72,12 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-@functools.cache
-def _fields(cls: type[Any]) -> Mapping[str, tuple[Field[Any], Any]]:
+def _read_fields(cls: Any) -> Mapping[str, tuple[Field[Any], Any]]:
     hints = get_type_hints(cls)
     return {field.name: (field, hints[field.name]) for field in fields(cls)}
+
+
+_fields: Callable[[Any], Mapping[str, tuple[Field[Any], Any]]] = functools.cache(_read_fields)
 
 
 def _convert(kind: Any, value: Any, path: str, *, show: bool) -> Any:
@@ -86,9 +88,10 @@ def _convert(kind: Any, value: Any, path: str, *, show: bool) -> Any:
         if value is None and NoneType in arguments:
             return None
         return _convert(next(part for part in arguments if part is not NoneType), value, path, show=show)
-    if origin is tuple and isinstance(value, (list, tuple)):
-        parts = enumerate(value)
-        return tuple(_convert(arguments[0], part, f"{path}[{at}]", show=show) for at, part in parts)
+    if origin in (list, tuple) and isinstance(value, (list, tuple)):
+        return origin(
+            _convert(arguments[0], part, f"{path}[{at}]", show=show) for at, part in enumerate(value)
+        )
     if origin in (dict, Mapping) and isinstance(value, dict):
         kind_of = arguments[1]
         return {key: _convert(kind_of, each, f"{path}.{key}", show=show) for key, each in value.items()}
@@ -119,7 +122,7 @@ def _number(kind: type[int] | type[float], value: float, path: str) -> float:
 
 
 def _name(kind: Any, origin: Any) -> str:
-    if origin is tuple:
+    if origin in (list, tuple):
         return "a list"
     if origin in (dict, Mapping) or is_dataclass(kind):
         return "a table"

@@ -167,7 +167,7 @@ def test_another_lane_is_one_and_costs_as_much_as_the_whole_stack(
     code, said = poolbench(*lane, "--max-usd", "0.5")
     assert (code, "aws-lane would cost about 0.88 USD" in said) == (1, True), said
     found = find(open_account(None)).on("init")
-    assert found.describe()["lanes"] == ["poolbench-init:live"]
+    assert found.describe("client").lanes == ("poolbench-init:live",)
 
 
 def test_a_stack_that_ends_before_the_campaign(moto: MotoServer, poolbench: Poolbench) -> None:

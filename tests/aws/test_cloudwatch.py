@@ -1,8 +1,8 @@
 """CloudWatch's metrics, from moto's CloudWatch to Parquet."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pyarrow.parquet as pq
@@ -11,16 +11,27 @@ import pytest
 from poolbench.aws import cloudwatch
 from poolbench.aws.account import open_account
 from poolbench.aws.cloudwatch import DATABASE_RESPONSE, FUNCTION, OVERHEAD, PERIOD_S, PROXY, RESPONSE
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.header import make_header
+from poolbench.model.header import Header, Session, TargetFacts
 from tests.aws.moto_server import MotoServer
+from tests.campaign.stored import DESCRIBED
 
 START = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
-TARGET = {"kind": "aws", "region": "us-east-1", "proxy": "poolbench", "functions": ["poolbench-lane-00"]}
+TARGET = TargetFacts(
+    kind="aws",
+    idle_client_timeout_s=60,
+    region="us-east-1",
+    proxy_name="poolbench",
+    functions=("poolbench-lane-00",),
+)
 
 
-def header(seconds: float = 170.0) -> dict[str, Any]:
+def header(seconds: float = 170.0) -> Header:
     created = int(START.timestamp()) * 10**9 + 20 * 10**9
-    sessions = [{"ended_wall_ns": created + round(seconds * 1e9)}]
-    return {"created_wall_ns": created, "sessions": sessions, "target": TARGET}
+    session = Session(session="000", started_wall_ns=created, ended_wall_ns=created + round(seconds * 1e9))
+    made = make_header("aws-1", CampaignFile.load("smoke"), TARGET, DESCRIBED)
+    return replace(made, created_wall_ns=created, sessions=(session,))
 
 
 def put(namespace: str, dimension: str, subject: str, metric: str, minute: int, *values: float) -> None:
@@ -74,7 +85,7 @@ def test_the_window_is_whole_minutes_around_the_campaign() -> None:
 
 
 def test_every_metric_is_asked_for_once_and_all_fit_into_one_request() -> None:
-    target = TARGET | {"functions": [f"poolbench-lane-{number:02d}" for number in range(17)]}
+    target = replace(TARGET, functions=tuple(f"poolbench-lane-{number:02d}" for number in range(17)))
     asked = cloudwatch.queries(target)
     assert len(set(asked)) == len(asked) <= 500
     assert {query.statistic for query in asked} == {"Sum", "Average"}

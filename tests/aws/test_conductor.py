@@ -11,15 +11,21 @@ import pytest
 from poolbench.aws import conductor
 from poolbench.aws.conductor import LaneState, handler
 from poolbench.aws.lane_plan import LanePlan, PlannedTurn, key_of
+from poolbench.campaign.file import CampaignFile
+from poolbench.campaign.header import make_header
 from poolbench.campaign.invoker import TIMED_OUT, InvokeFailed
 from poolbench.campaign.journal import Journal
 from poolbench.campaign.plan import Campaign, Factors, Repetition
-from poolbench.campaign.runner import DOWN_AFTER
+from poolbench.campaign.schedule import STOP_GAPS_AFTER as DOWN_AFTER
 from poolbench.campaign.schedule import plan_lanes
 from poolbench.campaign.turn import invocation_of
-from poolbench.function.record import Outcome, Row
+from poolbench.model.columns import unflat
+from poolbench.model.header import SamplingTally
+from poolbench.model.row import Outcome, Row
 from poolbench.store import FileStore
+from poolbench.typed import build
 from tests.campaign.fakes import FakeClock, FakeFunction, answer, reply
+from tests.campaign.stored import DESCRIBED, TARGET
 
 ID = "t-20261123T120000Z-abcd"
 
@@ -58,15 +64,16 @@ class Deployment:
             starts_wall_ms=time.time_ns() // 1_000_000,
             turns=tuple(
                 PlannedTurn(
-                    invocation=invocation_of(self.campaign, self.journal, step, 0),
-                    wait_s=step.wait_s,
+                    invocation=invocation_of(self.campaign, self.journal, send, send.sequence),
+                    wait_s=send.wait_s,
                     offset_s=0,
-                    control=step.cell.control,
+                    cell=send.cell,
                 )
-                for step in lane.steps
+                for send in lane.sends({})
             ),
         )
-        self.journal.write("header", {"cells": [{"id": cell.id} for cell in self.campaign.cells()]})
+        header = make_header(ID, CampaignFile.load("smoke"), TARGET, DESCRIBED)
+        self.journal.write("header", replace(header, cells=self.campaign.cells()).as_dict())
         self.store_plan()
 
     def store_plan(self) -> None:
@@ -84,7 +91,7 @@ class Deployment:
             "action": "turn",
             "conductor": "c:live",
         }
-        self.state = LaneState(**answered["state"])
+        self.state = build(LaneState, answered["state"])
         state: dict[str, Any] = answered["state"]
         return state
 
@@ -133,7 +140,7 @@ def test_events_are_the_runners_and_all_cells_end_finished(deployment: Deploymen
     session = deployment.journal.read("sessions/000")
     assert (session["how"], session["sampling"], session["started_wall_ns"]) == (
         "finished",
-        {"samples": 5},
+        asdict(SamplingTally(samples=5)),
         10**9,
     )
 
@@ -159,7 +166,7 @@ def test_a_conductor_that_runs_out_of_time_goes_on_in_its_next_call(
 
 
 def test_a_broken_function_costs_its_cell_and_the_reason_is_told(deployment: Deployment) -> None:
-    bad = deployment.plan.turns[0].invocation.cell
+    bad = deployment.plan.turns[0].cell.id
     broken = reply({"errorMessage": "no module"}, "Runtime.ImportModuleError")
     deployment.function.answers = lambda event: broken if event["cell"] == bad else answer("ok", "ok")
     deployment.run()
@@ -172,7 +179,7 @@ def test_a_broken_function_costs_its_cell_and_the_reason_is_told(deployment: Dep
 
 
 def test_a_lambda_service_that_refuses_costs_the_cell(deployment: Deployment) -> None:
-    bad = deployment.plan.turns[0].invocation.cell
+    bad = deployment.plan.turns[0].cell.id
 
     def refuse(event: dict[str, Any]) -> Any:
         if event["cell"] == bad:
@@ -192,7 +199,7 @@ def test_an_environment_that_was_killed_is_a_row_and_not_the_end(deployment: Dep
     assert len(deployment.journal.finished_cells()) == 6
     store = deployment.journal.store
     rows = [
-        Row.from_dict(json.loads(line))
+        unflat(Row, json.loads(line))
         for key in store.list_keys(f"{ID}/rows/")
         for line in store.get(key).splitlines()
     ]
@@ -208,7 +215,9 @@ def test_a_database_that_is_down_ends_the_lane(tmp_path: Path, monkeypatch: pyte
     lost = [event for *_, event in deployment.function.calls if event["label"] != "no_database"]
     assert len(lost) == DOWN_AFTER
     how = deployment.finish()["how"]
-    assert f"no request succeeded in {DOWN_AFTER} invocations in a row: cannot connect" in how
+    assert (
+        f"no request has succeeded in {DOWN_AFTER} invocations in a row, the last said: cannot connect" in how
+    )
 
 
 def test_a_machine_that_was_cut_off_leaves_word_too_and_only_once(deployment: Deployment) -> None:

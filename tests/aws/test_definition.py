@@ -24,13 +24,17 @@ from poolbench.aws.deployed import Deployed, find
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.invoker import LambdaInvoker
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.session import Target, begin, open_journal, run_session
+from poolbench.campaign.schedule import plan_lanes
+from poolbench.campaign.session import open_journal, prepare, run_session
 from poolbench.campaign.sync import sync
-from poolbench.cli.target import ALIAS, LANE, make_functions, variables_set
 from poolbench.lab.aws import FunctionConfig
 from poolbench.lab.proxy import ProxySettings
 from poolbench.lab.stack import running_stack
 from poolbench.store import open_store
+from poolbench.targets import variables_set
+from poolbench.targets.aws import AwsTarget
+from poolbench.targets.functions import ALIAS, LANE
+from poolbench.targets.lab import lab_functions
 from tests.aws.conftest import PARAMETERS, create_stack, outputs
 from tests.aws.moto_server import ACCOUNT, MotoServer
 from tests.campaign.files import campaign_file
@@ -68,7 +72,7 @@ def lab() -> Iterator[dict[str, str]]:
         reserved_concurrency=1,
     )
     with running_stack(
-        lambda endpoints: [*make_functions(LANES, 60, endpoints), conductor],
+        lambda endpoints: [*lab_functions(LANES, 60, endpoints), conductor],
         ProxySettings(idle_client_timeout=TIMEOUT_S),
     ) as stack:
         variables = stack.environment() | {"AWS_EC2_METADATA_DISABLED": "true"}
@@ -102,8 +106,9 @@ class Virtual:
         """Run a campaign, or go on with one, to its end; its journal, and how the execution ended."""
         deployed = Deployed(**{name: getattr(self.deployed, name) for name in Deployed.__slots__} | changed)
         journal = open_journal(file, open_store(deployed.store), resume)
-        target = Target(lanes=deployed.lanes, sampler=self.deployed.sampler, description={"kind": "aws"})
-        lanes = begin(file, journal, target, LambdaInvoker(60), resume=resume is not None)
+        target = AwsTarget.of(self.deployed, "stepfunctions")
+        cells = prepare(file, journal, target, LambdaInvoker(60), resume=resume is not None)
+        lanes = plan_lanes(file.campaign, cells)
         started = workflow.start(open_account(None), deployed, file.campaign, journal, lanes)
         client = boto3.client("stepfunctions")
         deadline = time.monotonic() + PATIENCE_S
@@ -190,13 +195,13 @@ def test_a_lane_whose_function_is_gone_leaves_the_others_and_can_be_made_up_for(
     done = journal.finished_cells()
     assert done
     how = journal.read("sessions/000")["how"]
-    stranded = {turn["invocation"]["cell"] for turn in turns_of(journal, f"000-{LANES - 1:03d}")}
+    stranded = {turn["cell"]["id"] for turn in turns_of(journal, f"000-{LANES - 1:03d}")}
     assert how.startswith(f"stopped: {len(stranded)} cells are not finished")
     assert "function poolbench-nobody:live: ResourceNotFoundException" in how
     journal, status = virtual.start(file, journal.campaign)
     assert status == "SUCCEEDED"
     assert journal.finished_cells() == done | stranded
-    assert {turn["invocation"]["cell"] for turn in turns_of(journal, "001-0")} == stranded
+    assert {turn["cell"]["id"] for turn in turns_of(journal, "001-0")} == stranded
     assert journal.read("sessions/001")["how"] == "finished"
 
 
@@ -284,9 +289,9 @@ def check_same_as_from_here(lab: dict[str, str], tmp_path: Path) -> None:
         boto3.DEFAULT_SESSION = None
         deployed = find(open_account(None))
         journal = open_journal(file, open_store(deployed.store), None)
-        description = deployed.describe() | {"driver": "client"}
-        target = Target(lanes=deployed.lanes, sampler=deployed.sampler, description=description)
-        run_session(file, journal, target, resume=False, on_progress=lambda _progress: None)
+        run_session(
+            file, journal, AwsTarget.of(deployed, "client"), resume=False, on_progress=lambda _progress: None
+        )
         sync(journal, tmp_path / "client")
         boto3.DEFAULT_SESSION = None
     same = [pq.read_table(tmp_path / name / "rows.parquet") for name in ("machine", "client")]

@@ -12,9 +12,9 @@ from poolbench.aws.account import AwsFailed
 from poolbench.aws.follow import PATIENCE, follow
 from poolbench.aws.lane_plan import LanePlan, PlannedTurn, key_of
 from poolbench.aws.workflow import Started
+from poolbench.campaign.engine import CampaignStopped, Progress
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.runner import CampaignStopped, Progress
 from poolbench.campaign.schedule import plan_lanes
 from poolbench.campaign.turn import invocation_of
 from poolbench.store import FileStore
@@ -52,23 +52,23 @@ def watched(folder: Path, statuses: list[dict[str, str]]) -> list[Progress]:
     for number, lane in enumerate(lanes):
         turns = tuple(
             PlannedTurn(
-                invocation=invocation_of(campaign, journal, step, 0),
-                wait_s=step.wait_s,
+                invocation=invocation_of(campaign, journal, send, send.sequence),
+                wait_s=send.wait_s,
                 offset_s=0,
-                control=step.cell.control,
+                cell=send.cell,
             )
-            for step in lane.steps
+            for send in lane.sends({})
         )
         plan = LanePlan(function="f:live", function_timeout_s=60, starts_wall_ms=0, turns=turns)
         journal.store.put_new(key_of(journal.campaign, "000", number), plan.encode())
         planned += turns
     journal.write("lanes/000-done", {})
-    lost = (turn for turn in planned if turn.invocation.role == "measure" and not turn.control)
+    lost = (turn for turn in planned if turn.invocation.visit.role == "measure" and not turn.cell.baseline)
     # One that counts as lost, two that do not, and one that was kept, at each look.
-    primes = (turn for turn in planned if turn.invocation.role == "prime")
-    controls = (turn for turn in planned if turn.control and turn.invocation.role == "measure")
+    primes = (turn for turn in planned if turn.invocation.visit.role == "prime")
+    controls = (turn for turn in planned if turn.cell.baseline and turn.invocation.visit.role == "measure")
     rows = (
-        (next(source).invocation.key, outcome)
+        (next(source).invocation.visit.key, outcome)
         for _ in range(9)
         for source, outcome in ((lost, "hang"), (primes, "error"), (controls, "error"), (lost, "ok"))
     )
@@ -81,7 +81,7 @@ def watched(folder: Path, statuses: list[dict[str, str]]) -> list[Progress]:
 def test_rows_are_counted_as_they_come_and_losses_as_in_the_lab(tmp_path: Path) -> None:
     statuses = [{"status": "RUNNING"}, {"status": "RUNNING"}, {"status": "SUCCEEDED"}]
     progress = watched(tmp_path, statuses)
-    assert [(one.done, one.lost) for one in progress] == [(4, 1), (8, 2), (12, 3)]
+    assert [(one.done, one.failed) for one in progress] == [(4, 1), (8, 2), (12, 3)]
     assert {one.total for one in progress} == {72}
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from poolbench.aws.lane_plan import TURN_S, LanePlan, PlannedTurn, planned_s, stagger
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.schedule import Lane, Step, expected_s, plan_lanes
-from poolbench.function.record import Role
+from poolbench.model.row import Role
 from tests.invocations import invocation
 
 CELL = CampaignFile.load("smoke").campaign.cells()[0]
@@ -61,7 +61,7 @@ def test_staggering_costs_a_campaign_little_time() -> None:
 
 def test_a_plan_is_read_as_it_was_written() -> None:
     planned = invocation("s3://bucket/campaigns", attempt=1, sequence=2, round=3, role=Role.PRIME)
-    turn = PlannedTurn(invocation=planned, wait_s=1.5, offset_s=7, control=True)
+    turn = PlannedTurn(invocation=planned, wait_s=1.5, offset_s=7, cell=CELL)
     plan = LanePlan(function="lane:live", function_timeout_s=60, starts_wall_ms=1, turns=(turn, turn))
     assert LanePlan.decode(plan.encode()) == plan
     assert replace(plan, turns=()) != plan

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from poolbench.campaign.invoker import Reply
-from poolbench.function.invocation import Answer
+from poolbench.model.cell import LambdaReport
+from poolbench.model.invocation import InvocationAnswer
 
 
 class FakeClock:
@@ -26,18 +27,16 @@ class FakeClock:
 def reply(payload: Any, function_error: str | None = None) -> Reply:
     return Reply(
         payload=payload,
-        function_error=function_error,
-        duration_s=0.001,
-        init_duration_s=None,
-        max_memory_mb=50.0,
-        throttled=0,
+        report=LambdaReport(function_error=function_error, duration_s=0.001, max_memory_mb=50.0),
     )
 
 
 def answer(*outcomes: str, error: str | None = None, **more: Any) -> Reply:
     stored = more.pop("stored", "key")
     return reply(
-        Answer(environment="env", outcomes=outcomes, first_error=error, stored=stored, **more).as_dict()
+        InvocationAnswer(
+            environment="env", outcomes=outcomes, first_error=error, stored=stored, **more
+        ).as_dict()
     )
 
 
@@ -65,6 +64,8 @@ def seen_by_the_client(sequence: int) -> dict[str, Any]:
     """What a finished cell holds of an invocation."""
     return {
         "sequence": sequence,
+        "environment": "env",
+        "client_due_wall_ns": 4,
         "function": "lane:live",
         "client_sent_wall_ns": 5,
         "client_done_wall_ns": 6,

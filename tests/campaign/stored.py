@@ -3,8 +3,9 @@
 from typing import Any
 
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.unanswered import row_of_unanswered
-from poolbench.function.invocation import encode_rows
+from poolbench.campaign.turn import row_of_unanswered
+from poolbench.model.header import TargetFacts
+from poolbench.model.row import encode_rows
 from tests.campaign.fakes import reply
 from tests.invocations import invocation
 
@@ -14,7 +15,9 @@ DESCRIBED = {
     "versions": {"python": "3.13.1", "sqlalchemy": "2.1.9"},
     "server": {"flavour": "mysql", "version": "8.4.0", "variables": {"wait_timeout": "28800"}},
 }
-TARGET = {"kind": "lab", "freeze": "SIGSTOP", "proxy": {"InitQuery": "", "SessionPinningFilters": ()}}
+TARGET = TargetFacts(
+    kind="lab", freeze="SIGSTOP", proxy_settings={"InitQuery": "", "SessionPinningFilters": ()}
+)
 
 
 def put_row(journal: Journal, attempt: int, sequence: int, **changes: Any) -> None:
@@ -28,4 +31,4 @@ def put_row(journal: Journal, attempt: int, sequence: int, **changes: Any) -> No
         sent_wall_ns=2,
     )
     row = row_of_unanswered(sent, reply({"errorMessage": "gone"}, "Sandbox.Timedout"), "env", 3)
-    journal.store.put_new(sent.key, encode_rows([row.as_dict() | changes]))
+    journal.store.put_new(sent.visit.key, encode_rows([row.as_dict() | changes]))

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolbench.campaign import BadCampaign
-from poolbench.campaign.burst import Burst, in_random_order
+from poolbench.campaign.beside import burst_interval_s
 from poolbench.campaign.cells import contenders
-from poolbench.campaign.failures import MODES, When
-from poolbench.campaign.plan import Campaign, Factors, Repetition
-from poolbench.campaign.sampling import burst_interval_s
+from poolbench.campaign.checks import check
+from poolbench.campaign.plan import Burst, Campaign, Factors, Repetition
+from poolbench.campaign.schedule import plan_bursts
 from poolbench.function.drivers import DEFAULT
 from poolbench.function.strategies import CONTROL, STRATEGIES
+from poolbench.model.failures import MODES, When
 from tests.campaign.files import load
 
 GOOD = """
@@ -56,7 +57,7 @@ def test_cells_have_many_environments_or_many_threads(tmp_path: Path) -> None:
         "no_database-1x1-0",
         "no_database-8x1-0",
     ]
-    assert {cell.arm for cell in campaign.cells() if cell.failure == "direct"} == {"database"}
+    assert {cell.route for cell in campaign.cells() if cell.failure == "direct"} == {"database"}
 
 
 @given(
@@ -100,7 +101,7 @@ def test_expansion_is_complete_and_its_order_is_that_of_the_seed(
 
     if not environments and not threads:
         with pytest.raises(BadCampaign, match="say how many at once"):
-            expand()
+            check(expand())
         return
     cells = expand().cells()
     assert cells == expand().cells()
@@ -108,21 +109,21 @@ def test_expansion_is_complete_and_its_order_is_that_of_the_seed(
     wanted = {(number, 1) for number in environments} | {(1, number) for number in threads}
     alone = {shape for shape in wanted if shape[1] == 1}
     for contender in contenders(names, [DEFAULT], failures, "point_select")[0]:
-        factors = (contender.strategy, contender.failure, contender.twin)
-        mine = [cell for cell in cells if (cell.strategy, cell.failure, cell.twin) == factors]
+        factors = (contender.strategy, contender.failure, contender.aa_control)
+        mine = [cell for cell in cells if (cell.strategy, cell.failure, cell.aa_control) == factors]
         one_thread = contender.strategy == CONTROL or STRATEGIES[contender.strategy].conduct.holds_connection
         possible = alone if one_thread else wanted
         assert {(cell.environments, cell.threads) for cell in mine} == possible
         assert len(mine) == len(possible) * replicates
-    ordered = in_random_order(cells, seed)
-    assert ordered == in_random_order(cells, seed)
+    ordered = plan_bursts(expand(), cells).cells
+    assert ordered == plan_bursts(expand(), cells).cells
     assert sorted(ordered, key=lambda cell: cell.id) == sorted(cells, key=lambda cell: cell.id)
 
 
 def test_a_connection_that_is_held_is_not_shared_by_threads(tmp_path: Path) -> None:
     campaign = load(tmp_path, GOOD.replace('"nullpool"', '"held"'))
     assert campaign.left_out() == (
-        "held with several threads: they cannot share the one connection that it holds",
+        "held with several threads: they cannot share the one connection that it keeps open",
     )
     assert {cell.threads for cell in campaign.cells() if cell.strategy == "held"} == {1}
 

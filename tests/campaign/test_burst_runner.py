@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from poolbench.campaign.burst import Burst, lead_s
-from poolbench.campaign.burst_runner import DOWN_AFTER, TRIES, BurstRunner, expected_s
+from poolbench.campaign.engine import CampaignStopped, Engine, Progress
 from poolbench.campaign.invoker import Reply
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.plan import Campaign, Factors, Request
-from poolbench.campaign.runner import CampaignStopped, Progress
-from poolbench.campaign.window import Window
-from poolbench.function.invocation import Answer
+from poolbench.campaign.plan import Burst, Campaign, Factors
+from poolbench.campaign.schedule import STOP_BURSTS_AFTER as DOWN_AFTER
+from poolbench.campaign.schedule import TRIES, lead_s, plan_bursts
+from poolbench.model.header import Request
+from poolbench.model.invocation import InvocationAnswer
 from poolbench.store import FileStore, StoreError
 from tests.campaign.fakes import FakeClock, reply
 
@@ -63,7 +63,7 @@ class FakeFleet:
                 self.sharing -= 1
                 place = 1
             outcomes = (self.outcome,) * (event["requests"] * event["burst"]["threads"])
-            answer = Answer(
+            answer = InvocationAnswer(
                 environment=f"env-{place}", outcomes=outcomes, first_error="gone away", stored="key"
             )
             return reply(answer.as_dict())
@@ -79,12 +79,10 @@ class Run:
         self.progress: list[Progress] = []
 
     def start(self) -> None:
-        runner = BurstRunner(
-            CAMPAIGN, self.journal, self.fleet, self.clock, self.progress.append, fleet="fleet:live"
-        )
+        engine = Engine(CAMPAIGN, self.journal, self.fleet, self.clock, self.progress.append)
         finished = self.journal.finished_cells()
         cells = [cell for cell in CAMPAIGN.cells() if cell.id not in finished]
-        runner.run(cells, self.journal.next_attempts())
+        engine.run([plan_bursts(CAMPAIGN, cells)], ["fleet:live"], self.journal.next_attempts())
 
     def bursts(self) -> dict[str, list[dict[str, Any]]]:
         """Invocations by cell, in the order in which cells were run."""
@@ -111,7 +109,7 @@ def test_all_of_a_cell_is_sent_before_any_of_it_may_begin(tmp_path: Path) -> Non
 def test_cells_take_turns_and_are_left_alone_for_the_tail(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.start()
-    windows = {cell.id: Window.of(run.journal.read(f"cells/{cell.id}")) for cell in CAMPAIGN.cells()}
+    windows = {cell.id: run.journal.finished(cell.id).window for cell in CAMPAIGN.cells()}
     ordered = sorted(window for window in windows.values() if window)
     assert len(ordered) == len(CAMPAIGN.cells())
     assert all(one.after <= other.began for one, other in itertools.pairwise(ordered))
@@ -119,9 +117,9 @@ def test_cells_take_turns_and_are_left_alone_for_the_tail(tmp_path: Path) -> Non
         window = windows[cell.id]
         assert window is not None
         assert window.began < window.start <= window.ended
-        assert (window.after - window.ended) / 1e9 == pytest.approx(0 if cell.control else 15, abs=1e-3)
+        assert (window.after - window.ended) / 1e9 == pytest.approx(0 if cell.baseline else 15, abs=1e-3)
     assert run.progress[-1].done == run.progress[-1].total == sum(c.environments for c in CAMPAIGN.cells())
-    assert run.clock.time - 100 == pytest.approx(expected_s(CAMPAIGN, CAMPAIGN.cells()), rel=0.01)
+    assert run.clock.time - 100 == pytest.approx(plan_bursts(CAMPAIGN, CAMPAIGN.cells()).estimate_s, rel=0.01)
 
 
 def test_every_environment_of_a_cell_is_asked_to_forget_it(tmp_path: Path) -> None:
@@ -135,7 +133,7 @@ def test_every_environment_of_a_cell_is_asked_to_forget_it(tmp_path: Path) -> No
 def test_an_environment_that_was_not_asked_is_found_among_the_whole_fleet(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.fleet.hidden = {"env-1"}
-    with pytest.raises(CampaignStopped, match="1 environments of fleet:live could not be asked to close"):
+    with pytest.raises(CampaignStopped, match="1 environments of the fleet could not be asked to close"):
         run.start()
     forgetting = [call for call in run.fleet.calls if "cell" not in call]
     burst = [call for call in run.fleet.calls if "cell" in call]
@@ -161,7 +159,7 @@ def test_a_fleet_that_is_too_small_is_named_with_the_cure(tmp_path: Path) -> Non
     run = Run(tmp_path)
     run.fleet.sharing = 1000
     message = (
-        rf"invocations did not each have an environment of fleet:live to itself, in {TRIES} tries: .* of 5"
+        rf"invocations did not each have an environment of the fleet to itself, in {TRIES} tries: .* of 5"
     )
     with pytest.raises(CampaignStopped, match=message):
         run.start()
@@ -197,9 +195,9 @@ def test_an_interrupted_campaign_goes_on_with_the_cells_that_are_left(tmp_path: 
 def test_a_database_that_is_gone_ends_the_campaign_with_its_last_words(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.fleet.outcome = "error"
-    with pytest.raises(CampaignStopped, match=f"{DOWN_AFTER} cells in a row, the last said: gone away"):
+    with pytest.raises(CampaignStopped, match=f"{DOWN_AFTER} bursts in a row, the last said: gone away"):
         run.start()
-    assert run.journal.finished_cells() == {cell.id for cell in CAMPAIGN.cells() if cell.control} & set(
+    assert run.journal.finished_cells() == {cell.id for cell in CAMPAIGN.cells() if cell.baseline} & set(
         run.bursts()
     )
 
@@ -215,7 +213,7 @@ def test_what_was_lost_while_the_proxy_was_gone_is_measured_again(tmp_path: Path
     run.fleet.invoke = answers_without_proxy  # type: ignore[method-assign]
     with pytest.raises(CampaignStopped):
         run.start()
-    lost = {cell.id for cell in CAMPAIGN.cells() if cell.endpoint != "database" and not cell.control}
+    lost = {cell.id for cell in CAMPAIGN.cells() if cell.endpoint != "database" and not cell.baseline}
     assert len(lost & set(run.bursts())) == DOWN_AFTER
     assert not lost & run.journal.finished_cells()
 
@@ -223,7 +221,7 @@ def test_what_was_lost_while_the_proxy_was_gone_is_measured_again(tmp_path: Path
 def test_a_cell_that_loses_everything_counts_if_another_does_not(tmp_path: Path) -> None:
     run = Run(tmp_path)
     invoke = run.fleet.invoke
-    lossy = [cell.id for cell in CAMPAIGN.cells() if not cell.control][:2]
+    lossy = [cell.id for cell in CAMPAIGN.cells() if not cell.baseline][:2]
 
     def loses(function: str, event: dict[str, Any]) -> Reply:
         run.fleet.outcome = "error" if event.get("cell") in lossy else "ok"

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolbench.campaign.cells import contenders
-from poolbench.campaign.failures import MODES
 from poolbench.function.drivers import DRIVERS
 from poolbench.function.strategies import CONTROL, REFERENCE, STRATEGIES, get, misfit
 from poolbench.function.workload import WORKLOADS
+from poolbench.model.failures import MODES
 
 
 def some(names: object) -> st.SearchStrategy[list[str]]:
@@ -19,7 +19,7 @@ def test_every_combination_is_measured_or_told_to_be_left_out(
     strategies: list[str], drivers: list[str], failures: list[str], workload: str
 ) -> None:
     crossed, left_out = contenders(strategies, drivers, failures, workload)
-    asked = [one for one in crossed if not one.twin and one.strategy != CONTROL]
+    asked = [one for one in crossed if not one.aa_control and one.strategy != CONTROL]
     ids = [one.id for one in crossed]
     assert len(set(ids)) == len(ids)
     names = {*strategies, REFERENCE}
@@ -37,4 +37,4 @@ def test_every_combination_is_measured_or_told_to_be_left_out(
     assert len(measured) == len(asked)
     assert bool(left_out) is (len(asked) < len(names) * len(drivers) * len(failures))
     twin, control = crossed[-2:]
-    assert (twin.strategy, twin.twin, control.strategy) == (REFERENCE, True, CONTROL)
+    assert (twin.strategy, twin.aa_control, control.strategy) == (REFERENCE, True, CONTROL)

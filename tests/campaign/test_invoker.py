@@ -29,25 +29,25 @@ REPORT = (
 
 def test_durations_come_from_the_report_line_and_billed_ones_do_not() -> None:
     reply = _reply(answered({"a": 1}, "Duration: 9 ms\n" + REPORT), throttled=2)
-    assert (reply.duration_s, reply.init_duration_s) == (0.07967, 0.10033)
-    assert reply.max_memory_mb == 73
-    assert (reply.payload, reply.function_error, reply.throttled) == ({"a": 1}, None, 2)
+    assert (reply.report.duration_s, reply.report.init_duration_s) == (0.07967, 0.10033)
+    assert reply.report.max_memory_mb == 73
+    assert (reply.payload, reply.report.function_error, reply.report.throttled) == ({"a": 1}, None, 2)
 
 
 def test_a_function_error_is_known_by_its_type() -> None:
     payload = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}
     reply = _reply(answered(payload, REPORT.replace("Init", "X"), FunctionError="Unhandled"), throttled=0)
-    assert reply.function_error == "Sandbox.Timedout"
-    assert reply.init_duration_s is None
+    assert reply.report.function_error == "Sandbox.Timedout"
+    assert reply.report.init_duration_s is None
 
 
 def test_a_timeout_is_known_without_a_type_too() -> None:
     """As printed in the Lambda documentation."""
     message = "2024-04-11T17:22:20.857Z abe12jlc-640a-8157-0249-9be825c2y1 Task timed out after 3.01 seconds"
     reply = _reply(answered({"errorMessage": message}, REPORT, FunctionError="Unhandled"), throttled=0)
-    assert reply.function_error == TIMED_OUT
+    assert reply.report.function_error == TIMED_OUT
     other = _reply(answered({"errorMessage": "no"}, REPORT, FunctionError="Unhandled"), throttled=0)
-    assert other.function_error == "Unhandled"
+    assert other.report.function_error == "Unhandled"
 
 
 class BreaksOff(socketserver.StreamRequestHandler):

@@ -1,6 +1,7 @@
 """What a store's objects tell of a campaign, and what sync makes of them."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,9 +12,11 @@ from poolbench.campaign.header import make_header
 from poolbench.campaign.journal import Journal, NoCampaign, newest
 from poolbench.campaign.session import open_journal
 from poolbench.campaign.sync import sync
-from poolbench.function.record import FIELDS
+from poolbench.model.arrow import ROWS
+from poolbench.model.columns import columns
+from poolbench.model.header import NOT_ENDED, Jump, Session, read_header
+from poolbench.model.row import Row
 from poolbench.store import FileStore, StoreError
-from poolbench.synced import ROWS
 from tests.campaign.fakes import seen_by_the_client
 from tests.campaign.stored import CELL, DESCRIBED, TARGET, put_row
 
@@ -21,7 +24,7 @@ from tests.campaign.stored import CELL, DESCRIBED, TARGET, put_row
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
     made = Journal(FileStore(tmp_path / "store"), "smoke-20260101T000000Z-aaaa")
-    made.write("header", make_header(made.campaign, CampaignFile.load("smoke"), TARGET, DESCRIBED))
+    made.write("header", make_header(made.campaign, CampaignFile.load("smoke"), TARGET, DESCRIBED).as_dict())
     return made
 
 
@@ -61,15 +64,15 @@ def test_what_is_not_a_row_is_set_aside_with_its_reason(journal: Journal, tmp_pa
     assert (synced.rows, synced.invalid) == (1, 4)
     lines = (tmp_path / "out" / "invalid.jsonl").read_text().splitlines()
     problems = [json.loads(line)["problems"][0] for line in lines]
-    assert problems[0].startswith("outcome: 'fine' is not")
+    assert problems[0].startswith("outcome: unknown 'fine'")
     assert problems[1] == "its cell is not in the header"
     assert problems[2].startswith("not JSON: ")
-    assert problems[3].startswith("connects: 9223372036854775808 is not")
+    assert problems[3].endswith("connects is 9223372036854775808, which does not fit into 64 bits")
 
 
 def test_what_others_leave_in_a_store_is_no_object(journal: Journal, tmp_path: Path) -> None:
     put_row(journal, attempt=0, sequence=0)
-    journal.write("sessions/000", {"session": "000"})
+    journal.write("sessions/000", {"session": "000", "started_wall_ns": 1})
     finish(journal, attempt=0, sequences=[0])
     folder = tmp_path / "store" / journal.campaign
     for stray in ("rows/.DS_Store", "sessions/.DS_Store", "sessions/000.json~", "cells/.x.json.swp"):
@@ -108,7 +111,7 @@ def test_events_that_two_slices_hold_count_once(journal: Journal, tmp_path: Path
 
 
 def test_every_field_of_a_row_is_a_column() -> None:
-    assert set(FIELDS) <= set(ROWS.names)
+    assert set(columns(Row)) <= set(ROWS.names)
 
 
 def test_the_newest_campaign_of_a_name_is_found_by_its_time(tmp_path: Path) -> None:
@@ -140,18 +143,17 @@ def test_a_campaign_killed_before_its_header_was_written_is_none(tmp_path: Path)
 def test_a_session_that_was_killed_is_told_with_the_jumps_it_had_noted(
     journal: Journal, tmp_path: Path
 ) -> None:
-    killed = {"session": "000", "started_wall_ns": 1, "how": "not ended"}
-    finished = {"session": "001", "started_wall_ns": 9, "how": "finished", "jumps": [{"wall_ns": 10}]}
-    journal.write(f"starts/{journal.next_session()}", killed)
-    jump = {"wall_ns": 5, "wall_s": 3600.25, "monotonic_s": 0.25, "boottime_s": 0.25}
-    journal.write("jumps/000-000", jump)
-    journal.write(f"starts/{journal.next_session()}", finished | {"how": "not ended"})
-    journal.write("jumps/001-000", {"wall_ns": 10})
-    journal.write("sessions/001", finished)
+    jump = Jump(wall_ns=5, wall_s=3600.25, monotonic_s=0.25, boottime_s=0.25)
+    killed = Session(session="000", started_wall_ns=1)
+    finished = Session(session="001", started_wall_ns=9, how="finished", jumps=(jump,))
+    journal.write(f"starts/{journal.next_session()}", killed.as_dict())
+    journal.write("jumps/000-000", asdict(jump))
+    journal.write(f"starts/{journal.next_session()}", replace(finished, how=NOT_ENDED, jumps=()).as_dict())
+    journal.write("jumps/001-000", asdict(jump))
+    journal.write("sessions/001", finished.as_dict())
     assert journal.next_session() == "002"
     sync(journal, tmp_path / "out")
-    header = json.loads((tmp_path / "out" / "header.json").read_text())
-    assert header["sessions"] == [killed | {"jumps": [jump]}, finished]
+    assert read_header(tmp_path / "out").sessions == (replace(killed, jumps=(jump,)), finished)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_a_store_that_holds_something_damaged_is_told_by_its_name(
     damaged.store.put_new(f"{damaged.campaign}/{key}", data)
     if key != "header.json":
         header = make_header(damaged.campaign, CampaignFile.load("smoke"), TARGET, DESCRIBED)
-        damaged.write("header", header)
-        damaged.write("starts/000", {"session": "000"})
+        damaged.write("header", header.as_dict())
+        damaged.write("starts/000", {"session": "000", "started_wall_ns": 1})
     with pytest.raises(StoreError, match=f"{damaged.campaign}/{key} is"):
         sync(damaged, tmp_path / "out")

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolbench.campaign import BadCampaign
-from poolbench.campaign.failures import MODES, When
 from poolbench.campaign.file import CampaignFile, packaged
 from poolbench.campaign.plan import Campaign, Factors, Repetition
-from poolbench.cli.switches import OF_THE_LABS_SERVER
 from poolbench.function.strategies import CONTROL, REFERENCE, STRATEGIES
 from poolbench.lab.proxy import Failure
+from poolbench.model.failures import MODES, When
+from poolbench.targets.faults import OF_THE_LABS_SERVER
 from poolbench.typed import BadValue, build
 from tests.campaign.files import load
 
@@ -64,9 +64,9 @@ def test_cells_are_the_product_with_a_twin_and_a_control(tmp_path: Path) -> None
         "no_database-1.5x-0",
     ]
     assert len(cells) == 16
-    assert {cell.gap_s for cell in cells} == {0.0, 3.0}
-    assert {cell.strategy for cell in cells if cell.twin} == {REFERENCE}
-    assert {cell.strategy for cell in cells if cell.control} == {CONTROL}
+    assert {cell.gap_asked_s for cell in cells} == {0.0, 3.0}
+    assert {cell.strategy for cell in cells if cell.aa_control} == {REFERENCE}
+    assert {cell.strategy for cell in cells if cell.baseline} == {CONTROL}
 
 
 @given(

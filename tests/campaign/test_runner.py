@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poolbench.campaign.engine import CampaignStopped, Engine, Progress
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.plan import Campaign, Factors, Repetition, Request
-from poolbench.campaign.runner import DOWN_AFTER, CampaignStopped, Progress, Runner
+from poolbench.campaign.plan import Campaign, Factors, Repetition
+from poolbench.campaign.schedule import STOP_GAPS_AFTER as DOWN_AFTER
 from poolbench.campaign.schedule import expected_s, plan_lanes
-from poolbench.function.record import Outcome, Row
+from poolbench.model.columns import unflat
+from poolbench.model.header import Request
+from poolbench.model.row import Outcome, Row
 from poolbench.store import FileStore, StoreError
 from tests.campaign.fakes import FakeClock, FakeFunction, answer, reply
 
@@ -44,13 +47,13 @@ class Run:
         self.lanes = plan_lanes(campaign, campaign.cells())
 
     def start(self, attempts: dict[str, int] | None = None) -> None:
-        runner = Runner(self.campaign, self.journal, self.function, self.clock, self.progress.append)
-        runner.run(self.lanes, [f"lane-{i}:live" for i in range(len(self.lanes))], attempts or {})
+        engine = Engine(self.campaign, self.journal, self.function, self.clock, self.progress.append)
+        engine.run(self.lanes, [f"lane-{i}:live" for i in range(len(self.lanes))], attempts or {})
 
     def rows(self) -> list[Row]:
         store = self.journal.store
         objects = [store.get(key) for key in store.list_keys("t-1/rows/")]
-        return [Row.from_dict(json.loads(line)) for data in objects for line in data.splitlines()]
+        return [unflat(Row, json.loads(line)) for data in objects for line in data.splitlines()]
 
 
 @settings(max_examples=25)
@@ -62,7 +65,7 @@ def test_windows_take_turns_and_gaps_run_from_the_last_answer(
     run.start()
     windows = sorted((sent, done) for sent, done, _, _ in run.function.calls)
     assert all(done <= sent for (_, done), (sent, _) in itertools.pairwise(windows))
-    gap_of = {cell.id: cell.gap_s for cell in run.campaign.cells()}
+    gap_of = {cell.id: cell.gap_asked_s for cell in run.campaign.cells()}
     for _, calls in itertools.groupby(sorted(run.function.calls, key=lambda c: c[2]), key=lambda c: c[2]):
         for (_, done, _, _), (sent, _, _, event) in itertools.pairwise(calls):
             wait = gap_of[event["cell"]] if event["role"] == "measure" else 0.0
@@ -124,9 +127,9 @@ def test_a_function_killed_by_its_timeout_leaves_a_row_that_says_hang(tmp_path: 
     run = Run(tmp_path, make_campaign(), answers=timing_out)
     run.start()
     (row,) = run.rows()
-    assert (row.cell, row.sequence, row.outcome) == ("queuepool-2x-0", 1, Outcome.HANG)
-    assert row.error_class == "Sandbox.Timedout"
-    assert row.error_message == "Task timed out after 30.00 seconds"
+    assert (row.visit.cell, row.visit.sequence, row.outcome) == ("queuepool-2x-0", 1, Outcome.HANG)
+    assert row.failure.error_class == "Sandbox.Timedout"
+    assert row.failure.error_message == "Task timed out after 30.00 seconds"
     assert row.latency_s == pytest.approx(0.01)
 
 
@@ -186,7 +189,7 @@ def test_a_proxy_that_is_gone_is_noticed_where_others_reach_the_database_without
     run = Run(tmp_path, campaign, answers=without_proxy)
     with pytest.raises(CampaignStopped, match="the last said: gone"):
         run.start()
-    lost = {cell.id for cell in campaign.cells() if cell.endpoint != "database" and not cell.control}
+    lost = {cell.id for cell in campaign.cells() if cell.endpoint != "database" and not cell.baseline}
     assert not lost & run.journal.finished_cells()
 
 
@@ -204,7 +207,7 @@ def test_an_outage_that_ends_belongs_to_the_cells_that_it_met(tmp_path: Path) ->
 def test_one_lost_request_among_good_ones_is_no_reason_to_stop(tmp_path: Path) -> None:
     run = Run(tmp_path, make_campaign(), answers=lambda _event: answer("error", "ok"))
     run.start()
-    assert run.progress[-1].lost == sum(call[3]["strategy"] != "no_database" for call in run.function.calls)
+    assert run.progress[-1].failed == sum(call[3]["strategy"] != "no_database" for call in run.function.calls)
 
 
 def test_a_broken_function_is_named_not_recorded_as_a_lost_request(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.plan import Campaign, Factors, Repetition
 from poolbench.campaign.schedule import Lane, expected_s, plan_lanes
-from poolbench.function.record import Role
+from poolbench.model.row import Role
 
 CAMPAIGNS = st.builds(
     lambda seed, gaps, lanes, replicates, rounds, gaps_per_round: Campaign(
@@ -54,7 +54,7 @@ def test_a_visit_primes_and_then_waits_before_each_measurement(campaign: Campaig
             prime, *measures = lane.steps[start : start + per_visit]
             assert (prime.role, prime.wait_s) == (Role.PRIME, 0.0)
             assert {(step.cell, step.round) for step in measures} == {(prime.cell, prime.round)}
-            assert {(step.role, step.wait_s) for step in measures} == {(Role.MEASURE, prime.cell.gap_s)}
+            assert {(step.role, step.wait_s) for step in measures} == {(Role.MEASURE, prime.cell.gap_asked_s)}
         rounds = [step.round for step in lane.steps]
         assert rounds == sorted(rounds)
 

@@ -2,12 +2,12 @@
 
 import dataclasses
 import queue
-from typing import Any
 
 import pytest
 
-from poolbench.campaign.watch import BEAT_S, Jump, Watch, jump_between
-from poolbench.function.clocks import Instant
+from poolbench.campaign.beside import BEAT_S, Watch, jump_between
+from poolbench.model.header import Jump
+from poolbench.model.row import Instant
 
 START = Instant(wall_ns=1_800_000_000_000_000_000, monotonic_ns=5_000_000_000, boottime_ns=9_000_000_000)
 
@@ -49,9 +49,9 @@ def test_a_jump_is_told_with_what_each_clock_says(after: Instant, what: str) -> 
 
 def test_a_jump_is_told_as_soon_as_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([START, later(3, 3, 3)])
-    monkeypatch.setattr("poolbench.campaign.watch.now", lambda: next(clock, later(3, 3, 3)))
-    told: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
+    monkeypatch.setattr("poolbench.campaign.beside.now", lambda: next(clock, later(3, 3, 3)))
+    told: queue.Queue[tuple[int, Jump]] = queue.Queue()
     with Watch(lambda number, jump: told.put((number, jump))) as watch:
         number, jump = told.get(timeout=10)
-        assert (number, jump["wall_s"]) == (0, 3)
+        assert (number, jump.wall_s) == (0, 3)
     assert watch.jumps()[0] == jump

@@ -7,12 +7,12 @@ import pytest
 
 from poolbench.campaign import BadCampaign
 from poolbench.campaign.file import CampaignFile
-from poolbench.cli import target
-from poolbench.cli.switches import proxy_settings, server_options
-from poolbench.cli.target import ENVIRONMENT_MB, check_memory, lanes_of
 from poolbench.lab.mysql import ServerOptions
 from poolbench.lab.platform import IS_LINUX, available_memory_mb
 from poolbench.lab.proxy import ProxySettings
+from poolbench.targets import lab
+from poolbench.targets.faults import proxy_settings, server_options
+from poolbench.targets.lab import ENVIRONMENT_MB, check_memory, lanes_of
 from tests.users import run_poolbench
 
 CONCURRENCY = CampaignFile.load("concurrency").campaign
@@ -31,11 +31,11 @@ def test_a_plan_shows_cells_in_their_order_and_time_and_runs_nothing(tmp_path: P
 def test_more_environments_than_there_is_memory_for_are_refused_with_how_many_there_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(target, "available_memory_mb", lambda: 64 * ENVIRONMENT_MB - 1)
+    monkeypatch.setattr(lab, "available_memory_mb", lambda: 64 * ENVIRONMENT_MB - 1)
     with pytest.raises(BadCampaign, match=r"64 at once need about .* MB left: use at most 63"):
         check_memory(CONCURRENCY)
     check_memory(QUICK)
-    monkeypatch.setattr(target, "available_memory_mb", lambda: None)  # a system that does not tell
+    monkeypatch.setattr(lab, "available_memory_mb", lambda: None)  # a system that does not tell
     check_memory(CONCURRENCY)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from poolbench.campaign.failures import MODES
 from poolbench.campaign.file import packaged
 from poolbench.cli.readme import ANSWER, END, RESULTS
 from poolbench.function.drivers import DRIVERS
 from poolbench.function.strategies import STRATEGIES
+from poolbench.model.failures import MODES
 from tests.report.edit import small_campaign, spoiled_campaign
 from tests.users import Poolbench, run_poolbench
 

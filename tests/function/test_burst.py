@@ -9,12 +9,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, text
 from poolbench.function.burst import hold, take_part
 from poolbench.function.client import Client
 from poolbench.function.deadline import Patience
-from poolbench.function.invocation import Burst
 from poolbench.function.measure import Measurement
-from poolbench.function.record import Outcome
 from poolbench.function.strategies import Setting, Strategy
 from poolbench.function.workload import Workload, point_select, slow
 from poolbench.lab.mysql import RunningServer
+from poolbench.model.invocation import BurstPart
+from poolbench.model.row import Failure, Outcome
 from tests.function.conftest import Application, silence
 
 pytestmark = pytest.mark.any_server
@@ -25,7 +25,7 @@ def burst(
     client: Client, threads: int, workload: Workload = slow, requests: int = 2, deadline_s: float = 20.0
 ) -> list[Measurement]:
     """All requests of a burst that begins at once."""
-    together = Burst(start_wall_ns=time.time_ns() + 20_000_000, threads=threads, think_s=0.0)
+    together = BurstPart(start_wall_ns=time.time_ns() + 20_000_000, threads=threads, think_s=0.0)
     return [
         measured
         for of_thread in take_part(together, client, workload, requests, deadline_s)
@@ -114,27 +114,27 @@ def test_more_threads_than_the_pool_has_places_are_told_of_its_limit(database: U
     lost = [one for one in measured if one.outcome is Outcome.ERROR]
     assert len(lost) == 4
     for one in lost:
-        assert one.failure is not None
+        assert one.failure.error_message is not None
         assert one.failure.error_class == "sqlalchemy.exc.TimeoutError"
-        assert one.failure.message.startswith("QueuePool limit of size 1 overflow 1 reached")
-        assert one.phases.failed_in == "checkout"
+        assert one.failure.error_message.startswith("QueuePool limit of size 1 overflow 1 reached")
+        assert one.phases.error_phase == "checkout"
 
 
 def test_a_thread_beyond_its_deadline_hangs_and_cuts_nobody_off(connect: Connect) -> None:
     measured = burst(connect("queuepool"), threads=3, requests=1, deadline_s=0.01)
     assert outcomes(measured) == {Outcome.HANG}
-    assert {one.failure for one in measured} == {None}  # the answer came, too late
+    assert {one.failure for one in measured} == {Failure()}  # the answer came, too late
 
 
 def test_one_thread_alone_is_the_main_one_and_is_cut_off_at_its_deadline(connect: Connect) -> None:
     (measured,) = burst(connect("queuepool"), threads=1, workload=silence, requests=1, deadline_s=0.2)
     assert measured.outcome is Outcome.HANG
-    assert measured.failure is not None
+    assert measured.failure.error_class is not None
 
 
 def test_nobody_begins_before_the_moment_and_none_waits_for_one_that_has_passed(connect: Connect) -> None:
     client = connect("queuepool")
-    together = Burst(start_wall_ns=time.time_ns() + 200_000_000, threads=3, think_s=0.0)
+    together = BurstPart(start_wall_ns=time.time_ns() + 200_000_000, threads=3, think_s=0.0)
     measured = [one for each in take_part(together, client, point_select, 1, 5.0) for one in each]
     assert min(one.started.wall_ns for one in measured) >= together.start_wall_ns
     began = time.monotonic()

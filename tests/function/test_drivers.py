@@ -20,12 +20,12 @@ from poolbench.function.drivers import DRIVERS, Authority, Driver, Loop, Unknown
 from poolbench.function.drivers import get as get_driver
 from poolbench.function.measure import Measurement, measure
 from poolbench.function.probe import count_commands
-from poolbench.function.record import Outcome
 from poolbench.function.strategies import REFERENCE, STRATEGIES, Setting, Strategy, get, misfit
 from poolbench.function.workload import WORKLOADS, point_select, seed
 from poolbench.lab import libraries
 from poolbench.lab.mysql import Account, RunningServer, create_accounts
 from poolbench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, running_proxy
+from poolbench.model.row import Outcome
 
 # Connections whose event loop has gone cannot be closed, and complain of it when they are collected.
 pytestmark = pytest.mark.filterwarnings(
@@ -249,7 +249,7 @@ def test_over_tls_a_ping_does_not_save_mysqlclient_from_an_end_without_close_not
     first = {name: application.invoke()[0] for name, application in applications.items()}
     for application in applications.values():
         application.close()
-    lost = {name: one.failure.code for name, one in first.items() if one.failure}
+    lost = {name: one.failure.error_code for name, one in first.items() if one.failure.error_class}
     assert lost == {name: 2026 for name in first if name == "mysqlclient"}
 
 

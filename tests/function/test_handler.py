@@ -1,19 +1,20 @@
 """An environment that outlives a campaign: nothing of one is measured in the next."""
 
 import gc
-import importlib
 import json
 import weakref
-from dataclasses import replace
 from pathlib import Path
 
 import boto3
 import pytest
 
-from poolbench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
+from poolbench.function.application import Application
 from poolbench.function.strategies import CONTROL
 from poolbench.lab.proxy import ProxySettings, RunningProxy
 from poolbench.lab.stack import running_stack
+from poolbench.targets import variables_set
+from poolbench.targets.functions import LANE, SAMPLER_FUNCTION
+from poolbench.targets.lab import lab_functions
 from tests.invocations import invocation
 from tests.users import wait_for
 
@@ -26,10 +27,15 @@ def open_connections(proxy: RunningProxy) -> int:
 @pytest.mark.slow
 def test_another_campaign_and_another_attempt_begin_with_a_new_engine(tmp_path: Path) -> None:
     first = invocation(tmp_path)
-    later = replace(first, sequence=first.sequence + 1)
-    events = [first, later, replace(later, attempt=1), replace(later, attempt=1, campaign="another")]
+    later = invocation(tmp_path, sequence=1)
+    events = [
+        first,
+        later,
+        invocation(tmp_path, sequence=1, attempt=1),
+        invocation(tmp_path, sequence=1, attempt=1, campaign="another"),
+    ]
     with (
-        running_stack(lambda at: make_functions(1, 30, at), ProxySettings(idle_client_timeout=60)) as stack,
+        running_stack(lambda at: lab_functions(1, 30, at), ProxySettings(idle_client_timeout=60)) as stack,
         variables_set(stack.environment()),
     ):
         boto3.DEFAULT_SESSION = None
@@ -39,7 +45,7 @@ def test_another_campaign_and_another_attempt_begin_with_a_new_engine(tmp_path: 
             client.invoke(FunctionName=f"{LANE.format(0)}:live", Payload=json.dumps(event.as_dict()))
         boto3.DEFAULT_SESSION = None
         wait_for(lambda: open_connections(stack.proxy) == 1)
-    rows = [json.loads((tmp_path / event.key).read_text().splitlines()[0]) for event in events]
+    rows = [json.loads((tmp_path / event.visit.key).read_text().splitlines()[0]) for event in events]
     assert [row["engine_ordinal"] for row in rows] == [0, first.requests, 0, 0]
     assert [row["connects"] for row in rows] == [1, 0, 1, 1]
     assert [row["state"] for row in rows] == [
@@ -53,13 +59,13 @@ def test_what_a_campaign_left_in_memory_is_freed_before_the_next_is_measured(
 ) -> None:
     secret = {"username": "nobody", "password": "secret", "dbname": "none"}
     monkeypatch.setenv("POOLBENCH_SECRET", json.dumps(secret))
-    environment = importlib.import_module("poolbench.function.environment")  # reads it
+    application = Application.start({})
     gc.disable()  # so that none comes by chance
     try:
-        left = weakref.ref(environment.cell_of(invocation(tmp_path, strategy=CONTROL)).client.engine)
+        left = weakref.ref(application.cell_of(invocation(tmp_path, strategy=CONTROL)).client.engine)
         assert left() is not None
-        environment.cell_of(invocation(tmp_path, strategy=CONTROL, campaign="another"))
+        application.cell_of(invocation(tmp_path, strategy=CONTROL, campaign="another"))
         assert left() is None
     finally:
         gc.enable()
-        environment.close_all()
+        application.close_all()

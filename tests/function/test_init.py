@@ -10,10 +10,12 @@ from typing import Any
 import boto3
 import pytest
 
-from poolbench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
 from poolbench.lab.endpoints import Endpoints
 from poolbench.lab.proxy import ProxySettings
 from poolbench.lab.stack import running_stack
+from poolbench.targets import variables_set
+from poolbench.targets.functions import LANE, SAMPLER_FUNCTION
+from poolbench.targets.lab import lab_functions
 from tests.invocations import invocation
 from tests.users import wait_for
 
@@ -35,7 +37,7 @@ class Early:
 @pytest.fixture
 def early() -> Iterator[Early]:
     def functions(endpoints: Endpoints) -> list[Any]:
-        lane, sampler = make_functions(1, 30, endpoints)
+        lane, sampler = lab_functions(1, 30, endpoints)
         early = {**lane.environment, "POOLBENCH_CONNECT_AT_INIT": "proxy"}
         return [replace(lane, environment=early), sampler]
 
@@ -57,7 +59,7 @@ def test_the_very_first_request_finds_the_connection_of_the_init_dead(early: Ear
     event = invocation(tmp_path / "store")
     answer = client.invoke(FunctionName=f"{FUNCTION}:live", Payload=json.dumps(event.as_dict()))
     assert "FunctionError" not in answer, answer["Payload"].read()
-    lines = (tmp_path / "store" / event.key).read_text().splitlines()
+    lines = (tmp_path / "store" / event.visit.key).read_text().splitlines()
     first, second = (json.loads(line) for line in lines)
     assert (first["state"], first["environment_ordinal"]) == ("first_in_environment", 0)
     assert (first["outcome"], first["error_code"]) == ("error", 2013)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from poolbench.function.record import Outcome
 from poolbench.function.strategies import STRATEGIES
 from poolbench.function.workload import WrongAnswer
 from poolbench.lab.mysql import RunningServer
+from poolbench.model.row import Failure, Outcome
 from tests.function.conftest import IDLE_CLIENT_TIMEOUT_S, Application, silence
 from tests.users import wait_for
 
@@ -151,11 +151,11 @@ def test_a_killed_connection_costs_one_request_and_the_next_reconnects(
     kill_connection(server, client)
     lost = client.request()
     assert lost.outcome is Outcome.ERROR
-    assert lost.failure is not None
+    assert lost.failure != Failure()
     assert lost.failure.error_class == "pymysql.err.OperationalError"
-    assert lost.failure.code in (2006, 2013)
-    assert lost.failure.invalidated is True
-    assert lost.phases.failed_in == "execute"
+    assert lost.failure.error_code in (2006, 2013)
+    assert lost.failure.connection_invalidated is True
+    assert lost.phases.error_phase == "execute"
     assert (lost.seen.connects, lost.seen.invalidations) == (0, 1)
     after = client.request()
     assert after.outcome is Outcome.RECONNECTED
@@ -284,8 +284,8 @@ def test_an_answer_that_never_comes_is_a_hang_and_the_pool_recovers(connect: Con
     hung = client.request(silence, deadline_s=0.2)
     assert time.monotonic() - began < 30
     assert hung.outcome is Outcome.HANG
-    assert hung.failure is not None
-    assert hung.failure.code == 2013
+    assert hung.failure != Failure()
+    assert hung.failure.error_code == 2013
     assert client.request().outcome is Outcome.RECONNECTED
 
 
@@ -297,9 +297,9 @@ def test_a_wrong_answer_is_an_error_on_a_healthy_connection(connect: Connect) ->
 
     measured = client.request(wrong)
     assert measured.outcome is Outcome.ERROR
-    assert measured.failure is not None
+    assert measured.failure != Failure()
     assert measured.failure.error_class == "poolbench.function.workload.WrongAnswer"
-    assert measured.failure.invalidated is None
+    assert measured.failure.connection_invalidated is None
     assert client.request().outcome is Outcome.OK
 
 
@@ -307,9 +307,9 @@ def test_a_server_that_is_not_there_fails_in_checkout(connect: Connect) -> None:
     client = connect("queuepool")
     gone = Application("queuepool", client.engine.url.set(port=1), 1.0)
     measured = gone.request()
-    assert (measured.outcome, measured.phases.failed_in) == (Outcome.ERROR, "checkout")
-    assert measured.failure is not None
-    assert measured.failure.code == 2003
+    assert (measured.outcome, measured.phases.error_phase) == (Outcome.ERROR, "checkout")
+    assert measured.failure != Failure()
+    assert measured.failure.error_code == 2003
     assert measured.phases.execute_s is None
     assert measured.seen.connects == 0
     assert measured.seen.connect_s is not None

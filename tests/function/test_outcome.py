@@ -11,8 +11,8 @@ def test_the_drivers_own_error_is_told_with_sqlalchemys_verdict() -> None:
     original = pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
     failure = describe(OperationalError("SELECT 1", {}, original, connection_invalidated=True))
     assert failure.error_class == "pymysql.err.OperationalError"
-    assert (failure.code, failure.invalidated) == (2013, True)
-    assert failure.message == "Lost connection to MySQL server during query"
+    assert (failure.error_code, failure.connection_invalidated) == (2013, True)
+    assert failure.error_message == "Lost connection to MySQL server during query"
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ def test_the_drivers_own_error_is_told_with_sqlalchemys_verdict() -> None:
     ],
 )
 def test_where_code_lies_is_nobodys_business(message: str, kept: str) -> None:
-    assert describe(RuntimeError(message)).message == kept
+    assert describe(RuntimeError(message)).error_message == kept

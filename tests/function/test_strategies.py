@@ -7,9 +7,9 @@ from sqlalchemy import URL, Engine, QueuePool, create_engine
 
 from poolbench.function.client import Client
 from poolbench.function.measure import measure
-from poolbench.function.record import Outcome
 from poolbench.function.strategies import STRATEGIES, BadEngine, Setting, UnknownStrategy, build_engine, get
 from poolbench.function.workload import WORKLOADS, point_select
+from poolbench.model.row import Outcome
 
 
 def test_every_strategy_says_what_it_is_for_its_price_and_where_it_fails() -> None:

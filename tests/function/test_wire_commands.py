@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import URL
 
 from poolbench.function.probe import count_commands
-from poolbench.function.record import Outcome
 from poolbench.function.strategies import STRATEGIES
 from poolbench.function.workload import seed
 from poolbench.lab.mysql import Account, RunningServer, create_accounts
 from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
+from poolbench.model.row import Outcome
 from tests.function.conftest import Application
 
 USER = "wire_tests"

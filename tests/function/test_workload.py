@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, delete
 
-from poolbench.function.record import Outcome
 from poolbench.function.workload import ITEMS, WORKLOADS, items, large, point_select, read_write
+from poolbench.model.row import Outcome
 from tests.function.conftest import Application
 
 Connect = Callable[..., Application]

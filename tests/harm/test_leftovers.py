@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.session import NOT_ENDED
 from poolbench.lab.leftovers import PREFIX, work_directory
+from poolbench.model.header import NOT_ENDED
 from poolbench.store import FileStore
 from tests.users import SHORT_ROWS, TIMEOUT_S, User, wait_for
 

@@ -18,13 +18,14 @@ import pytest
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.session import open_journal, run_session
 from poolbench.campaign.sync import sync
-from poolbench.cli.target import lanes_of, make_functions, target_of, variables_set
 from poolbench.lab.endpoints import STANDING
-from poolbench.lab.proxy import Backend, Port, ProxySettings, running_proxy
-from poolbench.lab.stack import Stack, running_stack
+from poolbench.lab.proxy import Backend, Port, running_proxy
+from poolbench.lab.stack import Stack
 from poolbench.report.cautions import Caution
 from poolbench.report.report import write_report
 from poolbench.store import FileStore
+from poolbench.targets import variables_set
+from poolbench.targets.lab import LabOptions, running_lab
 from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = [
@@ -66,17 +67,11 @@ def restart(stack: Stack, ends: contextlib.ExitStack, work_dir: Path) -> None:
 def test_a_server_a_proxy_and_an_environment_that_are_replaced_are_in_the_report(tmp_path: Path) -> None:
     (tmp_path / "longer.toml").write_text(CampaignFile.load("smoke").text.replace("rounds = 2", "rounds = 4"))
     file = CampaignFile.load(str(tmp_path / "longer.toml"))
-    lanes = lanes_of(file.campaign)
     journal = open_journal(file, FileStore(tmp_path / "store"), None)
     with contextlib.ExitStack() as ends:
-        stack = ends.enter_context(
-            running_stack(
-                lambda endpoints: make_functions(lanes, file.campaign.function_timeout_s, endpoints),
-                ProxySettings(idle_client_timeout=file.campaign.idle_client_timeout_s),
-            )
-        )
+        target = ends.enter_context(running_lab(file.campaign, LabOptions()))
+        stack = target.stack
         ends.enter_context(variables_set(stack.environment()))
-        target = target_of(stack, lanes)
         session = ends.enter_context(ThreadPoolExecutor(1)).submit(
             run_session, file, journal, target, resume=False, on_progress=lambda _progress: None
         )

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from poolbench.aws.pack import INFRA
-from poolbench.campaign.publish import NotFinished, publish
+from poolbench.campaign.sync import NotFinished, publish
+from poolbench.model.arrow import ROWS
 from poolbench.report.load import load
 from poolbench.report.settings import split
 from poolbench.report.tables import main_table
 from poolbench.store import Conflict, open_store
-from poolbench.synced import ROWS
 from tests.infra.conftest import Expanded
 
 RESULTS = INFRA.parent / "results"

@@ -37,7 +37,7 @@ for service in ("lambda", "rds", "s3", "secretsmanager"):
     boto3.client(service)
 sqlalchemy.create_engine("mysql+pymysql://"), sqlalchemy.create_engine("sqlite://").connect()
 assert has_compiled_ext()
-assert poolbench.function.handler.CONFIG.tls.context.cert_store_stats()["x509_ca"] > 30
+assert poolbench.function.handler.application.config.tls.context.cert_store_stats()["x509_ca"] > 30
 print(poolbench.function.handler.handler.__code__.co_filename)
 """
 
@@ -100,8 +100,8 @@ def test_it_runs_behind_the_runtime_interface_emulator_of_aws(unpacked: Path, tm
     finally:
         child.kill()
     assert answer.get("outcomes") == ["ok", "ok"], answer
-    lines = (tmp_path / "store" / sent.key).read_text().splitlines()
-    assert [json.loads(line)["state"] for line in lines] == ["first_in_environment", "steady"]
+    lines = (tmp_path / "store" / sent.visit.key).read_text().splitlines()
+    assert [json.loads(line)["state"] for line in lines] == ["first_in_environment", "later"]
 
 
 def test_it_holds_bytecode_of_what_the_functions_import_and_is_small(bundle: Bundle) -> None:
@@ -114,13 +114,13 @@ def test_it_holds_bytecode_of_what_the_functions_import_and_is_small(bundle: Bun
     packages = {name.partition("/")[0] for name in names if "/" in name}
     assert not packages & {"moto", "pyarrow", "pandas", "flask", "awslambdaric", "bin"}
     parts = {name.split("/")[1] for name in names if name.startswith("poolbench/")}
-    assert parts == {"__init__.pyc", "store.pyc", "function", "campaign", "aws"}
+    assert parts == {"__init__.pyc", "store.pyc", "typed.pyc", "model", "function", "campaign", "aws"}
     assert {"poolbench/campaign/sync.pyc", "poolbench/aws/pack.pyc"}.isdisjoint(names)
 
 
 def test_the_function_brings_nothing_of_the_campaign_with_it() -> None:
     files = imported_by(["poolbench.function.handler", "poolbench.function.sampler"])
-    assert {file.parent.name for file in files} <= {"poolbench", "function", "strategies"}
+    assert {file.parent.name for file in files} <= {"poolbench", "function", "model", "strategies"}
 
 
 def test_it_is_made_for_another_processor(tmp_path: Path) -> None:

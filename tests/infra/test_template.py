@@ -11,9 +11,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from poolbench.aws.pack import INFRA
-from poolbench.cli.target import ALIAS, FLEET, LANE, SAMPLER_FUNCTION
 from poolbench.lab.ports import LOOPBACK
 from poolbench.lab.stack import APPLICATION, SAMPLER, TOKEN_USER
+from poolbench.targets.functions import ALIAS, FLEET, LANE, SAMPLER_FUNCTION
 from tests.infra.conftest import Expanded, Run
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from poolbench.function.record import SCHEMA, Outcome, Role, Row, State
-from poolbench.synced import EVENTS, ROWS
+from poolbench.model.arrow import EVENTS, ROWS
+from poolbench.model.cell import Cell
+from poolbench.model.columns import REQUIRED, columns
+from poolbench.model.header import DatabaseServer, Git, Header, Machine, SamplingTally, Session, TargetFacts
+from poolbench.model.history import SCHEMA
+from poolbench.model.row import Outcome, Role, Row, State
 
 START_NS = 1_795_000_000_000_000_000
 RECYCLE = {"recycle": 0.7, "recycle_late": 3.0, "recycle_pre_ping": 0.7}  # multiples of the timeout
@@ -54,8 +58,8 @@ class _Connection:
 class _Cell:
     """One engine in one environment: keeps its pooled connection and its clock."""
 
-    def __init__(self, shape: Shape, facts: dict[str, Any], lane: int) -> None:
-        self.shape, self.facts, self.lane = shape, facts, lane
+    def __init__(self, shape: Shape, cell: Cell, lane: int) -> None:
+        self.shape, self.facts, self.lane = shape, cell, lane
         self.rng = np.random.default_rng([shape.seed, lane])
         self.now_s = float(self.rng.uniform(0, 0.2))
         self.pooled: _Connection | None = None
@@ -76,7 +80,7 @@ class _Cell:
         for turn in range(shape.rounds):
             for place in range(1 + shape.gaps_per_round):
                 if place:
-                    self.now_s += float(self.facts["gap_s"]) + abs(float(self.rng.normal(0, 0.0004)))
+                    self.now_s += self.facts.gap_asked_s + abs(float(self.rng.normal(0, 0.0004)))
                 role = Role.MEASURE if place else Role.PRIME
                 for request in range(shape.requests):
                     yield self._request(turn, sequence, request, role)
@@ -93,7 +97,7 @@ class _Cell:
         return self.history[-1]
 
     def _request(self, turn: int, sequence: int, request: int, role: Role) -> dict[str, Any]:
-        strategy, timeout_s = self.facts["strategy"], self.shape.timeout_s
+        strategy, timeout_s = self.facts.strategy, self.shape.timeout_s
         began_s, gap_s = self.now_s, None if self.last_done_s is None else self.now_s - self.last_done_s
         seen: dict[str, Any] = {"connect_s": None, "ping_s": None, "connects": 0, "pings": 0, "recycles": 0}
         wire, lost, replaced, idle_s = 0, False, False, None
@@ -138,13 +142,13 @@ class _Cell:
         if self.ordinal == 0:
             state = State.FIRST_IN_ENVIRONMENT
         else:
-            state = State.STEADY if request else State.FIRST_AFTER_GAP
+            state = State.LATER if request else State.FIRST_AFTER_GAP
         after_loss = bool(self.history) and self.ordinal > 0 and seen["connects"] and strategy != "nullpool"
         outcome = Outcome.ERROR if lost else Outcome.RECONNECTED if replaced or after_loss else Outcome.OK
-        row = Row(
+        given = dict(
             schema=SCHEMA,
             campaign=self.shape.campaign,
-            cell=self.facts["id"],
+            cell=self.facts.id,
             attempt=0,
             sequence=sequence,
             thread=0,
@@ -182,7 +186,11 @@ class _Cell:
             **seen,
         )
         self.ordinal += 1
-        return row.as_dict()
+        return given | {
+            name: None if column.default is REQUIRED else column.default
+            for name, column in columns(Row).items()
+            if name not in given
+        }
 
 
 def _wall(seconds: float) -> int:
@@ -193,80 +201,68 @@ def _mono(seconds: float) -> int:
     return 5_000_000_000_000 + round(seconds * 1e9)
 
 
-def _cells(shape: Shape) -> Iterator[dict[str, Any]]:
+def _cells(shape: Shape) -> Iterator[Cell]:
     contenders = [(name, False) for name in shape.strategies] + [("queuepool", True), ("no_database", False)]
     for strategy, twin in contenders:
         for ratio in shape.gaps:
             for replicate in range(shape.replicates):
-                label = f"{strategy}-twin" if twin else strategy
-                yield {
-                    "id": f"{label}-{ratio:g}x-{replicate}",
-                    "label": label,
-                    "strategy": strategy,
-                    "twin": twin,
-                    "control": strategy == "no_database",
-                    "gap_ratio": float(ratio),
-                    "gap_s": float(ratio) * shape.timeout_s,
-                    "driver": shape.driver,
-                    "failure": shape.failure,
-                    "endpoint": "proxy",
-                    "workload": "point_select",
-                    "environments": 1,
-                    "threads": 1,
-                    "replicate": replicate,
-                }
+                yield Cell(
+                    id=f"{strategy}{'-twin' if twin else ''}-{ratio:g}x-{replicate}",
+                    strategy=strategy,
+                    aa_control=twin,
+                    baseline=strategy == "no_database",
+                    gap_ratio=float(ratio),
+                    gap_asked_s=float(ratio) * shape.timeout_s,
+                    driver=shape.driver,
+                    failure=shape.failure,
+                    workload="point_select",
+                    replicate=replicate,
+                )
 
 
 def header_of(shape: Shape) -> dict[str, Any]:
     """A header like the campaign's own."""
-    return {
-        "schema": 1,
-        "campaign": shape.campaign,
-        "name": "synthetic",
-        "description": "Made up for tests; nothing in it was measured.",
-        "file_text": f"idle_client_timeout_s = {shape.timeout_s}\n",
-        "file_sha256": "0" * 64,
-        "seed": shape.seed,
-        "created_wall_ns": START_NS,
-        "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
-        "versions": {"poolbench": "0.1", "python": "3.11.2", "sqlalchemy": "2.0.58", "pymysql": "1.2.4"},
-        "server": {
-            "flavour": "mariadb",
-            "version": "10.11.19-MariaDB",
-            "variables": {"wait_timeout": "28800"},
-        },
-        "target": {
-            "kind": "lab",
-            "idle_client_timeout_s": shape.timeout_s,
-            "added_rtt_s": shape.rtt_s,
-            "freeze": "cgroup",
-            "tls": False,
-            "proxy": {"IdleClientTimeout": shape.timeout_s, "MaxConnectionsPercent": 100},
-            **shape.target,
-        },
-        "machine": {
-            "cpu": "Synthetic CPU",
-            "cores": 2,
-            "memory_bytes": 8 << 30,
-            "kernel": "6.1.0",
-            "os": "Debian GNU/Linux 12 (bookworm)",
-        },
-        "cells": list(_cells(shape)),
-        "sessions": [
-            {
-                "started_wall_ns": START_NS,
-                "ended_wall_ns": START_NS + 80 * 10**9,
-                "how": "finished",
-                "sampling": {"samples": 320, "missed": 0, "late": 0, "failed_slices": 0, "last_error": None},
-            }
-        ],
-        "finished": True,
-    }
-
-
-def _factors(cell: dict[str, Any]) -> dict[str, Any]:
-    renamed = {key: value for key, value in cell.items() if key not in ("id", "gap_s")}
-    return renamed | {"gap_asked_s": cell["gap_s"]}
+    header = Header(
+        campaign=shape.campaign,
+        name="synthetic",
+        description="Made up for tests; nothing in it was measured.",
+        file_text=f"idle_client_timeout_s = {shape.timeout_s}\n",
+        file_sha256="0" * 64,
+        seed=shape.seed,
+        created_wall_ns=START_NS,
+        git=Git(commit="0123456789abcdef0123456789abcdef01234567", dirty=False),
+        versions={"poolbench": "0.1", "python": "3.11.2", "sqlalchemy": "2.0.58", "pymysql": "1.2.4"},
+        server=DatabaseServer(
+            flavour="mariadb", version="10.11.19-MariaDB", variables={"wait_timeout": "28800"}
+        ),
+        target=TargetFacts(
+            kind="lab",
+            idle_client_timeout_s=shape.timeout_s,
+            added_rtt_s=shape.rtt_s,
+            freeze="cgroup",
+            proxy_settings={"IdleClientTimeout": shape.timeout_s, "MaxConnectionsPercent": 100},
+        ),
+        machine=Machine(
+            cpu="Synthetic CPU",
+            cores=2,
+            memory_bytes=8 << 30,
+            kernel="6.1.0",
+            os="Debian GNU/Linux 12 (bookworm)",
+        ),
+        cells=tuple(_cells(shape)),
+        sessions=(
+            Session(
+                session="000",
+                started_wall_ns=START_NS,
+                ended_wall_ns=START_NS + 80 * 10**9,
+                how="finished",
+                sampling=SamplingTally(samples=320),
+            ),
+        ),
+        finished=True,
+    ).as_dict()
+    header["target"] |= shape.target
+    return header
 
 
 def _samples(cells: Iterable[_Cell], until_s: float) -> dict[str, list[Any]]:
@@ -274,9 +270,9 @@ def _samples(cells: Iterable[_Cell], until_s: float) -> dict[str, list[Any]]:
     grid = np.arange(0, until_s, 0.25)
     by_label: dict[str, np.ndarray] = {}
     for cell in cells:
-        if cell.facts["strategy"] == "no_database":
+        if cell.facts.strategy == "no_database":
             continue
-        counts = by_label.setdefault(cell.facts["label"], np.zeros(len(grid)))
+        counts = by_label.setdefault(cell.facts.label, np.zeros(len(grid)))
         for connection in cell.history:
             closed_s = connection.closed_s or connection.used_s + cell.shape.timeout_s
             counts += (grid >= connection.opened_s) & (grid < closed_s)
@@ -321,11 +317,11 @@ def write_campaign(directory: Path, shape: Shape | None = None) -> Path:
     shape = shape or Shape()
     directory.mkdir(parents=True, exist_ok=True)
     header = header_of(shape)
-    cells = [_Cell(shape, facts, lane) for lane, facts in enumerate(header["cells"])]
+    cells = [_Cell(shape, cell, lane) for lane, cell in enumerate(_cells(shape))]
     rows = [
         {
             **row,
-            **_factors(cell.facts),
+            **cell.facts.factors(),
             "counted": True,
             "function": f"bench-{cell.lane:03d}:live",
             "client_sent_wall_ns": row["sent_wall_ns"],

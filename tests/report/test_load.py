@@ -6,8 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from poolbench.function import record
-from poolbench.report import schema
+from poolbench.model import arrow, history
 from poolbench.report.load import CannotLoad, Dataset, load
 from poolbench.report.settings import split
 from tests.report.edit import edit_header, edit_rows, edit_table, small_campaign
@@ -25,7 +24,8 @@ def test_clean_campaign_loads_whole_and_without_problems(dataset: Dataset) -> No
 
 
 def test_text_columns_stay_small(dataset: Dataset) -> None:
-    assert {str(dataset.rows[name].dtype) for name in schema.TEXT_COLUMNS} == {"category"}
+    texts = [{"route": "endpoint"}.get(name, name) for name in arrow.TEXT_COLUMNS]
+    assert {str(dataset.rows[name].dtype) for name in texts} == {"category"}
 
 
 def test_empty_directory_is_refused_by_name(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_header_without_a_timeout_is_refused_because_gaps_are_relative_to_it(tmp
 def test_header_of_a_later_version_is_refused_with_both_versions(tmp_path: Path) -> None:
     small_campaign(tmp_path)
     edit_header(tmp_path, lambda header: header.update(schema=9))
-    with pytest.raises(CannotLoad, match="version 9, and this poolbench reads 1"):
+    with pytest.raises(CannotLoad, match=f"schema is 9, and this poolbench reads up to {history.SCHEMA}"):
         load([tmp_path])
 
 
@@ -144,7 +144,7 @@ def test_column_of_another_type_is_named_with_both(tmp_path: Path) -> None:
         ("latency_s", None, "latency_s is missing"),
         ("label", None, "label is missing"),
         ("latency_s", -1.0, "latency_s is negative"),
-        ("schema", 9, f"schema is not {record.SCHEMA}"),
+        ("schema", 9, f"schema is not {history.SCHEMA}"),
     ],
 )
 def test_bad_rows_are_counted_listed_and_left_out(
@@ -201,6 +201,20 @@ def test_rows_of_the_first_version_have_one_thread_in_one_environment(tmp_path: 
     after = load([tmp_path])
     assert after.problems == ()
     pd.testing.assert_frame_equal(after.rows, before.rows)
+
+
+def test_a_campaign_that_an_earlier_version_synced_loads_whole() -> None:
+    dataset = load([Path(__file__).parents[1] / "data" / "schema2"])
+    assert dataset.problems == ()
+    rows = dataset.rows
+    assert (len(rows), set(rows["schema"]), bool(rows["replacements"].isna().all())) == (450, {3}, True)
+    assert rows["state"].value_counts().to_dict() == {
+        "later": 300,
+        "first_after_gap": 125,
+        "first_of_engine": 21,
+        "first_in_environment": 4,
+    }
+    assert (rows["lost"].sum(), rows["twin"].sum()) == (73, 18)
 
 
 def test_same_campaign_given_twice_counts_once(tmp_path: Path) -> None:

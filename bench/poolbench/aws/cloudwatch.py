@@ -2,7 +2,7 @@
 
 import datetime
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from poolbench.aws.account import Account, explained
-from poolbench.synced import CLOUDWATCH, write_parquet
+from poolbench.model.arrow import CLOUDWATCH, write_parquet
+from poolbench.model.header import Header, TargetFacts
 
 FILE = "cloudwatch.parquet"
 PERIOD_S = 60  # what both services publish at
@@ -81,9 +82,9 @@ class Sample:
     value: float
 
 
-def queries(target: Mapping[str, Any]) -> tuple[Query, ...]:
+def queries(target: TargetFacts) -> tuple[Query, ...]:
     """Everything there is to ask about a deployed target, as its header describes it."""
-    proxy, functions = target["proxy"], target["functions"]
+    proxy, functions = target.proxy_name or "", target.functions
     return (
         *(Query(PROXY, proxy, metric, "Sum") for metric in _PROXY_COUNTS),
         *(Query(PROXY, proxy, metric, "Average") for metric in _PROXY_AVERAGES),
@@ -92,17 +93,17 @@ def queries(target: Mapping[str, Any]) -> tuple[Query, ...]:
     )
 
 
-def window(header: Mapping[str, Any]) -> tuple[datetime.datetime, datetime.datetime]:
+def window(header: Header) -> tuple[datetime.datetime, datetime.datetime]:
     """Whole minutes from the campaign's start to its last word; one that has no end yet, until now."""
     now_ns = int(datetime.datetime.now(datetime.UTC).timestamp() * 1e9)
-    ends = [session.get("ended_wall_ns", now_ns) for session in header["sessions"][-1:]]
-    first_s = header["created_wall_ns"] // 10**9 // PERIOD_S * PERIOD_S
+    ends = [session.ended_wall_ns or now_ns for session in header.sessions[-1:]]
+    first_s = header.created_wall_ns // 10**9 // PERIOD_S * PERIOD_S
     last_s = -(-max(ends, default=now_ns) // 10**9 // PERIOD_S) * PERIOD_S
     start, end = (datetime.datetime.fromtimestamp(s, datetime.UTC) for s in (first_s, last_s + PERIOD_S))
     return start, end
 
 
-def fetch(account: Account, header: Mapping[str, Any]) -> tuple[Sample, ...]:
+def fetch(account: Account, header: Header) -> tuple[Sample, ...]:
     """Ask for every metric of a campaign's target during the campaign, and derive the proxy's overhead.
 
     CloudWatch keeps minutes for 15 days and has them some minutes late; asked again, it knows more.
@@ -113,7 +114,7 @@ def fetch(account: Account, header: Mapping[str, Any]) -> tuple[Sample, ...]:
     """
     start, end = window(header)
     client = account.client("cloudwatch")
-    asked = queries(header["target"])
+    asked = queries(header.target)
     with explained("read CloudWatch"):
         found = [
             sample

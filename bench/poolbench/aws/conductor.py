@@ -24,9 +24,13 @@ from poolbench.campaign.invoker import (
     LambdaInvoker,
 )
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.runner import DOWN_AFTER  # here of a lane, that knows of no other
-from poolbench.campaign.turn import FunctionBroken, finish_cell, take_turn
+from poolbench.campaign.ledger import DatabaseLost, Ledger
+from poolbench.campaign.schedule import STOP_GAPS_AFTER
+from poolbench.campaign.turn import FunctionBroken, take_turn
+from poolbench.model.cell import FinishedCell, InvocationRecord
+from poolbench.model.header import FINISHED, SamplingTally, Session
 from poolbench.store import LONGEST_PUT_S, Conflict, StoreError, open_store
+from poolbench.typed import build
 
 # What a turn may take besides the function: until it is let in, on its way, and for the puts of row, record,
 # cell and session.
@@ -54,7 +58,7 @@ class LaneState:
     wait_s: int = 0  # until then
     more: bool = True
     environment: str = ""  # that answered last
-    lost_in_a_row: int = 0
+    ledger: Ledger = field(default_factory=lambda: Ledger(STOP_GAPS_AFTER))  # of a lane, that knows no other
     abandoned: dict[str, str] = field(default_factory=dict)  # cell -> why; it stays unfinished
 
 
@@ -68,7 +72,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     match event["action"]:
         case "turn":
-            state = LaneState(**event["state"])
+            state = build(LaneState, event["state"])
             take_turns(state, context)
             return event | {"state": asdict(state)}
         case "lanes_done":
@@ -101,7 +105,7 @@ def take_turns(state: LaneState, context: Context) -> None:
     while True:
         _take(state, plan)
         state.next += 1
-        while state.next < len(plan.turns) and plan.turns[state.next].invocation.cell in state.abandoned:
+        while state.next < len(plan.turns) and plan.turns[state.next].cell.id in state.abandoned:
             state.next += 1
         if state.next == len(plan.turns):
             state.more = False
@@ -127,8 +131,8 @@ def _take(state: LaneState, plan: LanePlan) -> None:
     try:
         _measure(state, plan, turn)
     except (FunctionBroken, InvokeFailed, StoreError) as error:
-        state.abandoned[turn.invocation.cell] = str(error)[:_WHY]
-        print(f"cell {turn.invocation.cell} abandoned: {error}")  # noqa: T201 (a Lambda's log)
+        state.abandoned[turn.cell.id] = str(error)[:_WHY]
+        print(f"cell {turn.cell.id} abandoned: {error}")  # noqa: T201 (a Lambda's log)
 
 
 def _measure(state: LaneState, plan: LanePlan, turn: PlannedTurn) -> None:
@@ -143,18 +147,32 @@ def _measure(state: LaneState, plan: LanePlan, turn: PlannedTurn) -> None:
         clock=SystemClock(),
     )
     state.environment = taken.environment
-    cell, attempt = planned.cell, planned.attempt
-    journal.write(f"invocations/{cell}/{attempt}-{planned.sequence:05d}", taken.record)
-    if not turn.control:
-        state.lost_in_a_row = state.lost_in_a_row + 1 if taken.lost == len(taken.outcomes) else 0
-    if state.lost_in_a_row >= DOWN_AFTER:
-        why = f"no request succeeded in {DOWN_AFTER} invocations in a row: {taken.last_error}"[:_WHY]
-        state.abandoned |= {left.invocation.cell: why for left in plan.turns[state.next + 1 :]}
+    visit = planned.visit
+    journal.write(f"invocations/{visit.cell}/{visit.attempt}-{visit.sequence:05d}", taken.record.as_dict())
+    try:
+        state.ledger.note(turn.cell, visit.role, taken.outcomes, taken.last_error)
+    except DatabaseLost as error:
+        left = [other.cell.id for other in plan.turns[state.next :]]
+        state.abandoned |= dict.fromkeys([*state.ledger.held(), *left], str(error)[:_WHY])
         return
-    of_cell = [other.invocation.sequence for other in plan.turns if other.invocation.cell == cell]
-    if planned.sequence == of_cell[-1]:
-        names = [f"invocations/{cell}/{attempt}-{sequence:05d}" for sequence in of_cell]
-        finish_cell(journal, cell, attempt, [journal.read(name) for name in names])
+    complete = state.ledger.settle(turn.cell)
+    if visit.sequence == _sequences(plan, visit.cell)[-1]:
+        complete = [*complete, *state.ledger.complete(turn.cell)]
+    if all(other.cell.id in state.abandoned for other in plan.turns[state.next + 1 :]):
+        complete = [*complete, *state.ledger.end()]
+    for cell in complete:
+        _file(journal, plan, cell)
+
+
+def _sequences(plan: LanePlan, cell: str) -> list[int]:
+    return [turn.invocation.visit.sequence for turn in plan.turns if turn.cell.id == cell]
+
+
+def _file(journal: Journal, plan: LanePlan, cell: str) -> None:
+    attempt = next(turn.invocation.visit.attempt for turn in plan.turns if turn.cell.id == cell)
+    names = [f"invocations/{cell}/{attempt}-{sequence:05d}" for sequence in _sequences(plan, cell)]
+    records = tuple(InvocationRecord.from_dict(journal.read(name)) for name in names)
+    journal.file(FinishedCell(cell=cell, attempt=attempt, invocations=records))
 
 
 def lanes_done(event: dict[str, Any]) -> dict[str, Any]:
@@ -167,22 +185,22 @@ def lanes_done(event: dict[str, Any]) -> dict[str, Any]:
 def finish(event: dict[str, Any]) -> dict[str, Any]:
     """Leave word of how the session ended, as the local campaign command does."""
     journal = _journal(event["store"], event["campaign"])
-    cells = [cell["id"] for cell in journal.read("header")["cells"]]
-    missing = len(set(cells) - journal.finished_cells())
-    how = "finished"
+    missing = len({cell.id for cell in journal.header().cells} - journal.finished_cells())
+    how = FINISHED
     if missing:
         reasons = [
             f"{cell}: {why}" for lane in event["lanes"] for cell, why in lane["state"]["abandoned"].items()
         ]
         failure = [json.dumps(event["failure"])] if event["failure"] else []
         how = "; ".join([f"stopped: {missing} cells are not finished", *failure, *reasons[:5]])
-    record = {
-        "session": event["session"],
-        "started_wall_ns": event["started_wall_ms"] * 1_000_000,
-        "how": how,
-        "ended_wall_ns": time.time_ns(),
-        "sampling": {name: value for name, value in event["sampling"].items() if name != "number"},
-    }
+    tally = {name: value for name, value in event["sampling"].items() if name != "number"}
+    session = Session(
+        session=event["session"],
+        started_wall_ns=event["started_wall_ms"] * 1_000_000,
+        how=how,
+        ended_wall_ns=time.time_ns(),
+        sampling=build(SamplingTally, tally, "sampling"),
+    )
     with contextlib.suppress(Conflict):  # asked again, because the first answer was lost
-        journal.write(f"sessions/{event['session']}", record)
+        journal.write(f"sessions/{session.session}", session.as_dict())
     return {"how": how}

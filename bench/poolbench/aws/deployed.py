@@ -7,6 +7,7 @@ from typing import Any, Self
 from botocore.exceptions import ClientError
 
 from poolbench.aws.account import Account, AwsFailed, explained
+from poolbench.model.header import TargetFacts
 
 STACK = "poolbench"
 OTHER_LANES = {"init": "InitLaneFunction", "on-demand": "OnDemandFunction"}  # name -> output
@@ -48,19 +49,20 @@ class Deployed:
         """The same, for a campaign on one of the other lanes."""
         return replace(self, lanes=(self.others[lane],))
 
-    def describe(self) -> dict[str, Any]:
-        """What a reader of results must know of it; goes into the header."""
+    def describe(self, driver: str) -> TargetFacts:
+        """Tell a reader of results what matters; `driver` says who waits for the gaps."""
         left_out = ("DeleteAt", "BudgetEmail", "BudgetUsd", "WithGlue")
         settings = {name: value for name, value in self.parameters.items() if name not in left_out}
-        return {
-            "kind": "aws",
-            "region": self.region,
-            "stack": self.stack,
-            "proxy": self.proxy,
-            "lanes": list(self.lanes),
-            "functions": list(self.functions),
-            "parameters": settings,
-        }
+        return TargetFacts(
+            kind="aws",
+            region=self.region,
+            stack=self.stack,
+            driver=driver,
+            proxy_name=self.proxy,
+            lanes=self.lanes,
+            functions=self.functions,
+            parameters=settings,
+        )
 
 
 def find(account: Account, stack: str = STACK) -> Deployed:

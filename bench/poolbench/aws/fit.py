@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from poolbench.aws.deployed import Deployed
 from poolbench.aws.lane_plan import planned_s
 from poolbench.campaign import BadCampaign
-from poolbench.campaign.failures import MODES
 from poolbench.campaign.plan import Campaign
 from poolbench.campaign.schedule import Lane
 from poolbench.function.drivers import DEFAULT
 from poolbench.function.strategies import get
+from poolbench.model.failures import MODES
 
 SLICE_S = 50  # of the sampler, whose function ends after 60
 HISTORY_EVENTS = 25_000  # quota of Step Functions for one execution

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from poolbench.aws.account import Account, AwsFailed, explained
 from poolbench.aws.lane_plan import LanePlan
 from poolbench.aws.workflow import Started
+from poolbench.campaign.engine import CampaignStopped, Progress
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.runner import CampaignStopped, Progress
-from poolbench.function.record import Outcome, Role
+from poolbench.model.row import Outcome, Role
 from poolbench.store import StoreError
 
 POLL_S = 5.0
@@ -65,14 +65,15 @@ class _Results:
             if not key.endswith("-done.json")
         ]
         turns = [turn for plan in plans for turn in plan.turns]
-        # Controls and priming requests are not counted as lost, as in a local campaign.
+        # Controls and priming requests are not counted as failed, as in a local campaign.
         self._counts = {
-            turn.invocation.key: turn.invocation.role == Role.MEASURE and not turn.control for turn in turns
+            turn.invocation.visit.key: turn.invocation.visit.role is Role.MEASURE and not turn.cell.baseline
+            for turn in turns
         }
         ends = [plan.starts_wall_ms / 1000 + plan.turns[-1].offset_s for plan in plans]
         self._end_s = max(ends, default=0.0)
         self._seen: set[str] = set()
-        self._lost = 0
+        self._failed = 0
 
     def progress(self) -> Progress:
         """Look at what has come since the last time."""
@@ -82,7 +83,7 @@ class _Results:
         for key in new:
             if self._counts[key]:
                 rows = [json.loads(line) for line in self._store.get(key).splitlines()]
-                self._lost += sum(row["outcome"] in (Outcome.ERROR, Outcome.HANG) for row in rows)
+                self._failed += sum(Outcome(row["outcome"]).failed for row in rows)
         self._seen.update(new)
         left_s = max(0.0, self._end_s - time.time())
-        return Progress(len(self._seen), len(self._counts), left_s, self._lost)
+        return Progress(len(self._seen), len(self._counts), left_s, self._failed)

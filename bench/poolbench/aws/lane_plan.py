@@ -14,10 +14,12 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Self
 
 from poolbench.campaign.schedule import Lane
-from poolbench.function.invocation import Invocation
+from poolbench.model.cell import Cell
+from poolbench.model.invocation import Invocation
+from poolbench.typed import build
 
 # Of a turn through the conductor: two invocations and three puts to S3. An assumption for the plan alone.
 TURN_S = 0.25
@@ -30,7 +32,7 @@ class PlannedTurn:
     invocation: Invocation  # but for the times
     wait_s: float  # since the lane's previous turn was done
     offset_s: int  # since the campaign's start, not before; whole seconds, as the Wait state knows no others
-    control: bool
+    cell: Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +51,7 @@ class LanePlan:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Inverse of `encode`."""
-        content: dict[str, Any] = json.loads(data)
-        turns = (
-            PlannedTurn(**turn | {"invocation": Invocation.from_dict(turn["invocation"])})
-            for turn in content["turns"]
-        )
-        return cls(**content | {"turns": tuple(turns)})
+        return build(cls, json.loads(data))
 
 
 def key_of(campaign: str, session: str, lane: int) -> str:

@@ -78,12 +78,12 @@ def _turns(
 ) -> tuple[PlannedTurn, ...]:
     return tuple(
         PlannedTurn(
-            invocation=invocation_of(campaign, journal, step, attempts.get(step.cell.id, 0)),
-            wait_s=step.wait_s,
+            invocation=invocation_of(campaign, journal, send, send.sequence),
+            wait_s=send.wait_s,
             offset_s=offset_s,
-            control=step.cell.control,
+            cell=send.cell,
         )
-        for step, offset_s in zip(lane.steps, offsets, strict=True)
+        for send, offset_s in zip(lane.sends(attempts), offsets, strict=True)
     )
 
 

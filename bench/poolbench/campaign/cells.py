@@ -1,66 +1,50 @@
-"""The cells that a campaign's factors stand for."""
+"""The cells that a campaign's factors stand for: the product, less what cannot be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from poolbench.campaign.failures import MODES, USUAL
 from poolbench.function.drivers import DEFAULT
 from poolbench.function.drivers import get as get_driver
 from poolbench.function.strategies import CONTROL, REFERENCE, get, misfit
 from poolbench.function.workload import NOT_TWICE
+from poolbench.model.cell import Cell
+from poolbench.model.failures import MODES, USUAL
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One combination of factors, measured on one lane."""
-
-    id: str
-    strategy: str
-    twin: bool  # the second half of the A/A pair: the same strategy again
-    control: bool  # the request that touches no server
-    gap_s: float
-    gap_ratio: float  # gap / idle client timeout
-    replicate: int
-    workload: str
-    failure: str  # what happens to connections, see poolbench.campaign.failures
-    driver: str
-    environments: int = 1  # at once
-    threads: int = 1  # in each, on one engine
-
-    @property
-    def endpoint(self) -> str:
-        """Where connections go: `database`, or one of the proxy's endpoints."""
-        return MODES[self.failure].endpoint
-
-    @property
-    def arm(self) -> str:
-        """Whether connections go through the proxy: `proxy` or `database`."""
-        return "database" if MODES[self.failure].direct else "proxy"
-
-    @property
-    def label(self) -> str:
-        """Name of the strategy with its twin told apart; what its connections announce to the server."""
-        return f"{self.strategy}-twin" if self.twin else self.strategy
+Shape = tuple[int, int]  # of a burst: environments at once, threads in each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """Everything of a cell but its gap and its number."""
+    """Everything of a cell but its gap or shape, and its number."""
 
     strategy: str
     driver: str
     failure: str
-    twin: bool = False
+    aa_control: bool = False
 
     @property
     def id(self) -> str:
         """Its factors, less those that are as usual."""
         unusual = [
-            *(["twin"] if self.twin else []),
+            *(["twin"] if self.aa_control else []),
             *([self.driver] if self.driver != DEFAULT else []),
             *([self.failure] if self.failure != USUAL else []),
         ]
         return "-".join([self.strategy, *unusual])
+
+    def cell(self, variant: str, replicate: int, workload: str, **more: float) -> Cell:
+        """Make a cell; `variant` is what its id says of its gap or shape, `more` the fields for that."""
+        return Cell(
+            id=f"{self.id}-{variant}-{replicate}",
+            strategy=self.strategy,
+            aa_control=self.aa_control,
+            baseline=self.strategy == CONTROL,
+            driver=self.driver,
+            failure=self.failure,
+            replicate=replicate,
+            workload=workload,
+            **more,  # type: ignore[arg-type]
+        )
 
 
 def contenders(
@@ -68,8 +52,8 @@ def contenders(
 ) -> tuple[tuple[Contender, ...], tuple[str, ...]]:
     """Cross the factors, less the combinations that cannot be, and say which those are and why.
 
-    Where it is not asked for, the reference strategy is added, for each driver and failure; its A/A twin and
-    the control are added with the first of both.
+    Where it is not asked for, the reference strategy is added, for each driver and failure; its A/A control
+    and the baseline are added with the first of both.
     """
     names = [*strategies, *([REFERENCE] if REFERENCE not in strategies else [])]
     left_out = {
@@ -91,7 +75,7 @@ def contenders(
         if (name, driver, failure) not in left_out
     ]
     crossed += [
-        Contender(strategy=name, driver=drivers[0], failure=failures[0], twin=name == REFERENCE)
+        Contender(strategy=name, driver=drivers[0], failure=failures[0], aa_control=name == REFERENCE)
         for name in (REFERENCE, CONTROL)
     ]
     return tuple(crossed), tuple(dict.fromkeys(left_out.values()))
@@ -109,3 +93,25 @@ def _misfit_of_workload(strategy: str, workload: str) -> str | None:
             f"{strategy} with {workload}: it must not run twice, and a lost connection may be a lost answer"
         )
     return None
+
+
+def shapes(environments: Iterable[int], threads: Iterable[int]) -> tuple[Shape, ...]:
+    """Every number of environments with one thread each, every number of threads in one environment."""
+    found = [(number, 1) for number in environments] + [(1, number) for number in threads]
+    return tuple(dict.fromkeys(found))
+
+
+def fits(strategy: str, shape: Shape) -> bool:
+    """Whether the strategy can be measured in that shape: threads cannot share one open connection."""
+    return shape[1] == 1 or not _keeps_to_one_thread(strategy)
+
+
+def without_threads(strategies: Iterable[str], wanted: Sequence[Shape]) -> Iterator[str]:
+    """Strategies that several threads cannot share, each with the reason."""
+    if any(threads > 1 for _, threads in wanted):
+        for name in filter(_keeps_to_one_thread, strategies):
+            yield f"{name} with several threads: they cannot share the one connection that it keeps open"
+
+
+def _keeps_to_one_thread(strategy: str) -> bool:
+    return strategy == CONTROL or get(strategy).conduct.holds_connection

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from poolbench.campaign import BadCampaign
+from poolbench.campaign.checks import check
 from poolbench.campaign.plan import Campaign
 from poolbench.typed import BadValue, build
 
@@ -19,6 +20,15 @@ class CampaignFile:
 
     campaign: Campaign
     text: str
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            BadCampaign: the message names the key and the cure.
+
+        """
+        check(self.campaign)
 
     @property
     def sha256(self) -> str:

@@ -1,24 +1,22 @@
 """Provenance: what a campaign was run with, written before anything is measured."""
 
 import datetime
-import json
 import os
 import platform
 import secrets
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import poolbench
 from poolbench.campaign.file import CampaignFile
+from poolbench.model.header import DatabaseServer, Git, Header, Machine, TargetFacts
+from poolbench.typed import build, flatten
 
-SCHEMA = 1
 CHECKED = ("versions", "drivers", "server", "target")  # must be the same when a campaign is resumed
-
-Header = dict[str, Any]
 
 
 class Different(Exception):
@@ -32,40 +30,36 @@ def new_id(name: str, now: datetime.datetime | None = None) -> str:
 
 
 def make_header(
-    campaign_id: str, file: CampaignFile, target: dict[str, Any], described: dict[str, Any]
+    campaign_id: str, file: CampaignFile, target: TargetFacts, described: Mapping[str, Any]
 ) -> Header:
     """Collect everything that a reader needs to judge, or repeat, the campaign.
 
     Args:
         campaign_id: of the new campaign.
         file: the campaign file.
-        target: what it is run against, as the caller knows it: kind, freeze, proxy settings, ...
-        described: the sampler function's answer to `describe`: server and versions.
+        target: what it is run against.
+        described: the sampler function's answer to `describe`: server, versions and drivers.
 
     """
-    header: Header = {
-        "schema": SCHEMA,
-        "campaign": campaign_id,
-        "name": file.campaign.name,
-        "description": file.campaign.description,
-        "file_text": file.text,
-        "file_sha256": file.sha256,
-        "seed": file.campaign.seed,
-        "created_wall_ns": time.time_ns(),
-        "git": _git(),
-        "versions": {"poolbench": poolbench.__version__, **described["versions"]},
-        "drivers": described["drivers"],
-        "server": described["server"],
-        "target": {"idle_client_timeout_s": file.campaign.idle_client_timeout_s, **target},
-        "request": asdict(file.campaign.request),
-        "machine": _machine(),
-        "left_out": list(file.campaign.left_out()),
-        "cells": [
-            asdict(cell) | {"label": cell.label, "endpoint": cell.arm} for cell in file.campaign.cells()
-        ],
-    }
-    same: Header = json.loads(json.dumps(header))  # as it will be read again: no tuples
-    return same
+    campaign = file.campaign
+    return Header(
+        campaign=campaign_id,
+        name=campaign.name,
+        description=campaign.description,
+        file_text=file.text,
+        file_sha256=file.sha256,
+        seed=campaign.seed,
+        created_wall_ns=time.time_ns(),
+        git=_git(),
+        versions={"poolbench": poolbench.__version__, **described["versions"]},
+        drivers=described["drivers"],
+        server=build(DatabaseServer, described["server"], "server"),
+        target=replace(target, idle_client_timeout_s=campaign.idle_client_timeout_s),
+        request=campaign.request,
+        machine=_machine(),
+        left_out=campaign.left_out(),
+        cells=campaign.cells(),
+    )
 
 
 def check_same(old: Header, new: Header) -> None:
@@ -75,15 +69,15 @@ def check_same(old: Header, new: Header) -> None:
         Different: names every setting that differs.
 
     """
-    if old["file_sha256"] != new["file_sha256"]:
-        before, after = old["file_text"].splitlines(), new["file_text"].splitlines()
+    if old.file_sha256 != new.file_sha256:
+        before, after = old.file_text.splitlines(), new.file_text.splitlines()
         gone = [line.strip() for line in before if line not in after and line.strip()]
         come = [line.strip() for line in after if line not in before and line.strip()]
         raise Different(
-            f"campaign {old['campaign']} was begun with another campaign file: it had {gone}, now {come}; "
+            f"campaign {old.campaign} was begun with another campaign file: it had {gone}, now {come}; "
             "start a new campaign, or put the file back"
         )
-    then, now = (_flat({key: header[key] for key in CHECKED}) for header in (old, new))
+    then, now = (flatten({key: header.as_dict()[key] for key in CHECKED}) for header in (old, new))
     differ = [
         f"{name}: {then.get(name)!r} then, {now.get(name)!r} now"
         for name in sorted({*then, *now})
@@ -91,48 +85,40 @@ def check_same(old: Header, new: Header) -> None:
     ]
     if differ:
         raise Different(
-            f"campaign {old['campaign']} was begun under other conditions ({'; '.join(differ)}); "
+            f"campaign {old.campaign} was begun under other conditions ({'; '.join(differ)}); "
             "start a new campaign"
         )
 
 
-def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Leaves of nested tables, by their dotted names."""
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        leaves |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {path + key: value}
-    return leaves
-
-
-def _git() -> dict[str, Any]:
+def _git() -> Git:
     """Commit of the checkout that the package runs from; None where it was installed from elsewhere."""
     folder = Path(poolbench.__file__).resolve().parent
     try:
         commit = _run("git", "-C", str(folder), "rev-parse", "HEAD")
         dirty = _run("git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "dirty": None}
-    return {"commit": commit, "dirty": bool(dirty)}
+        return Git()
+    return Git(commit=commit, dirty=bool(dirty))
 
 
 def _run(*argv: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _machine() -> dict[str, Any]:
+def _machine() -> Machine:
     """What the client runs on; on AWS that is not where the function runs."""
     cpu = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         models = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         cpu = models[0].partition(":")[2].strip() if models else cpu
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "kernel": platform.release(),
-        "os": _os_name(),
-    }
+    return Machine(
+        cpu=cpu,
+        cores=os.cpu_count() or 1,
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        kernel=platform.release(),
+        os=_os_name(),
+    )
 
 
 def _os_name() -> str:

@@ -11,6 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from poolbench.model.cell import LambdaReport
+
 THROTTLE_PATIENCE_S = 15.0  # an environment may still be draining, or be replaced by a new one
 ANSWER_PATIENCE_S = 30.0  # beyond the function's timeout
 TIMED_OUT = "Sandbox.Timedout"
@@ -28,11 +30,12 @@ class Reply:
     """What came back of one invocation."""
 
     payload: Any
-    function_error: str | None  # the error's type, if the function failed or timed out
-    duration_s: float | None  # from the REPORT line
-    init_duration_s: float | None
-    max_memory_mb: float | None
-    throttled: int  # refusals before it ran; a refused call runs nothing, so asking again is safe
+    report: LambdaReport
+
+    @property
+    def error_message(self) -> str | None:
+        """What the function, or the service in its place, said of a failure."""
+        return self.payload.get("errorMessage") if isinstance(self.payload, dict) else None
 
 
 class Invoker(Protocol):
@@ -90,11 +93,13 @@ def _reply(answer: dict[str, Any], throttled: int) -> Reply:
     failed = answer.get("FunctionError")
     return Reply(
         payload=payload,
-        function_error=_kind(payload, failed) if failed else None,
-        duration_s=_seconds(report.get("Duration")),
-        init_duration_s=_seconds(report.get("Init Duration")),
-        max_memory_mb=report.get("Max Memory Used"),
-        throttled=throttled,
+        report=LambdaReport(
+            function_error=_kind(payload, failed) if failed else None,
+            duration_s=_seconds(report.get("Duration")),
+            init_duration_s=_seconds(report.get("Init Duration")),
+            max_memory_mb=report.get("Max Memory Used"),
+            throttled=throttled,
+        ),
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from poolbench.campaign.watch import Jump
+from poolbench.model.cell import FinishedCell
+from poolbench.model.header import BadHeader, Header, Jump, Session
 from poolbench.store import Store, StoreError
 from poolbench.typed import build
 
@@ -74,6 +75,36 @@ class Journal:
             cure = "" if key.endswith("header.json") else "; move it away, and the rest is used without it"
             raise StoreError(f"store {self.store.url}: {key} is damaged: {why}{cure}") from error
 
+    def header(self) -> Header:
+        """Read the header, of any version up to the current one.
+
+        Raises:
+            KeyError: the campaign has none.
+            StoreError: it is damaged, or from a newer version.
+
+        """
+        key = f"{self.campaign}/header.json"
+        try:
+            return Header.from_dict(self.read("header"), key)
+        except BadHeader as error:
+            raise StoreError(f"store {self.store.url}: {error}") from None
+
+    def finished(self, cell: str) -> FinishedCell:
+        """Read a finished cell.
+
+        Raises:
+            KeyError: it is not finished.
+            StoreError: its object is damaged.
+
+        """
+        content = self.read(f"cells/{cell}")
+        with self.judging(f"{self.campaign}/cells/{cell}.json"):
+            return FinishedCell.from_dict(content)
+
+    def file(self, cell: FinishedCell) -> None:
+        """Write the object that makes a cell finished."""
+        self.write(f"cells/{cell.cell}", cell.as_dict())
+
     def begun(self) -> bool:
         """Whether there is such a campaign; one killed before it wrote its header never was."""
         try:
@@ -102,16 +133,18 @@ class Journal:
         numbers = (int(found[0]) for name in used if (found := _SESSION.match(name)))
         return f"{max(numbers, default=-1) + 1:03d}"
 
-    def sessions(self) -> list[dict[str, Any]]:
+    def sessions(self) -> tuple[Session, ...]:
         """Every run of the campaign, in order; of one that was killed, or still runs, what it has noted."""
         ended, jumps = self.names("sessions"), self.names("jumps")
-        return [
-            self.read(f"sessions/{name}")
-            if name in ended
-            else self.read(f"starts/{name}")
-            | {"jumps": [self._jump(jump) for jump in jumps if jump.startswith(f"{name}-")]}
-            for name in sorted(filter(_SESSION.fullmatch, {*ended, *self.names("starts")}))
-        ]
+        found = []
+        for name in sorted(filter(_SESSION.fullmatch, {*ended, *self.names("starts")})):
+            folder = "sessions" if name in ended else "starts"
+            content = self.read(f"{folder}/{name}")
+            if name not in ended:
+                content["jumps"] = [self._jump(jump) for jump in jumps if jump.startswith(f"{name}-")]
+            with self.judging(f"{self.campaign}/{folder}/{name}.json"):
+                found.append(Session.from_dict(content))
+        return tuple(found)
 
     def _jump(self, name: str) -> dict[str, Any]:
         content = self.read(f"jumps/{name}")

@@ -1,40 +1,28 @@
-"""A campaign, checked, and the list of cells that it stands for."""
+"""A campaign as its file says it, and the cells that it stands for.
 
-from dataclasses import asdict, dataclass
+Nothing is checked here: `poolbench.campaign.checks` refuses what cannot be measured when a file is loaded.
+"""
 
-from poolbench.campaign import BadCampaign
-from poolbench.campaign.bounds import check_extent, check_gaps, check_name
-from poolbench.campaign.burst import Burst, Shape, burst_cells, check_factors, lead_s, shapes, without_threads
-from poolbench.campaign.cells import Cell, Contender, contenders
-from poolbench.campaign.failures import MODES, USUAL
-from poolbench.function.drivers import DEFAULT, DRIVERS
-from poolbench.function.strategies import CONTROL, BadEngine, UnknownStrategy, get
-from poolbench.function.workload import UnknownWorkload, get_workload
-from poolbench.store import LONGEST_PUT_S
-from poolbench.typed import unknown
+from dataclasses import dataclass
+
+from poolbench.campaign.cells import Contender, Shape, contenders, fits, shapes, without_threads
+from poolbench.function.drivers import DEFAULT
+from poolbench.model.cell import Cell
+from poolbench.model.failures import USUAL
+from poolbench.model.header import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """What is varied: the cells are the product, the A/A twin and the control come by themselves."""
+    """What is varied: the cells are the product; the A/A control and the baseline come by themselves."""
 
     strategies: tuple[str, ...]
     gaps: tuple[float, ...] = ()  # multiples of the idle client timeout
     gaps_s: tuple[float, ...] = ()  # and absolute, in seconds
-    failures: tuple[str, ...] = (USUAL,)  # what happens to connections, see poolbench.campaign.failures
+    failures: tuple[str, ...] = (USUAL,)  # what happens to connections, see poolbench.model.failures
     drivers: tuple[str, ...] = (DEFAULT,)
     environments: tuple[int, ...] = ()  # of a burst: how many at once, with one thread each
     threads: tuple[int, ...] = ()  # of a burst: how many in one environment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What each invocation does."""
-
-    workload: str = "point_select"
-    requests: int = 3  # back to back: the first after the gap, the others steady
-    pooled: int = 1  # connections that are in the pool when the gap begins, as after so many threads at once
-    deadline_s: float = 5.0  # for each; after it the row says `hang`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +36,25 @@ class Repetition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """How environments all ask at once, and what the proxy and the server are, or must be, set to.
+
+    A gap campaign asks what an idle connection is worth; a burst how many there are, and who keeps them.
+    """
+
+    think_s: float = 0.0  # mean pause of a thread before each request; 0 is a stampede
+    tail_timeouts: float = 1.2  # how long they are left alone afterwards, in idle client timeouts
+    max_connections: int = 600  # of the server
+    max_connections_percent: int = 100  # of those, how many the proxy may open
+
+    def tail_s(self, cell: Cell, idle_client_timeout_s: float) -> float:
+        """Time from the burst's end to that of the cell; the baseline leaves nothing behind to wait for."""
+        return 0.0 if cell.baseline else self.tail_timeouts * idle_client_timeout_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """What a campaign file says, checked."""
+    """What a campaign file says."""
 
     name: str
     description: str
@@ -65,113 +70,6 @@ class Campaign:
     repetition: Repetition = Repetition()
     burst: Burst | None = None  # then this is about concurrency, and not about gaps
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be measured.
-
-        Raises:
-            BadCampaign: see the message.
-
-        """
-        self._check_names()
-        self._check_numbers()
-
-    def _check_names(self) -> None:
-        factors = self.factors
-        check_name(self.name)
-        if not factors.strategies:
-            raise BadCampaign("factors.strategies is empty: name at least one (see `poolbench strategies`)")
-        for label, names, known in (
-            ("drivers", factors.drivers, DRIVERS),
-            ("failures", factors.failures, MODES),
-        ):
-            if not names:
-                raise BadCampaign(f"factors.{label} is empty: name at least one, or leave it out")
-            for name in names:
-                if name not in known:
-                    raise BadCampaign(f"factors.{label}: {unknown(name, known)}")
-        direct = [name for name in factors.failures if MODES[name].direct]
-        for name in direct:
-            if MODES[name].reaches_all and (others := ", ".join(other for other in direct if other != name)):
-                raise BadCampaign(
-                    f"factors.failures: {name} would end the connections of {others}, too: "
-                    "measure it in a campaign of its own"
-                )
-        try:
-            for name in factors.strategies:
-                get(name)
-            self.left_out()
-        except (UnknownStrategy, BadEngine) as error:
-            raise BadCampaign(f"factors.strategies: {error}") from None
-        try:
-            get_workload(self.request.workload)
-        except UnknownWorkload as error:
-            raise BadCampaign(f"request.workload: {error}") from None
-        for label in ("strategies", "drivers", "failures", "gaps", "environments", "threads"):
-            values = [*map(str, self.gaps_s() if label == "gaps" else getattr(factors, label))]
-            twice = {value for value in values if values.count(value) > 1}
-            if twice:
-                raise BadCampaign(f"factors.{label}: {', '.join(sorted(twice))} given twice")
-
-    def _check_numbers(self) -> None:
-        request = self.request
-        positive = {
-            "idle_client_timeout_s": self.idle_client_timeout_s,
-            "function_timeout_s": self.function_timeout_s,
-            **{f"request.{name}": value for name, value in asdict(request).items() if name != "workload"},
-            **{f"repetition.{name}": value for name, value in asdict(self.repetition).items()},
-        }
-        for key, value in positive.items():
-            if value <= 0:
-                raise BadCampaign(f"{key} is {value}: it must be positive")
-        not_negative = {
-            "added_rtt_s": self.added_rtt_s,
-            "connection_borrow_timeout_s": self.connection_borrow_timeout_s,
-        }
-        for key, value in not_negative.items():
-            if value < 0:
-                raise BadCampaign(f"{key} is {value}: it must not be negative")
-        if self.burst:
-            self._check_burst()
-        else:
-            self._check_gaps()
-        check_extent(self.function_timeout_s, self._invocations())
-        longest = request.deadline_s * request.requests + LONGEST_PUT_S
-        if self.burst:
-            longest += 2 * self.burst.think_s * request.requests + lead_s(self.fleet)
-        if longest >= self.function_timeout_s:
-            raise BadCampaign(
-                f"request.requests x request.deadline_s, and {LONGEST_PUT_S} s for the slowest store, make "
-                f"{longest:g} s, which is not below function_timeout_s = {self.function_timeout_s}: the "
-                "function would be killed before its rows are written; raise function_timeout_s or lower the "
-                "others"
-            )
-
-    def _check_gaps(self) -> None:
-        factors = self.factors
-        if self.shapes():
-            raise BadCampaign("factors.environments and factors.threads are of a burst: add a table [burst]")
-        if not factors.gaps and not factors.gaps_s:
-            raise BadCampaign("factors.gaps and factors.gaps_s are empty: give at least one gap")
-        check_gaps(self._gaps())
-
-    def _check_burst(self) -> None:
-        factors = self.factors
-        if factors.gaps or factors.gaps_s:
-            raise BadCampaign("factors.gaps: a burst has none; leave them out, or the table [burst]")
-        if self.repetition != Repetition(replicates=self.repetition.replicates) or self.request.pooled != 1:
-            raise BadCampaign(
-                "a burst is repeated by repetition.replicates alone: leave out lanes, rounds, gaps_per_round "
-                "and request.pooled"
-            )
-        check_factors(self.shapes(), factors.failures, factors.drivers)
-
-    def _invocations(self) -> int:
-        """How many there are, without making the cells, which may be too many."""
-        repetition = self.repetition
-        crossed, _ = self._contenders()
-        cells = len(crossed) * len(self.shapes() or self._gaps()) * repetition.replicates
-        return cells * repetition.rounds * (1 + repetition.gaps_per_round)
-
     def shapes(self) -> tuple[Shape, ...]:
         """Of a burst's cells: environments at once, and threads in each; empty without a burst."""
         return shapes(self.factors.environments, self.factors.threads)
@@ -181,36 +79,36 @@ class Campaign:
         """How many environments of one function are needed at once; 0 without a burst."""
         return max((environments for environments, _ in self.shapes()), default=0)
 
-    def gaps_s(self) -> tuple[float, ...]:
-        """Every idle gap, in seconds, in the order of the file."""
-        return tuple(gap for gap, _ in self._gaps())
-
-    def _gaps(self) -> list[tuple[float, str]]:
+    def gaps(self) -> list[tuple[float, str]]:
+        """Every idle gap in the order of the file: seconds, and what cells are named after it."""
         relative = [(ratio * self.idle_client_timeout_s, f"{ratio:g}x") for ratio in self.factors.gaps]
         return relative + [(seconds, f"{seconds:g}s") for seconds in self.factors.gaps_s]
+
+    def invocations(self) -> int:
+        """How many there are, without making the cells, which may be too many."""
+        repetition = self.repetition
+        crossed, _ = self._contenders()
+        cells = len(crossed) * len(self.shapes() or self.gaps()) * repetition.replicates
+        return cells * repetition.rounds * (1 + repetition.gaps_per_round)
 
     def cells(self) -> tuple[Cell, ...]:
         """Expand: strategies x drivers x failures x gaps, or shapes, x replicates, less what cannot be."""
         crossed, _ = self._contenders()
+        workload, replicates = self.request.workload, range(self.repetition.replicates)
         if self.burst:
-            replicates, workload = self.repetition.replicates, self.request.workload
-            return burst_cells(crossed, self.shapes(), replicates=replicates, workload=workload)
-        return tuple(
-            Cell(
-                id=f"{contender.id}-{label}-{replicate}",
-                strategy=contender.strategy,
-                twin=contender.twin,
-                control=contender.strategy == CONTROL,
-                driver=contender.driver,
-                failure=contender.failure,
-                gap_s=gap_s,
-                gap_ratio=gap_s / self.idle_client_timeout_s,
-                replicate=replicate,
-                workload=self.request.workload,
+            return tuple(
+                one.cell(f"{shape[0]}x{shape[1]}", number, workload, environments=shape[0], threads=shape[1])
+                for one in crossed
+                for shape in self.shapes()
+                if fits(one.strategy, shape)
+                for number in replicates
             )
-            for contender in crossed
-            for gap_s, label in self._gaps()
-            for replicate in range(self.repetition.replicates)
+        timeout_s = self.idle_client_timeout_s
+        return tuple(
+            one.cell(label, number, workload, gap_asked_s=gap_s, gap_ratio=gap_s / timeout_s)
+            for one in crossed
+            for gap_s, label in self.gaps()
+            for number in replicates
         )
 
     def left_out(self) -> tuple[str, ...]:

@@ -1,49 +1,27 @@
 """One run of the campaign command: check, describe, run, and leave word of how it ended."""
 
 import contextlib
-import functools
 import os
 import time
-from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from poolbench.campaign.burst_runner import BurstRunner
-from poolbench.campaign.cells import Cell
+from poolbench.campaign.beside import INTERVAL_S, OtherLabs, Sampling, Watch, burst_interval_s
 from poolbench.campaign.clock import SystemClock
+from poolbench.campaign.engine import CampaignStopped, Engine, Progress
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.header import check_same, make_header, new_id
 from poolbench.campaign.invoker import Invoker, LambdaInvoker
 from poolbench.campaign.journal import Journal, newest, no_campaign
-from poolbench.campaign.neighbours import Neighbours
-from poolbench.campaign.runner import CampaignStopped, Progress, Runner, Switch
-from poolbench.campaign.sampling import INTERVAL_S, Sampling, burst_interval_s
-from poolbench.campaign.schedule import Lane, plan_lanes
-from poolbench.campaign.watch import Watch
+from poolbench.campaign.plan import Campaign
+from poolbench.campaign.schedule import AnyLane, plan_bursts, plan_lanes
+from poolbench.campaign.target import Target
+from poolbench.model.cell import Cell
+from poolbench.model.header import FINISHED, NOT_ENDED, Jump, Session
 from poolbench.store import Store, StoreError, check_writable
 
 NEWEST = "newest"  # resume the newest campaign of the file's name
-NOT_ENDED = "not ended"  # how a run of a campaign ended that goes on, or was killed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a campaign is run against."""
-
-    lanes: tuple[str, ...]  # functions, `name:alias`, one execution environment each
-    sampler: str
-    description: dict[str, Any]  # kind, freeze, proxy settings, ...: goes into the header
-    fleet: str = ""  # function with as many environments as a burst needs; none where there is no burst
-    switch: Switch | None = None  # brings about failures that need somebody to do it; none on AWS
-    labs_beside: Callable[[], Collection[int]] = tuple  # processes that run other labs on this machine now
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A campaign whose cells are all done."""
-
-    campaign: str
-    wall_s: float
 
 
 def open_journal(file: CampaignFile, store: Store, resume: str | None) -> Journal:
@@ -75,8 +53,8 @@ def check_idle(journal: Journal, labs: Collection[int]) -> None:
 
     """
     for session in journal.sessions():
-        if session.get("how") == NOT_ENDED and session.get("pid") in labs:
-            by = f"is being run by process {session['pid']}"
+        if session.how == NOT_ENDED and session.pid in labs:
+            by = f"is being run by process {session.pid}"
             raise CampaignStopped(f"campaign {journal.campaign} {by}: wait for it, or stop it first")
 
 
@@ -87,8 +65,8 @@ def run_session(
     *,
     resume: bool,
     on_progress: Callable[[Progress], None],
-) -> Finished:
-    """Run the cells that are not finished yet.
+) -> float:
+    """Run the cells that are not finished yet, and return how many seconds that took.
 
     Raises:
         Different: resumed with another file, server, version or setting.
@@ -99,104 +77,115 @@ def run_session(
     """
     campaign = file.campaign
     invoker = LambdaInvoker(campaign.function_timeout_s, at_once=campaign.fleet)
-    cells = _begin(file, journal, target, invoker, resume=resume)
-    session = journal.next_session()
-    record: dict[str, Any] = {
-        "session": session,
-        "started_wall_ns": time.time_ns(),
-        "how": NOT_ENDED,
-        "pid": os.getpid(),
-    }
-    journal.write(f"starts/{session}", record)
-    record["how"] = "finished"
-    neighbours = Neighbours(target.labs_beside)
+    cells = prepare(file, journal, target, invoker, resume=resume)
+    lanes, functions = _lanes(campaign, cells, target)
+    labs = OtherLabs(target.other_labs)
 
     def noted(progress: Progress) -> None:
-        neighbours.look()
+        labs.look()
         on_progress(progress)
 
-    common = (journal, invoker, SystemClock(), noted)
-    run: Callable[[], None]
+    engine = Engine(campaign, journal, invoker, SystemClock(), noted, faults=target.faults)
+    began = time.monotonic()
+    with _recorded(campaign, journal, target, invoker, labs):
+        engine.run(lanes, functions, journal.next_attempts())
+    return time.monotonic() - began
+
+
+def _lanes(
+    campaign: Campaign, cells: tuple[Cell, ...], target: Target
+) -> tuple[tuple[AnyLane, ...], tuple[str, ...]]:
+    """Lanes, and the function of each."""
     if campaign.burst:
-        bursts = BurstRunner(campaign, *common, fleet=target.fleet)
-        run = functools.partial(bursts.run, cells, journal.next_attempts())
-    else:
-        runner = Runner(campaign, *common, switch=target.switch)
-        lanes = plan_lanes(campaign, cells)
-        run = functools.partial(runner.run, lanes, target.lanes, journal.next_attempts())
+        return (plan_bursts(campaign, cells),), (target.fleet,)
+    return plan_lanes(campaign, cells), target.lanes
+
+
+@dataclass(slots=True)
+class _Record:
+    """A session while it runs, in the store from its start on."""
+
+    journal: Journal
+    session: Session = field(init=False)
+
+    def begin(self) -> None:
+        self.session = Session(
+            session=self.journal.next_session(), started_wall_ns=time.time_ns(), pid=os.getpid()
+        )
+        self.journal.write(f"starts/{self.session.session}", self.session.as_dict())
+
+    def note_jump(self, number: int, jump: Jump) -> None:
+        """Store a jump before anything can kill the session; a store that refuses may take it at the end."""
+        with contextlib.suppress(StoreError):
+            self.journal.write(f"jumps/{self.session.session}-{number:03d}", asdict(jump))
+
+    def end(self, how: str, **found: Any) -> None:
+        self.session = replace(self.session, how=how, ended_wall_ns=time.time_ns(), **found)
+        # A store that broke the campaign may be too broken to take word of it; the first error is the news.
+        with contextlib.suppress(*() if how == FINISHED else (StoreError,)):
+            self.journal.write(f"sessions/{self.session.session}", self.session.as_dict())
+
+
+@contextlib.contextmanager
+def _recorded(
+    campaign: Campaign, journal: Journal, target: Target, invoker: Invoker, labs: OtherLabs
+) -> Iterator[None]:
+    """Sample and watch during the block, and leave word of the session however it ends."""
+    record = _Record(journal)
+    record.begin()
+    started = record.session
     sampling = Sampling(
         invoker,
         target.sampler,
         journal.store.url,
         journal.campaign,
-        f"{session}-{record['started_wall_ns']}",
+        f"{started.session}-{started.started_wall_ns}",
         interval_s=burst_interval_s(campaign.idle_client_timeout_s) if campaign.burst else INTERVAL_S,
     )
-    watch = Watch(functools.partial(_note_jump, journal, session))
-    began = time.monotonic()
+    watch, how = Watch(record.note_jump), FINISHED
     try:
         with sampling, watch:
-            run()
+            yield
     except KeyboardInterrupt:
-        record["how"] = "interrupted"
+        how = "interrupted"
         raise
     except Exception as error:
-        record["how"] = f"stopped: {error}"
+        how = f"stopped: {error}"
         raise
     finally:
-        record["ended_wall_ns"] = time.time_ns()
-        record["sampling"] = asdict(sampling.tally)
-        record["jumps"] = watch.jumps()
-        record["labs_beside"] = neighbours.count()
-        # A store that broke the campaign may be too broken to take word of it; the first error is the news.
-        with contextlib.suppress(*() if record["how"] == "finished" else (StoreError,)):
-            journal.write(f"sessions/{session}", record)
-    return Finished(journal.campaign, time.monotonic() - began)
+        record.end(how, sampling=sampling.tally, jumps=watch.jumps(), other_labs=labs.count())
 
 
-def _note_jump(journal: Journal, session: str, number: int, jump: dict[str, Any]) -> None:
-    """Store a jump before anything can kill the session; a store that refuses it may take it at the end."""
-    with contextlib.suppress(StoreError):
-        journal.write(f"jumps/{session}-{number:03d}", jump)
-
-
-def begin(
+def prepare(
     file: CampaignFile, journal: Journal, target: Target, invoker: Invoker, *, resume: bool
-) -> tuple[Lane, ...]:
-    """Prepare the database, write or check the header, and lay out the cells that are not finished yet.
+) -> tuple[Cell, ...]:
+    """Prepare the database, write or check the header, and return the cells that are not finished yet.
 
     Raises:
         Different: resumed with another file, server, version or setting.
-        CampaignStopped: the sampler cannot reach the database.
+        CampaignStopped: the sampler cannot reach the database, or the target lacks what the campaign needs.
         InvokeFailed: the Lambda service did not run a function.
         StoreError: the store refused.
 
     """
-    return plan_lanes(file.campaign, _begin(file, journal, target, invoker, resume=resume))
-
-
-def _begin(
-    file: CampaignFile, journal: Journal, target: Target, invoker: Invoker, *, resume: bool
-) -> tuple[Cell, ...]:
     if file.campaign.burst and not target.fleet:
         raise CampaignStopped("a burst needs a function with many environments, and this target has none")
     _call(invoker, target.sampler, "prepare", workload=file.campaign.request.workload)
     described = _call(invoker, target.sampler, "describe", drivers=file.campaign.factors.drivers)
-    header = make_header(journal.campaign, file, target.description, described)
+    header = make_header(journal.campaign, file, target.facts, described)
     if resume:
-        before = journal.read("header")
-        with journal.judging(f"{journal.campaign}/header.json"):
-            check_same(before, header)
+        check_same(journal.header(), header)
     else:
-        journal.write("header", header)
+        journal.write("header", header.as_dict())
     finished = journal.finished_cells()
     return tuple(cell for cell in file.campaign.cells() if cell.id not in finished)
 
 
 def _call(invoker: Invoker, function: str, action: str, **more: Any) -> dict[str, Any]:
     reply = invoker.invoke(function, {"action": action, **more})
-    if reply.function_error:
-        message = reply.payload.get("errorMessage", "") if isinstance(reply.payload, dict) else ""
-        raise CampaignStopped(f"{function} could not {action}: {reply.function_error}: {message}")
+    if reply.report.function_error:
+        raise CampaignStopped(
+            f"{function} could not {action}: {reply.report.function_error}: {reply.error_message or ''}"
+        )
     answer: dict[str, Any] = reply.payload
     return answer

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.window import Windows
-from poolbench.function.record import FIELDS, upgraded, validate
-from poolbench.synced import CLIENT, CONNECTIONS, EVENTS, FACTORS, ROWS, write_parquet
-
-_ALONE = {"environments": 1, "threads": 1}  # where a cell says nothing of them, it had one of each
+from poolbench.model.arrow import CLIENT_COLUMNS, CONNECTIONS, EVENTS, ROWS, write_parquet
+from poolbench.model.cell import Windows
+from poolbench.model.columns import flat, unflat
+from poolbench.model.header import read_header
+from poolbench.model.history import upgraded_row
+from poolbench.model.row import Row
+from poolbench.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +39,33 @@ def sync(journal: Journal, directory: Path) -> Synced:
         StoreError: the store refused, or what it holds is damaged.
 
     """
-    header = journal.read("header")
-    with journal.judging(f"{journal.campaign}/header.json"):
-        factors = {cell["id"]: _factors(cell) for cell in header["cells"]}
-    done = sorted(factors.keys() & journal.finished_cells())
-    finished = {cell: journal.read(f"cells/{cell}") for cell in done}
-    header["sessions"] = journal.sessions()
-    header["finished"] = len(finished) == len(factors)
+    header = journal.header()
+    factors = {cell.id: cell.factors() for cell in header.cells}
+    finished = {cell: journal.finished(cell) for cell in sorted(factors.keys() & journal.finished_cells())}
+    header = replace(header, sessions=journal.sessions(), finished=len(finished) == len(factors))
     rows: list[dict[str, Any]] = []
     invalid: list[dict[str, Any]] = []
     clients = {
-        (cell, *seen): client
-        for cell, content in finished.items()
-        for seen, client in _clients(journal, cell, content)
+        (cell, done.attempt, record.sequence): flat(record.client)
+        for cell, done in finished.items()
+        for record in done.invocations
     }
     for key in journal.keys("rows"):
         for line in _lines(journal, key):
-            row, problems = _parse(line)
-            if row is None or problems or row["cell"] not in factors:
-                problems = problems or ["its cell is not in the header"]
-                invalid.append({"object": key, "problems": problems, "line": line})
+            try:
+                row = _parse(line)
+                of_cell = factors[row["cell"]]
+            except ValueError as error:
+                invalid.append({"object": key, "problems": [str(error)], "line": line})
+                continue
+            except KeyError:
+                invalid.append({"object": key, "problems": ["its cell is not in the header"], "line": line})
                 continue
             client = clients.get((row["cell"], row["attempt"], row["sequence"]))
-            rows.append(
-                {
-                    **{name: row[name] for name in FIELDS},
-                    **factors[row["cell"]],
-                    "counted": client is not None,
-                    **(client or dict.fromkeys(CLIENT)),
-                }
-            )
-    with journal.judging(f"{journal.campaign}/cells"):
-        windows = Windows(finished)
-        table = pa.Table.from_pylist(rows, schema=ROWS)
+            seen = client or dict.fromkeys(CLIENT_COLUMNS)
+            rows.append({**row, **of_cell, "counted": client is not None, **seen})
+    windows = Windows(finished)
+    table = pa.Table.from_pylist(rows, schema=ROWS)
 
     def placed(sample: dict[str, Any]) -> dict[str, Any]:
         cell, phase = windows.at(sample["wall_ns"])
@@ -83,25 +79,9 @@ def sync(journal: Journal, directory: Path) -> Synced:
     write_parquet(directory / "connections.parquet", connections)
     write_parquet(directory / "events.parquet", events)
     _write_text(directory / "invalid.jsonl", "".join(json.dumps(entry) + "\n" for entry in invalid))
-    _write_text(directory / "header.json", json.dumps(header, ensure_ascii=False, indent=1) + "\n")
+    _write_text(directory / "header.json", json.dumps(header.as_dict(), ensure_ascii=False, indent=1) + "\n")
     uncounted = sum(not row["counted"] for row in rows)
-    return Synced(len(rows), uncounted, len(invalid), len(finished), len(header["cells"]))
-
-
-def _factors(cell: dict[str, Any]) -> dict[str, Any]:
-    known = _ALONE | cell | {"gap_asked_s": cell["gap_s"]}
-    return {name: known[name] for name in FACTORS if name != "counted"}
-
-
-def _clients(
-    journal: Journal, cell: str, content: dict[str, Any]
-) -> list[tuple[tuple[int, int], dict[str, Any]]]:
-    """By attempt and sequence: what the client saw of each invocation of a finished cell."""
-    with journal.judging(f"{journal.campaign}/cells/{cell}.json"):
-        return [
-            ((content["attempt"], invocation["sequence"]), {name: invocation[name] for name in CLIENT})
-            for invocation in content["invocations"]
-        ]
+    return Synced(len(rows), uncounted, len(invalid), len(finished), len(header.cells))
 
 
 def _lines(journal: Journal, key: str) -> list[str]:
@@ -127,18 +107,54 @@ def _series(
     return pa.concat_tables(tables)
 
 
-def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:
+def _parse(line: str) -> dict[str, Any]:
+    """Read a row of any version.
+
+    Raises:
+        ValueError: it is not one; the message says why.
+
+    """
     try:
-        row = json.loads(line)
+        table = json.loads(line)
     except ValueError as error:
-        return None, [f"not JSON: {error}"]
-    if not isinstance(row, dict):
-        return None, ["not an object"]
-    row = upgraded(row)  # a deployed function may be older than who reads its rows
-    return row, validate(row)
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(table, dict):
+        raise ValueError("not an object")
+    # A deployed function may be older than what reads its rows.
+    return flat(unflat(Row, upgraded_row(table)))
 
 
 def _write_text(path: Path, text: str) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+class NotFinished(Exception):
+    """The campaign has cells to come; what is published once cannot be replaced."""
+
+
+def publish(directory: Path, store: Store) -> str:
+    """Put a campaign's rows into `store`, and return the key: `requests/campaign=ID/rows.parquet`.
+
+    Athena, or anything else that knows Hive's partitions, reads them there; the table in infra/template.yaml
+    is over the store s3://BUCKET/parquet. Publishing again changes nothing.
+
+    Args:
+        directory: that `sync` wrote.
+        store: for the Parquet of all campaigns.
+
+    Raises:
+        NotFinished: some of the campaign's cells are not.
+        StoreError: the store refused, or holds other rows of this campaign.
+
+    """
+    header = read_header(directory)
+    if not header.finished:
+        raise NotFinished(
+            f"campaign {header.campaign} is not finished: go on with `poolbench campaign ... --resume`, "
+            "sync again, and then publish it"
+        )
+    key = f"requests/campaign={header.campaign}/rows.parquet"
+    store.put_new(key, (directory / "rows.parquet").read_bytes())
+    return key

@@ -1,23 +1,23 @@
 """One turn: an invocation is sent, its rows and what the client saw of it are filed.
 
-The runner takes turns from this machine, and the deployed state machine from a function of its own.
+The engine takes turns from this machine, and the deployed state machine from a function of its own.
 """
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from poolbench.campaign.clock import Clock
-from poolbench.campaign.invoker import Invoker, Reply
+from poolbench.campaign.invoker import TIMED_OUT, Invoker, Reply
 from poolbench.campaign.journal import Journal
 from poolbench.campaign.plan import Campaign
-from poolbench.campaign.schedule import Step
-from poolbench.campaign.unanswered import ENVIRONMENT_LOST, row_of_unanswered
-from poolbench.campaign.window import Window
-from poolbench.function.invocation import Invocation, encode_rows
-from poolbench.function.record import Outcome
+from poolbench.campaign.schedule import Send
+from poolbench.model.cell import ClientView, InvocationRecord
+from poolbench.model.invocation import BurstPart, Invocation
+from poolbench.model.row import Failure, Instant, Outcome, Role, Row, State, Visit, encode_rows
 from poolbench.store import Conflict, Store
+
+ENVIRONMENT_LOST = frozenset({TIMED_OUT, "Runtime.ExitError"})
 
 
 class FunctionBroken(Exception):
@@ -31,31 +31,30 @@ class Turn:
     environment: str  # that ran it
     outcomes: Sequence[str]  # of its requests
     last_error: str | None
-    record: dict[str, Any]  # of the invocation as the client saw it, for the cell's object
-
-    @property
-    def lost(self) -> int:
-        """How many of its requests failed or hung."""
-        return sum(outcome in (Outcome.ERROR, Outcome.HANG) for outcome in self.outcomes)
+    record: InvocationRecord
 
 
 def invocation_of(
-    campaign: Campaign, journal: Journal, step: Step, attempt: int, due_wall_ns: int = 0
+    campaign: Campaign, journal: Journal, send: Send, sequence: int, due_wall_ns: int = 0
 ) -> Invocation:
-    """Make the event of a step; it is stamped with the time of sending when its turn is taken."""
-    request = campaign.request
+    """Make the event; it is stamped with the time of sending when its turn is taken."""
+    cell, request, burst = send.cell, campaign.request, None
+    if send.role is Role.BURST and campaign.burst:
+        burst = BurstPart(start_wall_ns=due_wall_ns, threads=cell.threads, think_s=campaign.burst.think_s)
     return Invocation(
-        campaign=journal.campaign,
-        cell=step.cell.id,
-        attempt=attempt,
-        sequence=step.sequence,
-        round=step.round,
-        role=step.role,
-        strategy=step.cell.strategy,
-        label=step.cell.label,
-        endpoint=step.cell.endpoint,
-        driver=step.cell.driver,
-        workload=step.cell.workload,
+        visit=Visit(
+            campaign=journal.campaign,
+            cell=cell.id,
+            attempt=send.attempt,
+            sequence=sequence,
+            round=send.round,
+            role=send.role,
+        ),
+        strategy=cell.strategy,
+        label=cell.label,
+        endpoint=cell.endpoint,
+        driver=cell.driver,
+        workload=cell.workload,
         requests=request.requests,
         pooled=request.pooled,
         deadline_s=request.deadline_s,
@@ -63,6 +62,7 @@ def invocation_of(
         due_wall_ns=due_wall_ns,
         sent_wall_ns=0,
         store=journal.store.url,
+        burst=burst,
     )
 
 
@@ -89,25 +89,25 @@ def take_turn(
     reply = invoker.invoke(function, invocation.as_dict())
     done_ns = clock.wall_ns()
     outcomes: Sequence[str]
-    if reply.function_error:
+    if reply.report.function_error:
         outcomes = _file_unanswered(invocation, reply, environment, done_ns, store)
-        last_error = reply.payload.get("errorMessage") if isinstance(reply.payload, dict) else None
+        last_error = reply.error_message
     else:
         environment, outcomes = reply.payload["environment"], reply.payload["outcomes"]
         last_error = reply.payload["first_error"]
         if reply.payload["stored"] is None:
-            store.put_new(invocation.key, encode_rows(reply.payload["rows"]))
-    seen = asdict(reply)
-    del seen["payload"]
-    record = {
-        "sequence": invocation.sequence,
-        "function": function,
-        "environment": environment,
-        "client_due_wall_ns": invocation.due_wall_ns,
-        "client_sent_wall_ns": invocation.sent_wall_ns,
-        "client_done_wall_ns": done_ns,
-        **seen,
-    }
+            store.put_new(invocation.visit.key, encode_rows(reply.payload["rows"]))
+    record = InvocationRecord(
+        sequence=invocation.visit.sequence,
+        environment=environment,
+        client_due_wall_ns=invocation.due_wall_ns,
+        client=ClientView(
+            function=function,
+            client_sent_wall_ns=invocation.sent_wall_ns,
+            client_done_wall_ns=done_ns,
+            report=reply.report,
+        ),
+    )
     return Turn(environment=environment, outcomes=outcomes, last_error=last_error, record=record)
 
 
@@ -115,23 +115,37 @@ def _file_unanswered(
     invocation: Invocation, reply: Reply, environment: str, done_ns: int, store: Store
 ) -> Sequence[str]:
     """Write the row of an invocation whose environment was killed."""
-    if reply.function_error not in ENVIRONMENT_LOST:
-        message = reply.payload.get("errorMessage") if isinstance(reply.payload, dict) else reply.payload
-        raise FunctionBroken(f"the function failed: {reply.function_error}: {message}")
+    if reply.report.function_error not in ENVIRONMENT_LOST:
+        said = reply.payload if reply.error_message is None else reply.error_message
+        raise FunctionBroken(f"the function failed: {reply.report.function_error}: {said}")
     row = row_of_unanswered(invocation, reply, environment, done_ns)
     # Conflict: it had written its rows before it was killed, and those are the better ones.
     with contextlib.suppress(Conflict):
-        store.put_new(invocation.key, encode_rows([row.as_dict()]))
+        store.put_new(invocation.visit.key, encode_rows([row.as_dict()]))
     return [row.outcome]
 
 
-def finish_cell(
-    journal: Journal,
-    cell: str,
-    attempt: int,
-    records: Sequence[dict[str, Any]],
-    window: Window | None = None,
-) -> None:
-    """Write the object that makes a cell finished; `window` is a burst's."""
-    content = {"cell": cell, "attempt": attempt, "invocations": list(records)}
-    journal.write(f"cells/{cell}", content | ({"window": window.as_dict()} if window else {}))
+def row_of_unanswered(invocation: Invocation, reply: Reply, environment: str, done_ns: int) -> Row:
+    """Make the row that the function could not write, because it was killed: a hang or an error.
+
+    The client knows the invocation from outside only: its latency is the round trip, its monotonic and
+    boottime clocks were never read, and counts are those of a request that got nowhere.
+    """
+    error = reply.report.function_error
+    return Row(
+        visit=invocation.visit,
+        request=0,
+        state=State.FIRST_AFTER_GAP,
+        environment=environment,
+        initialization="",
+        environment_ordinal=0,
+        engine_ordinal=0,
+        due_wall_ns=invocation.due_wall_ns,
+        sent_wall_ns=invocation.sent_wall_ns,
+        started=Instant(invocation.sent_wall_ns),
+        done=Instant(done_ns),
+        gap_s=None,
+        latency_s=(done_ns - invocation.sent_wall_ns) / 1e9,
+        outcome=Outcome.HANG if error == TIMED_OUT else Outcome.ERROR,
+        failure=Failure(error_class=error, error_message=reply.error_message or ""),
+    )

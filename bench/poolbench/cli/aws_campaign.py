@@ -14,17 +14,19 @@ from poolbench.aws.follow import follow
 from poolbench.aws.prices import NoPrice, Prices
 from poolbench.aws.workflow import Started, running, start
 from poolbench.campaign import BadCampaign
+from poolbench.campaign.engine import CampaignStopped
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.invoker import InvokeFailed, LambdaInvoker
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.runner import CampaignStopped
-from poolbench.campaign.session import Target, begin, open_journal, run_session
+from poolbench.campaign.schedule import plan_lanes
+from poolbench.campaign.session import open_journal, prepare, run_session
 from poolbench.cli import terminal
 from poolbench.cli.aws_plan import usage_of
 from poolbench.cli.progress import shown
 from poolbench.cli.report import sync_and_report
-from poolbench.cli.target import variables_set
 from poolbench.store import StoreError, open_store
+from poolbench.targets import variables_set
+from poolbench.targets.aws import AwsTarget
 
 STEP_FUNCTIONS, CLIENT = "stepfunctions", "client"
 
@@ -102,9 +104,10 @@ class _Session:
         self._check_means()
         campaign = self.loaded.campaign
         invoker = LambdaInvoker(campaign.function_timeout_s)
-        target = self._target(STEP_FUNCTIONS)
-        lanes = begin(self.loaded, self.journal, target, invoker, resume=self.wanted.resume is not None)
-        if lanes:
+        target = AwsTarget.of(self.deployed, STEP_FUNCTIONS)
+        cells = prepare(self.loaded, self.journal, target, invoker, resume=self.wanted.resume is not None)
+        if cells:
+            lanes = plan_lanes(campaign, cells)
             self.follow(start(self.account, self.deployed, campaign, self.journal, lanes))
 
     def follow(self, started: Started) -> None:
@@ -131,20 +134,11 @@ class _Session:
         resume = self.wanted.resume is not None
         try:
             with shown(self.console) as on_progress:
-                target = self._target(CLIENT)
+                target = AwsTarget.of(self.deployed, CLIENT)
                 run_session(self.loaded, self.journal, target, resume=resume, on_progress=on_progress)
         except (CampaignStopped, InvokeFailed, KeyboardInterrupt, StoreError):
             self.console.print("not finished; to go on, run the same again with --resume", soft_wrap=True)
             raise
-
-    def _target(self, driver: str) -> Target:
-        description = self.deployed.describe() | {"driver": driver}
-        return Target(
-            lanes=self.deployed.lanes,
-            sampler=self.deployed.sampler,
-            description=description,
-            fleet=self.deployed.fleet,
-        )
 
     def _check_means(self) -> None:
         finished = self.journal.finished_cells()

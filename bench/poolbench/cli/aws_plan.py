@@ -12,11 +12,10 @@ from poolbench.aws.fit import check_history
 from poolbench.aws.lane_plan import TURN_S
 from poolbench.aws.prices import Prices
 from poolbench.campaign import BadCampaign
-from poolbench.campaign.burst_runner import expected_s as expected_burst_s
-from poolbench.campaign.cells import Cell
 from poolbench.campaign.plan import Campaign
-from poolbench.campaign.schedule import plan_lanes
+from poolbench.campaign.schedule import plan_bursts, plan_lanes
 from poolbench.cli.progress import duration
+from poolbench.model.cell import Cell
 
 FALLBACK_REGION = "us-east-1"
 
@@ -58,5 +57,5 @@ def show_cost(console: Console, campaign: Campaign, region: str | None) -> None:
 def usage_of(campaign: Campaign, cells: Sequence[Cell]) -> Usage:
     """What these cells of a campaign use."""
     if campaign.burst:
-        return Usage.of_bursts(expected_burst_s(campaign, cells), [cell.environments for cell in cells])
+        return Usage.of_bursts(plan_bursts(campaign, cells).estimate_s, [cell.environments for cell in cells])
     return Usage.of_lanes(plan_lanes(campaign, cells))

@@ -11,7 +11,6 @@ import click
 from poolbench.aws.bundle import ARCHITECTURES, DEFAULT, HERE, PYTHONS, Bundle, CannotBundle, Runtime
 from poolbench.campaign import BadCampaign
 from poolbench.campaign.plan import Campaign
-from poolbench.campaign.session import Target
 from poolbench.cli.options import Verb
 from poolbench.function.drivers import DEFAULT as DRIVER
 from poolbench.lab.aws import FunctionConfig
@@ -72,10 +71,6 @@ class Code:
         return [
             replace(one, code=self.directory, environment=_without_paths(one.environment)) for one in made
         ]
-
-    def target(self, lab: Target) -> Target:
-        """Have the results say so."""
-        return replace(lab, description=lab.description | {"bundle": self.sha256}) if self.sha256 else lab
 
 
 def _without_paths(environment: Mapping[str, str]) -> Mapping[str, str]:

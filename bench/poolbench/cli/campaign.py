@@ -9,10 +9,10 @@ from poolbench.aws.deployed import OTHER_LANES, STACK
 from poolbench.campaign.session import NEWEST
 from poolbench.cli import aws_campaign, lab_campaign
 from poolbench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS
+from poolbench.cli.files import load
 from poolbench.cli.options import STORE, Finite, Verb, refuse_given, server_option
-from poolbench.cli.switches import check_own_database
-from poolbench.cli.target import load
 from poolbench.lab.aws import Freeze
+from poolbench.targets.faults import check_users_database
 
 FILE = click.argument("file", metavar="FILE")
 _OF_ONE = {  # target -> options that mean something there alone
@@ -130,7 +130,7 @@ def campaign(
     refuse_given(_OF_ONE["aws" if target == "lab" else "lab"], f"not with --target {target}")
     loaded = load(file, own, failures)
     if url:
-        check_own_database(loaded.campaign, url, server)
+        check_users_database(loaded.campaign, url, server)
     if target == "aws":
         aws_campaign.run_on_aws(
             loaded,

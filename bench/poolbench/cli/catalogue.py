@@ -6,13 +6,13 @@ import sys
 import click
 from rich.table import Column, Table
 
-from poolbench.campaign.failures import MODES
 from poolbench.campaign.file import CampaignFile, packaged
-from poolbench.cli.target import how_to_install, library_variables
 from poolbench.cli.terminal import console
 from poolbench.function.drivers import DRIVERS
 from poolbench.function.strategies import STRATEGIES
 from poolbench.lab.proxy import DESCRIPTIONS, Failure
+from poolbench.model.failures import MODES
+from poolbench.targets.functions import how_to_install, library_variables
 
 
 def _table(name: str, *columns: str) -> Table:

@@ -6,11 +6,11 @@ from poolbench.aws.bundle import CannotBundle, NoModule
 from poolbench.aws.cost import TooExpensive
 from poolbench.aws.prices import NoPrice
 from poolbench.campaign import BadCampaign
+from poolbench.campaign.engine import CampaignStopped
 from poolbench.campaign.header import Different
 from poolbench.campaign.invoker import InvokeFailed
 from poolbench.campaign.journal import NoCampaign
-from poolbench.campaign.publish import NotFinished
-from poolbench.campaign.runner import CampaignStopped
+from poolbench.campaign.sync import NotFinished
 from poolbench.cli.places import NoPlace
 from poolbench.lab.aws import AwsUnavailable
 from poolbench.lab.libraries import LibraryUnavailable

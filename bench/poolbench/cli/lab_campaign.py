@@ -4,7 +4,6 @@ import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from rich.console import Console
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.header import Different
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.plan import Campaign
 from poolbench.campaign.session import check_idle, open_journal, run_session
 from poolbench.cli import terminal
 from poolbench.cli.bundle import Code, unpacked
@@ -22,13 +20,12 @@ from poolbench.cli.errors import WRONG_INPUT
 from poolbench.cli.options import given_again
 from poolbench.cli.progress import duration, shown
 from poolbench.cli.report import sync_and_report
-from poolbench.cli.switches import listeners_of, proxy_settings, server_options
-from poolbench.cli.target import check_memory, lanes_of, make_functions, target_of, variables_set
 from poolbench.lab.aws import Freeze
 from poolbench.lab.leftovers import running_labs
 from poolbench.lab.platform import enter_private_network, fidelity_notes
-from poolbench.lab.stack import Stack, running_stack
 from poolbench.store import StoreError, open_store
+from poolbench.targets import variables_set
+from poolbench.targets.lab import LabOptions, check_memory, running_lab
 
 _SECRET = ("--server", "--url")  # may hold a password
 
@@ -80,16 +77,13 @@ def run_in_lab(loaded: CampaignFile, wanted: Wanted) -> None:
     with (
         resumable(console, journal, [wanted.file, *given_again(hidden=_SECRET)]),
         unpacked(wanted.bundle, loaded.campaign) as code,
-        _stack(loaded.campaign, wanted, code, console.print) as running,
-        variables_set(running.environment()),
+        running_lab(loaded.campaign, _options(wanted, code, console.print)) as target,
+        variables_set(target.stack.environment()),
         shown(console) as on_progress,
     ):
-        lab, goes_on = (
-            code.target(target_of(running, lanes_of(loaded.campaign))),
-            wanted.resume is not None,
-        )
-        finished = run_session(loaded, journal, lab, resume=goes_on, on_progress=on_progress)
-    console.print(f"measured in {duration(finished.wall_s)}")
+        resume = wanted.resume is not None
+        wall_s = run_session(loaded, journal, target, resume=resume, on_progress=on_progress)
+    console.print(f"measured in {duration(wall_s)}")
     sync_and_report(console, journal, wanted.out or Path("runs") / journal.campaign)
     console.print(f"all done in {duration(time.monotonic() - began)}")
 
@@ -113,20 +107,13 @@ def resumable(console: Console, journal: Journal, arguments: Sequence[str]) -> I
         raise
 
 
-def _stack(
-    campaign: Campaign, wanted: Wanted, code: Code, say: Callable[[str], None]
-) -> AbstractContextManager[Stack]:
-    lanes, timeout_s, fleet = lanes_of(campaign), campaign.function_timeout_s, campaign.fleet
-    return running_stack(
-        lambda at: code.functions(make_functions(lanes, timeout_s, at, campaign.sqlalchemy, fleet=fleet)),
-        proxy_settings(campaign),
+def _options(wanted: Wanted, code: Code, say: Callable[[str], None]) -> LabOptions:
+    return LabOptions(
         server=wanted.server,
-        own_database=wanted.url,
-        options=server_options(campaign),
-        listeners=listeners_of(campaign),
-        tls=campaign.tls,
+        users_database=wanted.url,
         freeze=wanted.freeze,
-        added_rtt_s=campaign.added_rtt_s,
+        code=code.functions,
+        bundle=code.sha256,
         say=say,
     )
 

@@ -4,15 +4,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from poolbench.campaign.burst import in_random_order
-from poolbench.campaign.burst_runner import expected_s as expected_burst_s
 from poolbench.campaign.plan import Campaign
-from poolbench.campaign.schedule import WINDOW_S, Lane, expected_s, plan_lanes
+from poolbench.campaign.schedule import WINDOW_S, Lane, expected_s, plan_bursts, plan_lanes
 from poolbench.cli import terminal
 from poolbench.cli.aws_plan import show_cost
+from poolbench.cli.files import load
 from poolbench.cli.options import Verb
 from poolbench.cli.progress import duration
-from poolbench.cli.target import load
 
 
 @click.command(cls=Verb)
@@ -39,7 +37,8 @@ def plan(file: str, *, target: str, region: str | None) -> None:
 
 
 def _show_burst(console: Console, loaded: Campaign) -> None:
-    cells = in_random_order(loaded.cells(), loaded.seed)
+    lane = plan_bursts(loaded, loaded.cells())
+    cells = lane.cells
     table = Table("", "cells, in their order", "environments", "threads in each", "requests")
     for number, cell in enumerate(cells, 1):
         requests = cell.environments * cell.threads * loaded.request.requests
@@ -47,7 +46,7 @@ def _show_burst(console: Console, loaded: Campaign) -> None:
     console.print(table)
     console.print(
         f"{len(cells)} cells, one after the other, on up to {loaded.fleet} environments at once; expected "
-        f"wall time {duration(expected_burst_s(loaded, cells))} (start-up and the requests themselves apart)"
+        f"wall time {duration(lane.estimate_s)} (start-up and the requests themselves apart)"
     )
 
 

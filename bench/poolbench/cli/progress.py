@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from poolbench.campaign.runner import Progress as Done
+from poolbench.campaign.engine import Progress as Done
 
 LINE_EVERY_S = 15.0
 
@@ -22,14 +22,14 @@ def shown(console: Console) -> Iterator[Callable[[Done], None]]:
         TextColumn("measuring"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("invocations, {task.fields[lost]} requests lost, {task.fields[left]} left"),
+        TextColumn("invocations, {task.fields[failed]} requests failed, {task.fields[left]} left"),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=None, lost=0, left="?")
+        task = progress.add_task("", total=None, failed=0, left="?")
 
         def show(done: Done) -> None:
             progress.update(
-                task, completed=done.done, total=done.total, lost=done.lost, left=duration(done.left_s)
+                task, completed=done.done, total=done.total, failed=done.failed, left=duration(done.left_s)
             )
 
         yield show
@@ -43,7 +43,7 @@ class _Lines:
         if time.monotonic() >= self._next or done.done == done.total:
             self._next = time.monotonic() + LINE_EVERY_S
             self._console.print(
-                f"{done.done}/{done.total} invocations, {done.lost} requests lost, "
+                f"{done.done}/{done.total} invocations, {done.failed} requests failed, "
                 f"{duration(done.left_s)} left"
             )
 

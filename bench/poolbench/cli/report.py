@@ -10,8 +10,7 @@ from rich.console import Console
 
 from micro.page import write_page
 from poolbench.campaign.journal import Journal
-from poolbench.campaign.publish import publish
-from poolbench.campaign.sync import Synced, sync
+from poolbench.campaign.sync import Synced, publish, sync
 from poolbench.cli import terminal
 from poolbench.cli.metrics import sync_cloudwatch
 from poolbench.cli.options import Verb

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 
 from poolbench.function.client import Client
-from poolbench.function.invocation import Burst
 from poolbench.function.measure import Measurement, measure
 from poolbench.function.workload import Workload
+from poolbench.model.invocation import BurstPart
 
 
 def hold(until_wall_ns: int) -> None:
@@ -17,7 +17,7 @@ def hold(until_wall_ns: int) -> None:
 
 
 def take_part(
-    burst: Burst, client: Client, workload: Workload, requests: int, deadline_s: float
+    burst: BurstPart, client: Client, workload: Workload, requests: int, deadline_s: float
 ) -> Sequence[Sequence[Measurement]]:
     """Send `requests` one after the other on each thread; what each thread measured.
 
@@ -42,7 +42,7 @@ def take_part(
 
 
 def _loop(
-    burst: Burst, client: Client, workload: Workload, requests: int, deadline_s: float
+    burst: BurstPart, client: Client, workload: Workload, requests: int, deadline_s: float
 ) -> Sequence[Measurement]:
     measured = []
     for _ in range(requests):

@@ -1,26 +1,15 @@
 """One request, measured: the code whose timing everything else is about."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
 from poolbench.function.client import Client
-from poolbench.function.clocks import Instant, now
-from poolbench.function.outcome import Failure, classify, describe
-from poolbench.function.probe import Observation
-from poolbench.function.record import Outcome
+from poolbench.function.clocks import now
+from poolbench.function.outcome import classify, describe
 from poolbench.function.workload import Workload
-
-
-@dataclass(slots=True)
-class Phases:
-    """Seconds spent in each phase, over all attempts; None for a phase that none reached."""
-
-    checkout_s: float | None = None
-    execute_s: float | None = None
-    reset_s: float | None = None
-    failed_in: str | None = field(default=None)  # of the last attempt
+from poolbench.model.row import Failure, Instant, Observation, Outcome, Phases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +21,7 @@ class Measurement:
     latency_s: float
     phases: Phases
     outcome: Outcome
-    failure: Failure | None
+    failure: Failure
     seen: Observation
 
 
@@ -64,9 +53,9 @@ def measure(client: Client, workload: Workload, deadline_s: float) -> Measuremen
         outcome=classify(
             failed=error is not None,
             deadline_passed=client.deadline.passed,
-            replacements=seen.replacements,
+            replacements=seen.replacements or 0,
         ),
-        failure=describe(error) if error else None,
+        failure=describe(error) if error else Failure(),
         seen=seen,
     )
 
@@ -74,7 +63,7 @@ def measure(client: Client, workload: Workload, deadline_s: float) -> Measuremen
 def _attempt(client: Client, workload: Workload, phases: Phases) -> Exception | None:
     """Send the request once; what it raised, if it did."""
     clock = time.perf_counter
-    phases.failed_in = "checkout"
+    phases.error_phase = "checkout"
     began = clock()
     try:
         connection = client.checkout()
@@ -83,7 +72,7 @@ def _attempt(client: Client, workload: Workload, phases: Phases) -> Exception | 
         return error
     checked_out = clock()
     raised: Exception | None = None
-    phases.failed_in = "execute"
+    phases.error_phase = "execute"
     try:
         workload(connection)
     except Exception as error:
@@ -93,13 +82,13 @@ def _attempt(client: Client, workload: Workload, phases: Phases) -> Exception | 
         client.give_back(connection)
     except Exception as error:
         if raised is None:
-            phases.failed_in, raised = "reset", error
+            phases.error_phase, raised = "reset", error
     ended = clock()
     phases.checkout_s = (phases.checkout_s or 0.0) + checked_out - began
     phases.execute_s = (phases.execute_s or 0.0) + executed - checked_out
     phases.reset_s = (phases.reset_s or 0.0) + ended - executed
     if raised is None:
-        phases.failed_in = None
+        phases.error_phase = None
     return raised
 
 

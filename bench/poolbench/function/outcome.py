@@ -1,24 +1,13 @@
 """From recorded facts to the outcome of a request."""
 
 import re
-from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from poolbench.function.record import Outcome
+from poolbench.model.row import Failure, Outcome
 
 # asyncio's messages show where code lies, which is another place on each machine.
 _DIRECTORY = re.compile(r"(?:/[^\s/:'\"<>]+)+/(?=[^\s/:'\"<>]+\.py\b)")
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What went wrong, in the driver's own words."""
-
-    error_class: str  # pymysql.err.OperationalError, sqlalchemy.exc.TimeoutError, ...
-    code: int | None  # the driver's native code
-    message: str
-    invalidated: bool | None  # SQLAlchemy's `connection_invalidated`; None where it made no verdict
 
 
 def describe(error: BaseException) -> Failure:
@@ -32,7 +21,12 @@ def describe(error: BaseException) -> Failure:
     message = original.args[1] if code is not None and len(original.args) > 1 else original
     kind = type(original)
     text = _DIRECTORY.sub("", str(message))
-    return Failure(f"{kind.__module__}.{kind.__qualname__}", code, text, invalidated)
+    return Failure(
+        error_class=f"{kind.__module__}.{kind.__qualname__}",
+        error_code=code,
+        error_message=text,
+        connection_invalidated=invalidated,
+    )
 
 
 def classify(*, failed: bool, deadline_passed: bool, replacements: int) -> Outcome:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, ExceptionContext, NullPool, event
 
 from poolbench.function.clocks import boottime_ns
 from poolbench.function.drivers import of_dialect
+from poolbench.model.row import Observation
 
 _PyMySQL: Any = pymysql.connections.Connection  # its stubs leave the private method out
 _execute_command = _PyMySQL._execute_command
@@ -32,26 +33,10 @@ def count_commands(*, on: bool = True) -> None:
 
 
 @dataclass(slots=True)
-class Observation:
-    """Counts and times of one request; durations in seconds."""
-
-    connect_s: float | None = None
-    ping_s: float | None = None
-    connection_idle_s: float | None = None
-    connects: int = 0
-    replacements: int = 0  # of the connects, those in place of a connection that the pool had held before
-    pings: int = 0
-    invalidations: int = 0
-    recycles: int = 0
-    wire_commands: int | None = None
-    connection_id: int | None = None
-
-
-@dataclass(slots=True)
 class _Request:
     """A request under way."""
 
-    seen: Observation = field(default_factory=Observation)
+    seen: Observation = field(default_factory=lambda: Observation(replacements=0))
     commands: int = 0
     arrived_before: int = 0
     unheard: int = 0  # commands on connections that were dead: sent, and nobody there to count them
@@ -151,7 +136,8 @@ class Probe:
         request.seen.connects += 1
         with self._lock:
             # Not by pool slots: StaticPool and a disposed pool make new ones.
-            request.seen.replacements += self._keeps_connections and self._open < self._held
+            replaced = self._keeps_connections and self._open < self._held
+            request.seen.replacements = (request.seen.replacements or 0) + replaced
             self._open += 1
             self._held = max(self._held, self._open)
 

@@ -13,7 +13,7 @@ import platform
 import time
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -23,9 +23,8 @@ from poolbench.function.account import ADMINISTRATOR, TOKEN_USER, create_account
 from poolbench.function.config import Config, Secret, address_of
 from poolbench.function.drivers import versions
 from poolbench.function.workload import seed
+from poolbench.model.series import ConnectionSample
 from poolbench.store import Store, open_store
-
-CONFIG = Config.load()
 
 STATUS = (
     "Uptime",
@@ -70,7 +69,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         case "prepare":
             if any(name in os.environ for name in (ADMINISTRATOR, f"{ADMINISTRATOR}_ARN")):
                 administrator = _engine_of(Secret.load(ADMINISTRATOR))
-                create_account(administrator, CONFIG.secret, sees_everything=True)
+                create_account(administrator, _config().secret, sees_everything=True)
                 create_account(administrator, Secret.load(TOKEN_USER))
             if ":" not in event.get("workload", ""):  # somebody's own works on tables of their own
                 seed(_engine())
@@ -84,14 +83,20 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 @functools.cache
+def _config() -> Config:
+    return Config.load()
+
+
+@functools.cache
 def _engine() -> Engine:
     """Keeps its connection: when the server is full, which is worth seeing, it would get none."""
-    return _engine_of(CONFIG.secret)
+    return _engine_of(_config().secret)
 
 
 def _engine_of(secret: Secret) -> Engine:
-    tls: dict[str, Any] = {"ssl": CONFIG.tls.context} if CONFIG.tls else {"ssl_disabled": True}
-    url = replace(CONFIG, secret=secret).url(address_of("database"))
+    config = _config()
+    tls: dict[str, Any] = {"ssl": config.tls.context} if config.tls else {"ssl_disabled": True}
+    url = replace(config, secret=secret).url(address_of("database"))
     return create_engine(url, isolation_level="AUTOCOMMIT", connect_args=tls)
 
 
@@ -178,7 +183,7 @@ def _server(connection: Connection) -> list[Sample]:
     counts: dict[str, int] = {}
     for process in connection.execute(text("SHOW PROCESSLIST")).mappings():
         counts[process["User"]] = counts.get(process["User"], 0) + 1
-    counts[CONFIG.secret.username] -= 1
+    counts[_config().secret.username] -= 1
     found += [_sample(now_ns, "server", "connections", user, count) for user, count in counts.items()]
     return found
 
@@ -204,4 +209,5 @@ def _ask_proxy(path: str) -> Any:
 
 
 def _sample(wall_ns: int, source: str, metric: str, group: str, value: float) -> Sample:
-    return {"wall_ns": wall_ns, "source": source, "metric": metric, "group": group, "value": value}
+    made = ConnectionSample(wall_ns=wall_ns, source=source, metric=metric, group=group, value=value)
+    return {name: each for name, each in asdict(made).items() if each is not None}

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from poolbench.function.strategies import REFERENCE, STRATEGIES
+from poolbench.model.header import Header
 from poolbench.report.comparison import Comparison, compare, noise_floor, noise_share
-from poolbench.report.provenance import Header
 from poolbench.report.render import count, interval, milliseconds, number, percent, positive_interval
 from poolbench.report.requests import Kind
 from poolbench.report.settings import Setting

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from poolbench.report.provenance import Header
+from poolbench.model.header import Header
 
 _RISING = {"server": "Uptime", "proxy": "ClientConnectionsReceived"}  # until they are started anew
 _CLOCKS = ("wall", "monotonic", "boottime")

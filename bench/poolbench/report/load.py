@@ -11,15 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from poolbench.report.provenance import BadHeader, Header, differences, read_header
+from poolbench.model.arrow import COLUMNS, TEXT_COLUMNS, NotRows, arrow_type, conform, upgrade, violations
+from poolbench.model.header import BadHeader, Header, read_header
+from poolbench.report.provenance import differences
 from poolbench.report.requests import derive
-from poolbench.report.schema import COLUMNS, TEXT_COLUMNS, NotRows, conform, upgrade, violations
 from poolbench.report.series import first_line, no_events, read_cloudwatch, read_connections, read_events
 
 _SMALL = (
     *("schema", "attempt", "sequence", "thread", "request", "round", "environment_ordinal", "engine_ordinal"),
     *("connects", "pings", "invalidations", "recycles", "environments", "threads", "replicate"),
 )
+# The names that the analyses still use.
+_FORMER_NAMES = {"aa_control": "twin", "baseline": "control", "route": "endpoint"}
 _LISTED = 20  # offending rows named for each reason; all are counted
 
 
@@ -119,13 +122,13 @@ def load(directories: Sequence[Path], *, mixed: bool = False) -> Dataset:
         frame["timeout_s"] = one.header.timeout_s
         frames.append(frame)
         pa.default_memory_pool().release_unused()  # else Arrow keeps as much again for itself
-    rows = derive(_concatenated(frames))
-    planned = [cell["label"] for one in campaigns for cell in one.header.content["cells"]]
+    rows = derive(_concatenated(frames)).rename(columns=_FORMER_NAMES)
+    planned = [cell.label for one in campaigns for cell in one.header.cells]
     labels = dict.fromkeys([*planned, *rows["label"].cat.categories])
     rows["label"] = rows["label"].cat.set_categories(list(labels))
     connections = _together((one, read_connections(one.directory, one.note)) for one in campaigns)
     events = _together(
-        (one, read_events(one.directory, one.note) if one.header.is_local else no_events())
+        (one, read_events(one.directory, one.note) if one.header.target.is_local else no_events())
         for one in campaigns
     )
     metrics = _together((one, read_cloudwatch(one.directory, one.note)) for one in campaigns)
@@ -152,7 +155,7 @@ def _fingerprint(directory: Path) -> str:
 def _read_rows(found: _Found) -> pa.Table:
     """Valid rows; everything else becomes a problem."""
     path = found.directory / "rows.parquet"
-    parts = [pa.table({name: pa.array([], column.type) for name, column in COLUMNS.items()})]
+    parts = [pa.table({name: pa.array([], arrow_type(column)) for name, column in COLUMNS.items()})]
     reasons: dict[str, tuple[int, list[str]]] = {}
     try:
         with pq.ParquetFile(path, read_dictionary=list(TEXT_COLUMNS)) as file:

@@ -9,9 +9,9 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from poolbench.report.provenance import flatten
 from poolbench.report.style import to_svg, write_png
 from poolbench.report.tables import MainRow
+from poolbench.typed import flatten
 
 PAGE, SUMMARY = "report.html", "summary.json"
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from poolbench.function.record import Outcome
 from poolbench.function.strategies import STRATEGIES
+from poolbench.model.row import Outcome
 from poolbench.report import clocks
 from poolbench.report.comparison import compare, noise_floor
 from poolbench.report.figures.stale import after_stale

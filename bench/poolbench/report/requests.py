@@ -5,7 +5,7 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
-from poolbench.function.record import Outcome, Role, State
+from poolbench.model.row import Outcome, Role, State
 
 
 class Kind(StrEnum):

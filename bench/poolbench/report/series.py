@@ -7,9 +7,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from poolbench.synced import CLOUDWATCH, CONNECTIONS, EVENTS
+from poolbench.model.arrow import CLOUDWATCH, CONNECTIONS, EVENTS
+from poolbench.model.columns import columns
+from poolbench.model.series import ConnectionSample
 
-_NOT_OF_A_BURST = ("cell", "phase")  # may be missing
+_OPTIONAL = [name for name, column in columns(ConnectionSample).items() if column.default is None]
 Note = Callable[[str, str], None]  # told a file's name and what is wrong with it
 
 
@@ -47,7 +49,7 @@ def _read(path: Path, schema: pa.Schema, without: str, note: Note) -> pd.DataFra
     table = schema.empty_table()
     try:
         table = pq.read_table(path)
-        for name in _NOT_OF_A_BURST:
+        for name in _OPTIONAL:
             if name in schema.names and name not in table.column_names:
                 table = table.append_column(name, pa.nulls(len(table), pa.string()))
         table = table.select(schema.names).cast(schema)

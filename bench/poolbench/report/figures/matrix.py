@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from poolbench.function.record import Outcome
+from poolbench.model.row import Outcome
 from poolbench.report.requests import Kind
 from poolbench.report.settings import Setting, varying
 from poolbench.report.style import BLUE, GRID, INK, MUTED, RED, WIDTH_IN, name_of, styled

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from poolbench.function.record import Role
+from poolbench.model.row import Role
 from poolbench.report.settings import Setting
 from poolbench.report.style import INK, look_of, name_of, panels, styled
 

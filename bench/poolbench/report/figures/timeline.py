@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from poolbench.function.record import Outcome
+from poolbench.model.row import Outcome
 from poolbench.report.settings import Setting
 from poolbench.report.story import Story, find_story
 from poolbench.report.style import GREEN, INK, MUTED, RED, WIDTH_IN, styled

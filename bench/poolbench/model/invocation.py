@@ -1,11 +1,11 @@
 """What the campaign asks of the function, and what it gets back."""
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from poolbench.function.record import Role
+from poolbench.model.columns import flat, unflat
+from poolbench.model.row import Visit
+from poolbench.typed import BadValue
 
 
 class BadEvent(ValueError):
@@ -13,10 +13,10 @@ class BadEvent(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Burst:
+class BurstPart:
     """How an invocation takes part in a burst."""
 
-    start_wall_ns: int  # when all begin; who comes too early waits, so that none is free for two invocations
+    start_wall_ns: int  # when all begin; an early one waits, so that no environment gets two invocations
     threads: int  # on one engine
     think_s: float  # mean pause before each request, uniform from 0 to twice that
 
@@ -25,15 +25,10 @@ class Burst:
 class Invocation:
     """One call: a few requests, back to back, of one cell."""
 
-    campaign: str
-    cell: str
-    attempt: int
-    sequence: int
-    round: int
-    role: Role
+    visit: Visit
     strategy: str
     label: str  # of the connections, as the server sees them
-    endpoint: str  # "proxy" or "database"
+    endpoint: str  # where they go: `database`, `proxy`, or the proxy's endpoint for a failure mode
     driver: str
     workload: str
     requests: int  # on each thread
@@ -43,35 +38,28 @@ class Invocation:
     due_wall_ns: int
     sent_wall_ns: int
     store: str  # URL
-    burst: Burst | None = None
-
-    @property
-    def key(self) -> str:
-        """Where the rows go in the store; one object for each invocation, written once."""
-        return f"{self.campaign}/rows/{self.cell}/{self.attempt}-{self.sequence:05d}.jsonl"
+    burst: BurstPart | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON types."""
-        return asdict(self)
+        return flat(self)
 
     @classmethod
     def from_dict(cls, event: dict[str, Any]) -> Self:
         """Inverse of `as_dict`.
 
         Raises:
-            BadEvent: a key is missing or unknown.
+            BadEvent: a key is missing or unknown, or of another type.
 
         """
-        names = {field.name for field in fields(cls)}
-        if set(event) != names:
-            missing, unknown = sorted(names - set(event)), sorted(set(event) - names)
-            raise BadEvent(f"not an invocation: missing {missing}, unknown {unknown}")
-        burst = None if event["burst"] is None else Burst(**event["burst"])
-        return cls(**{**event, "role": Role(event["role"]), "burst": burst})
+        try:
+            return unflat(cls, event)
+        except BadValue as error:
+            raise BadEvent(f"not an invocation: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class InvocationAnswer:
     """What the function says of an invocation; small, because the rows are in the store."""
 
     environment: str
@@ -84,8 +72,3 @@ class Answer:
     def as_dict(self) -> dict[str, Any]:
         """JSON types."""
         return asdict(self)
-
-
-def encode_rows(rows: Iterable[dict[str, Any]]) -> bytes:
-    """Rows as the store keeps them: JSON Lines, UTF-8."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()

@@ -1,19 +1,20 @@
-"""Failures of a campaign that somebody has to bring about, in the lab."""
+"""What a campaign's failure modes need of the lab: ports, settings, limits, and an injector."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from poolbench.campaign import BadCampaign
-from poolbench.campaign.failures import MODES, When
 from poolbench.campaign.plan import Campaign
 from poolbench.lab.endpoints import USUAL
 from poolbench.lab.mysql import ServerOptions
 from poolbench.lab.mysql.crowd import Crowd
 from poolbench.lab.proxy import Failure, ProxySettings
 from poolbench.lab.stack import Stack
+from poolbench.model.failures import MODES, FailureMode, When
 
 OF_THE_LABS_SERVER = {"server_restart_direct", "too_many_connections"}
+HARMS = "would stop or fill your database"
 FULL_AT = 151  # MySQL's default; few enough to be filled in no time
 
 
@@ -62,8 +63,53 @@ def _max_connections(campaign: Campaign) -> int:
     return FULL_AT if full else ServerOptions().max_connections
 
 
-def check_own_database(campaign: Campaign, url: str, server: str | None) -> None:
-    """Refuse to do to somebody's own database what is done to the lab's.
+class LabFaults:
+    """Brings failure modes about in a running lab."""
+
+    def __init__(self, stack: Stack, *, users_database: bool = False) -> None:
+        """Of this lab, whose database may be a user's."""
+        self._users_database = users_database
+        login = stack.endpoints.application
+        crowd = Crowd(stack.server.server, login.user, login.password)
+        self._proxy = stack.proxy
+        # Those past the proxy: what begins them, and what ends them.
+        self._direct: Mapping[str, tuple[Callable[[], None], Callable[[], None]]] = {
+            "server_restart_direct": (stack.server.restart, _nothing),
+            "too_many_connections": (crowd.gather, crowd.leave),
+        }
+
+    def refuses(self, mode: FailureMode) -> str | None:
+        """Why the lab cannot have it: it would harm a user's database."""
+        if self._users_database and mode.name in OF_THE_LABS_SERVER:
+            return HARMS
+        return None
+
+    def begin(self, failure: str) -> None:
+        """Let a failure be there from now on.
+
+        Raises:
+            ServerUnavailable: the server did not come back.
+
+        """
+        if failure in self._direct:
+            self._direct[failure][0]()
+        else:
+            self._proxy.fail(Failure(failure), failure)
+
+    def end(self, failure: str) -> None:
+        """Let it be over."""
+        if failure in self._direct:
+            self._direct[failure][1]()
+        else:
+            self._proxy.fail(Failure(USUAL), failure)
+
+
+def _nothing() -> None:
+    """A restart is over when the server has come back."""
+
+
+def check_users_database(campaign: Campaign, url: str, server: str | None) -> None:
+    """Refuse to do to a user's database what is done to the lab's.
 
     Raises:
         BadCampaign: see the message.
@@ -74,30 +120,4 @@ def check_own_database(campaign: Campaign, url: str, server: str | None) -> None
     if server:
         raise BadCampaign("--server is for the lab's own database, --url for yours: give one of them")
     if harm := sorted(OF_THE_LABS_SERVER & set(campaign.factors.failures)):
-        raise BadCampaign(f"--url: {', '.join(harm)} would stop or fill your database: name other failures")
-
-
-class Switches:
-    """Switches failures on and off; called by the campaign's runner."""
-
-    def __init__(self, stack: Stack) -> None:
-        """Of this lab."""
-        self._stack = stack
-        login = stack.endpoints.application
-        self._crowd = Crowd(stack.server.server, login.user, login.password)
-
-    def __call__(self, failure: str, there: bool) -> None:
-        """Let a failure be there, or not, from now on.
-
-        Raises:
-            ServerUnavailable: the server is somebody else's, or did not come back.
-
-        """
-        match failure:
-            case "server_restart_direct":
-                if there:
-                    self._stack.server.restart()
-            case "too_many_connections":
-                (self._crowd.gather if there else self._crowd.leave)()
-            case _:
-                self._stack.proxy.fail(Failure(failure if there else USUAL), failure)
+        raise BadCampaign(f"--url: {', '.join(harm)} {HARMS}: name other failures")
