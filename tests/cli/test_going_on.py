@@ -46,7 +46,7 @@ def test_what_cannot_go_on_is_not_said_to(journal: Journal) -> None:
 
 def test_a_report_that_fails_can_be_had_later(journal: Journal, tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=300)
-    with pytest.raises(StoreError, match="header.json is not readable: its schema is None"):
+    with pytest.raises(StoreError, match=r"header.json is not readable: its schema is None"):
         sync_and_report(console, journal, tmp_path / "out")
     assert isinstance(console.file, io.StringIO)
     url = journal.store.url
