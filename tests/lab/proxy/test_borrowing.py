@@ -12,8 +12,9 @@ from poolbench.lab.mysql import RunningServer
 from poolbench.lab.proxy import Backend, Failure, ProxySettings
 from poolbench.lab.proxy import server as proxy_server
 from poolbench.lab.proxy.config import Config
-from poolbench.lab.proxy.database import DatabaseRefused, Identity
+from poolbench.lab.proxy.database import Identity
 from poolbench.lab.proxy.database_login import Opened
+from poolbench.lab.proxy.errors import DatabaseRefused
 from poolbench.lab.proxy.facts import Facts
 from poolbench.lab.proxy.protocol import packet
 from poolbench.lab.proxy.server import Proxy

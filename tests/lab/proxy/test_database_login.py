@@ -10,8 +10,9 @@ import pytest
 from poolbench.lab.ports import LOOPBACK
 from poolbench.lab.proxy import facts
 from poolbench.lab.proxy.auth import new_nonce
-from poolbench.lab.proxy.database import Backend, DatabaseRefused, DatabaseUnavailable, Identity
+from poolbench.lab.proxy.database import Backend, Identity
 from poolbench.lab.proxy.database_login import open_connection
+from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
 from poolbench.lab.proxy.handshake import Greeting
 from poolbench.lab.proxy.protocol import auth_switch, packet
 

@@ -8,12 +8,12 @@ import pytest
 
 from poolbench.lab.ports import LOOPBACK
 from poolbench.lab.proxy import line
-from poolbench.lab.proxy.line import Line
+from poolbench.lab.proxy.line import ClientLine
 
 
-class _Ended(Line):
+class _Ended(ClientLine):
     def __init__(self, note: Callable[[], None]) -> None:
-        super().__init__()
+        super().__init__(1)
         self._note = note
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from poolbench.lab.platform import raise_file_limit
 from poolbench.lab.proxy import control
 from poolbench.lab.proxy.config import Config, ConfigError
-from poolbench.lab.proxy.database import DatabaseUnavailable
+from poolbench.lab.proxy.errors import DatabaseUnavailable
 from poolbench.lab.proxy.facts import learn
 from poolbench.lab.proxy.faults import DESCRIPTIONS
 from poolbench.lab.proxy.server import Proxy

@@ -9,7 +9,8 @@ from typing import Protocol, cast
 
 from pymysql.constants import COMMAND
 
-from poolbench.lab.proxy.database import DatabaseRefused, DatabaseUnavailable, Identity
+from poolbench.lab.proxy.database import Identity
+from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
 from poolbench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, packet
 from poolbench.lab.proxy.reply import Reply
 from poolbench.lab.proxy.session_state import SessionState, replay

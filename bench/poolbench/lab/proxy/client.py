@@ -2,18 +2,17 @@
 
 import asyncio
 import math
-import traceback
-from typing import Any, Protocol
-
-from pymysql.constants import ER
+from typing import Any
 
 from poolbench.lab.proxy.commands import Commands
-from poolbench.lab.proxy.context import Context
+from poolbench.lab.proxy.context import Context, Origin
+from poolbench.lab.proxy.errors import Refused
 from poolbench.lab.proxy.events import Kind
 from poolbench.lab.proxy.faults import Failure
-from poolbench.lab.proxy.line import Line
-from poolbench.lab.proxy.login import Refused, log_in
+from poolbench.lab.proxy.line import ClientLine
+from poolbench.lab.proxy.login import log_in, refuse
 from poolbench.lab.proxy.protocol import Malformed, error, ok_payload
+from poolbench.lab.proxy.session import Session
 from poolbench.lab.proxy.valve import Hold
 
 PROGRAM_LENGTH = 128  # of a program's name, which is kept long after its client has gone
@@ -24,19 +23,10 @@ _INACTIVE = (  # MySQL's words
 INTERACTION_TIMEOUT = (4031, "HY000", _INACTIVE)
 
 
-class Origin(Protocol):
-    """The listener that a client came through."""
-
-    name: str
-    failure: Failure
-    relaying: asyncio.Event
-
-
-class ClientConnection(Line):
+class ClientConnection(ClientLine):
     """One client connection, from its greeting to its end.
 
     Attributes:
-        id: what the client takes for the server's number of its connection.
         origin: the listener that it came through.
         program: what the client calls itself in its connection attributes.
         commands: the command phase; None until the client is logged in.
@@ -44,8 +34,7 @@ class ClientConnection(Line):
     """
 
     def __init__(self, context: Context, origin: Origin) -> None:
-        super().__init__()
-        self.id = next(context.ids)
+        super().__init__(next(context.ids))
         self.origin = origin
         self.program = ""
         self.commands: Commands | None = None
@@ -54,7 +43,6 @@ class ClientConnection(Line):
         self._login: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._accepted_at = self._loop.time()
-        self._ended_because = self._detail = ""
         self._swallows = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -81,6 +69,18 @@ class ClientConnection(Line):
         self._context.metrics.clients_closed[because] += 1
         self._note(Kind.CLOSE, f"{because}: {self._detail}" if self._detail else because)
 
+    @property
+    def session(self) -> Session | None:
+        """What the client's commands have set; None until it is logged in."""
+        return self.commands.session if self.commands else None
+
+    def kill(self, *, query_only: bool) -> int | None:
+        """Carry out a KILL by another client."""
+        running_on = self.commands.running_on if self.commands else None
+        if not query_only:
+            self.end("killed")  # takes care of the database connection, except for a running statement
+        return running_on
+
     def _note(self, kind: Kind, detail: str | None = None) -> None:
         self._context.events.add(kind, self.id, detail=detail)
 
@@ -93,7 +93,7 @@ class ClientConnection(Line):
             commands = Commands(self, context, login)
             await commands.attach()
         except Refused as refused:
-            self.refuse(refused)
+            refuse(self, context, refused)
         except (Malformed, TimeoutError, ConnectionError) as failure:
             self.end("no login", str(failure) or "timeout")
         else:
@@ -112,24 +112,6 @@ class ClientConnection(Line):
             self.commands.receive(data)
         else:
             super().receive(data)
-
-    def refuse(self, refused: Refused) -> None:
-        """Send the error and end the connection."""
-        self._context.metrics.failed_auth += refused.code == ER.ACCESS_DENIED_ERROR
-        self.send_payload(refused.payload())
-        self.end("login refused")
-
-    def end(self, because: str, detail: str = "") -> None:
-        """End the connection by FIN; `because` is counted, the detail goes into the event log."""
-        if not self._ended_because:
-            self._ended_because, self._detail = because, detail
-        self.hang_up()
-
-    def end_if_failed(self, task: asyncio.Task[None]) -> None:
-        """End the connection if what was being done for it failed unforeseen: nobody else would."""
-        if not task.cancelled() and (error := task.exception()):
-            traceback.print_exception(error)
-            self.end("proxy failed", repr(error))
 
     def _watch(self) -> None:
         """End the connection if it is idle for long enough, or too old; else look again when it may be."""
@@ -186,7 +168,7 @@ class ClientConnection(Line):
 
     def describe(self) -> dict[str, Any]:
         """Return what the control API says of this connection."""
-        commands = self.commands
+        session, commands = self.session, self.commands
         return {
             "id": self.id,
             "listener": self.origin.name,
@@ -194,8 +176,8 @@ class ClientConnection(Line):
             "tls": self.speaks_tls,
             "open": not self._transport.is_closing(),
             "ended_because": self._ended_because or None,
-            "user": commands.session.login.user if commands else None,
-            "pinned": (commands.session.pinned or None) if commands else None,
-            "in_transaction": commands.session.in_transaction if commands else False,
+            "user": session.login.user if session else None,
+            "pinned": (session.pinned or None) if session else None,
+            "in_transaction": session.in_transaction if session else False,
             "commands": commands.counts_by_name() if commands else {},
         }

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pymysql.constants import ER
 from pymysql.constants.COMMAND import COM_CHANGE_USER, COM_PING, COM_QUERY, COM_QUIT
@@ -12,11 +12,12 @@ from pymysql.constants.COMMAND import COM_CHANGE_USER, COM_PING, COM_QUERY, COM_
 from poolbench.lab.proxy.backend import BackendConnection
 from poolbench.lab.proxy.command_reader import WHOLE_LIMIT, CommandReader
 from poolbench.lab.proxy.context import Context
+from poolbench.lab.proxy.errors import Refused
 from poolbench.lab.proxy.events import Kind
 from poolbench.lab.proxy.handshake import Login
-from poolbench.lab.proxy.kill import carry_out
+from poolbench.lab.proxy.line import ClientLine
 from poolbench.lab.proxy.loan import Loan
-from poolbench.lab.proxy.login import Refused, change_user
+from poolbench.lab.proxy.login import change_user, refuse
 from poolbench.lab.proxy.protocol import (
     COM_RESET_CONNECTION,
     HEADER_SIZE,
@@ -38,9 +39,6 @@ from poolbench.lab.proxy.wire_commands import (
     name_of,
 )
 
-if TYPE_CHECKING:
-    from poolbench.lab.proxy.client import ClientConnection
-
 INBOX_LIMIT = 256 * 1024  # beyond it the client is not read until its command is answered
 
 
@@ -57,7 +55,7 @@ class Commands:
 
     """
 
-    def __init__(self, client: "ClientConnection", context: Context, login: Login) -> None:
+    def __init__(self, client: ClientLine, context: Context, login: Login) -> None:
         self.id = client.id
         self.answer = client.sender()
         self.session = Session(login, context.facts)
@@ -84,6 +82,11 @@ class Commands:
     def idle_s(self, now: float) -> float:
         """Seconds since the last answer; 0 while a command runs."""
         return 0.0 if self.busy else now - self._used_at
+
+    @property
+    def running_on(self) -> int | None:
+        """The server's number of the database connection that runs a command; None while none does."""
+        return self.loan.backend.thread_id if self.busy and self.loan.backend else None
 
     def finish(self, because: str) -> None:
         """End the connection as soon as no command runs."""
@@ -183,7 +186,7 @@ class Commands:
     def _kill(self, kill: Kill, data: bytes) -> bytes:
         """Aim a KILL at the database connection behind a client's; empty: that was all."""
         try:
-            aimed = carry_out(kill, self._client, self._context.clients)
+            aimed = self._aim(kill)
         except Refused as refused:
             self._answer_refused(refused)
             return b""
@@ -192,6 +195,30 @@ class Commands:
         if not aimed:
             self._answer_ok()
         return aimed
+
+    def _aim(self, kill: Kill) -> bytes | None:
+        """Do the proxy's part of a KILL; return the command that the database is to be sent for it.
+
+        Empty: nothing is left to do. None: the number is not one of the proxy's, so the command goes to the
+        database unchanged.
+
+        Raises:
+            Refused: the connection is another user's, or this client's own.
+
+        """
+        target = self._context.clients.get(kill.connection)
+        if target is None:
+            return None
+        if kill.connection == self.id:
+            if not kill.query_only:
+                self._client.end("killed")
+            raise Refused(ER.QUERY_INTERRUPTED, "70100", "Query execution was interrupted")
+        if target.session is None or target.session.login.user != self.session.login.user:
+            raise Refused(ER.KILL_DENIED_ERROR, "HY000", f"You are not owner of thread {kill.connection}")
+        thread_id = target.kill(query_only=kill.query_only)
+        if thread_id is None:
+            return b""
+        return packet(0, bytes([COM_QUERY]) + f"KILL QUERY {thread_id}".encode())
 
     def _forward(self, backend: BackendConnection, command: int, data: bytes, now: float) -> None:
         self.busy = True
@@ -235,7 +262,7 @@ class Commands:
             self.session.begin(login, login.database)
             await self.attach()
         except Refused as refused:
-            self._client.refuse(refused)
+            refuse(self._client, self._context, refused)
         except (Malformed, TimeoutError, ConnectionError) as failure:
             self._client.end("no login", str(failure) or "timeout")
         else:

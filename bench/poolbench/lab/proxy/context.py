@@ -1,25 +1,70 @@
 """What all connections of one proxy share."""
 
+import asyncio
 import itertools
 import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from poolbench.lab.proxy.events import EventLog
 from poolbench.lab.proxy.facts import Facts
+from poolbench.lab.proxy.faults import Failure
 from poolbench.lab.proxy.metrics import Metrics
 from poolbench.lab.proxy.pool import Pool
+from poolbench.lab.proxy.session import Session
 from poolbench.lab.proxy.settings import ProxySettings
 from poolbench.lab.proxy.tokens import Tokens
-
-if TYPE_CHECKING:
-    from poolbench.lab.proxy.client import ClientConnection
 
 # Ids of client connections begin far above those of the server, so that KILL can tell one from the other.
 FIRST_CONNECTION_ID = 1_000_000_001
 PAST_CLIENTS = 4096  # closed connections that are still reported
+
+
+class Origin(Protocol):
+    """The listener that a client came through."""
+
+    name: str
+    failure: Failure
+    relaying: asyncio.Event
+
+
+class Client(Protocol):
+    """A client connection, as the rest of the proxy sees it.
+
+    Attributes:
+        origin: the listener that it came through.
+        program: what the client calls itself in its connection attributes.
+
+    """
+
+    origin: Origin
+    program: str
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether what is sent is encrypted."""
+
+    @property
+    def session(self) -> Session | None:
+        """What the client's commands have set; None until it is logged in."""
+
+    def kill(self, *, query_only: bool) -> int | None:
+        """End it, or nothing of it when `query_only`.
+
+        Returns the server's number of the database connection on which a statement of the client runs, to
+        be killed there; None if none runs.
+        """
+
+    def pause(self, *, on: bool) -> None:
+        """Stop, or go on, relaying."""
+
+    def settings_changed(self) -> None:
+        """Apply the current settings."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the control API says of this connection."""
 
 
 @dataclass(kw_only=True)
@@ -37,6 +82,6 @@ class Context:
     pool: Pool
     metrics: Metrics = field(default_factory=Metrics)
     events: EventLog = field(default_factory=EventLog)
-    clients: "dict[int, ClientConnection]" = field(default_factory=dict)
+    clients: dict[int, Client] = field(default_factory=dict)
     past_clients: "deque[dict[str, object]]" = field(default_factory=lambda: deque(maxlen=PAST_CLIENTS))
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(FIRST_CONNECTION_ID))

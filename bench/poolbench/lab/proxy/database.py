@@ -27,15 +27,3 @@ class Identity(NamedTuple):
 
     user: str
     capabilities: int  # of handshake.SEMANTIC
-
-
-class DatabaseUnavailable(Exception):
-    """The database does not answer, not yet or not any more."""
-
-
-class DatabaseRefused(Exception):
-    """The database answered with an error, which is the client's to see."""
-
-    def __init__(self, code: int, sqlstate: str, message: str) -> None:
-        super().__init__(f"{code} ({sqlstate}) {message}")
-        self.code, self.sqlstate, self.message = code, sqlstate, message

@@ -15,7 +15,8 @@ import pymysql
 from pymysql.constants import CR, ER
 from pymysql.cursors import Cursor
 
-from poolbench.lab.proxy.database import Backend, DatabaseRefused, DatabaseUnavailable, Identity
+from poolbench.lab.proxy.database import Backend, Identity
+from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
 from poolbench.lab.proxy.tls import CHUNK, TlsChannel, client_context
 
 CONNECT_TIMEOUT_S = 10  # MySQL's connect_timeout

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pymysql
 
-from poolbench.lab.proxy.database import Backend, DatabaseUnavailable
+from poolbench.lab.proxy.database import Backend
 from poolbench.lab.proxy.database_login import CONNECT_TIMEOUT_S, GARBLED, encryption
+from poolbench.lab.proxy.errors import DatabaseUnavailable
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import struct
+import traceback
 from collections.abc import Callable
 from typing import cast
 
@@ -16,16 +17,23 @@ UNSENT_LIMIT_S = 60  # for a client to take what was sent before the end; MySQL'
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 s
 
 
-class Line(asyncio.Protocol):
-    """Bytes of one client. Until somebody else `receive`s them, they wait to be read packet by packet."""
+class ClientLine(asyncio.Protocol):
+    """Bytes of one client. Until somebody else `receive`s them, they wait to be read packet by packet.
 
-    def __init__(self) -> None:
+    Attributes:
+        id: what the client takes for the server's number of its connection.
+
+    """
+
+    def __init__(self, number: int) -> None:
+        self.id = number
         self._transport: asyncio.Transport
         self.valve: Valve
         self._tls: TlsChannel | None = None
         self._inbox = b""
         self._sequence = 0
         self._arrived: asyncio.Future[None] | None = None
+        self._ended_because = self._detail = ""
 
     @property
     def speaks_tls(self) -> bool:
@@ -122,6 +130,18 @@ class Line(asyncio.Protocol):
         self._transport.close()
         if self._transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(UNSENT_LIMIT_S, self._transport.abort)
+
+    def end(self, because: str, detail: str = "") -> None:
+        """End the connection by FIN, and note why; only the first reason counts."""
+        if not self._ended_because:
+            self._ended_because, self._detail = because, detail
+        self.hang_up()
+
+    def end_if_failed(self, task: asyncio.Task[None]) -> None:
+        """End the connection if a task that worked for it failed with an unforeseen error."""
+        if not task.cancelled() and (error := task.exception()):
+            traceback.print_exception(error)
+            self.end("proxy failed", repr(error))
 
     def say_goodbye(self) -> None:
         """Send TLS's close_notify, if this is TLS, then FIN."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from poolbench.lab.proxy.client import ClientConnection
-from poolbench.lab.proxy.context import Context
+from poolbench.lab.proxy.context import Client, Context
 from poolbench.lab.proxy.faults import Failure
 
 BACKLOG = 1024
@@ -61,7 +61,7 @@ class Listener:
         else:
             self.relaying.set()
 
-    def _clients(self) -> Iterable[ClientConnection]:
+    def _clients(self) -> Iterable[Client]:
         return [client for client in self._context.clients.values() if client.origin is self]
 
     async def fail(self, failure: Failure) -> None:

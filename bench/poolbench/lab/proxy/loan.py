@@ -4,9 +4,8 @@ from time import monotonic
 
 from poolbench.lab.proxy.backend import BackendConnection, Borrower
 from poolbench.lab.proxy.context import Context
-from poolbench.lab.proxy.database import DatabaseRefused
+from poolbench.lab.proxy.errors import Refused
 from poolbench.lab.proxy.events import Kind
-from poolbench.lab.proxy.login import Refused
 from poolbench.lab.proxy.pool import BorrowTimeout
 from poolbench.lab.proxy.reply import BEFORE_HANGING_UP
 from poolbench.lab.proxy.session import Session
@@ -50,8 +49,6 @@ class Loan:
         except BorrowTimeout:
             context.events.add(Kind.BORROW_TIMEOUT, self._client)
             raise Refused(*BORROW_TIMEOUT) from None
-        except DatabaseRefused as refused:
-            raise Refused(refused.code, refused.sqlstate, refused.message) from None
         self._begin(backend, monotonic() - began)
         return backend
 

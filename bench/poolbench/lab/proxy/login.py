@@ -1,50 +1,23 @@
 """Who a client is: the greeting and the authentication."""
 
 import asyncio
-import ssl
 from dataclasses import replace
-from typing import Protocol
 
 from pymysql.constants import ER
 
 from poolbench.lab.proxy.auth import CACHING_SHA2, CLEAR, FAST_AUTH_SUCCESS, METHODS, authenticate, new_nonce
 from poolbench.lab.proxy.context import Context
+from poolbench.lab.proxy.errors import Refused
 from poolbench.lab.proxy.handshake import Greeting, Login, wants_tls
-from poolbench.lab.proxy.protocol import AUTOCOMMIT, auth_switch, error_payload
+from poolbench.lab.proxy.line import ClientLine
+from poolbench.lab.proxy.protocol import AUTOCOMMIT, auth_switch
 from poolbench.lab.proxy.tokens import Tokens
 
 LOGIN_TIMEOUT_S = 10  # MySQL's connect_timeout
 TLS_REQUIRED = (3159, "HY000", "This RDS Proxy requires TLS connections")  # RDS Proxy's own words
 
 
-class Refused(Exception):
-    """The client may not come in; code, SQLSTATE and message are what it is told."""
-
-    def __init__(self, code: int, sqlstate: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.sqlstate = code, sqlstate
-
-    def payload(self) -> bytes:
-        """Return the ERR packet's."""
-        return error_payload(self.code, self.sqlstate, str(self))
-
-
-class Line(Protocol):
-    """The client, packet by packet."""
-
-    id: int
-
-    async def read_packet(self) -> bytes:
-        """Payload of the next packet."""
-
-    def send_payload(self, payload: bytes) -> None:
-        """Send a packet."""
-
-    def start_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on."""
-
-
-async def log_in(line: Line, context: Context) -> Login:
+async def log_in(line: ClientLine, context: Context) -> Login:
     """Greet a client and have it authenticate; all but the OK packet.
 
     Raises:
@@ -58,7 +31,7 @@ async def log_in(line: Line, context: Context) -> Login:
         return await _log_in(line, context)
 
 
-async def _log_in(line: Line, context: Context) -> Login:
+async def _log_in(line: ClientLine, context: Context) -> Login:
     nonce = new_nonce()
     greeting = Greeting(
         version=context.facts.version,
@@ -81,7 +54,7 @@ async def _log_in(line: Line, context: Context) -> Login:
     return login
 
 
-async def change_user(line: Line, context: Context, payload: bytes, capabilities: int) -> Login:
+async def change_user(line: ClientLine, context: Context, payload: bytes, capabilities: int) -> Login:
     """Authenticate a client anew, by COM_CHANGE_USER; all but the OK packet.
 
     Raises:
@@ -98,7 +71,7 @@ async def change_user(line: Line, context: Context, payload: bytes, capabilities
     return login
 
 
-async def _check(line: Line, context: Context, nonce: bytes, login: Login) -> None:
+async def _check(line: ClientLine, context: Context, nonce: bytes, login: Login) -> None:
     if tokens := context.tokens.get(login.user):
         await _check_token(line, tokens, login.user)
         return
@@ -120,11 +93,18 @@ async def _check(line: Line, context: Context, nonce: bytes, login: Login) -> No
         line.send_payload(FAST_AUTH_SUCCESS)
 
 
-async def _check_token(line: Line, tokens: Tokens, user: str) -> None:
+async def _check_token(line: ClientLine, tokens: Tokens, user: str) -> None:
     line.send_payload(auth_switch(CLEAR, b""))
     answered = await line.read_packet()
     if not tokens.accept(user, answered.rstrip(b"\x00").decode(errors="replace")):
         raise _denied(user, answered)
+
+
+def refuse(line: ClientLine, context: Context, refused: Refused) -> None:
+    """Send a client the error and end the connection."""
+    context.metrics.failed_auth += refused.code == ER.ACCESS_DENIED_ERROR
+    line.send_payload(refused.payload())
+    line.end("login refused")
 
 
 def _denied(user: str, answered: bytes) -> Refused:

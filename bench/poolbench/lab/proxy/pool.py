@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from poolbench.lab.proxy.backend import BackendConnection
-from poolbench.lab.proxy.database import DatabaseRefused, DatabaseUnavailable, Identity
+from poolbench.lab.proxy.database import Identity
+from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
 from poolbench.lab.proxy.free import FreeConnections
 from poolbench.lab.proxy.session_state import SessionState
 

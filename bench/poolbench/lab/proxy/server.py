@@ -11,8 +11,9 @@ from pymysql.constants import ER
 from poolbench.lab.proxy.backend import BackendConnection
 from poolbench.lab.proxy.config import Config
 from poolbench.lab.proxy.context import Context
-from poolbench.lab.proxy.database import DatabaseRefused, DatabaseUnavailable, Identity
+from poolbench.lab.proxy.database import Identity
 from poolbench.lab.proxy.database_login import Opened, open_connection
+from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
 from poolbench.lab.proxy.events import Kind
 from poolbench.lab.proxy.facts import Facts
 from poolbench.lab.proxy.faults import Failure
@@ -147,7 +148,7 @@ class Proxy:
             name = client.program if known else OTHER_PROGRAMS
             programs[name] = programs.get(name, 0) + 1
         self._programs = programs  # a program that has left stays, with 0
-        sessions = [client.commands.session for client in context.clients.values() if client.commands]
+        sessions = [client.session for client in context.clients.values() if client.session]
         encrypted = sum(client.speaks_tls for client in context.clients.values())
         return context.metrics.as_dict() | {
             "ClientConnections": programs,
