@@ -28,9 +28,9 @@ from poolbench.campaign.journal import Journal
 from poolbench.campaign.session import open_journal, run_session
 from poolbench.cli.switches import listeners_of, proxy_settings, server_options
 from poolbench.cli.target import lanes_of, make_functions, target_of, variables_set
-from poolbench.lab.processes import anonymous_mb, descendants, open_files
+from poolbench.lab.process import anonymous_mb, descendants, open_files
 from poolbench.lab.proxy.context import PAST_CLIENTS
-from poolbench.lab.proxy.events import CAPACITY
+from poolbench.lab.proxy.monitoring import CAPACITY
 from poolbench.lab.stack import Stack, running_stack
 from poolbench.store import FileStore
 
@@ -41,7 +41,7 @@ NAMES = {  # of processes, by what their command line holds
     "--datadir": "server",
     "poolbench.lab.proxy": "proxy",
     "poolbench.lab.aws": "Lambda service",
-    "warden": "warden",
+    "watchdog": "watchdog",
     "poolbench.function.sampler": "sampler",
     "poolbench.function.handler": "lane",
 }

@@ -62,7 +62,7 @@ CONNECTIONS = pa.schema(
         "phase": pa.string(),
     }
 )
-# `kind` as `poolbench.lab.proxy.events` names it; `client` is the `connection_id` of rows.
+# `kind` as `poolbench.lab.proxy.monitoring` names it; `client` is the `connection_id` of rows.
 EVENTS = pa.schema(
     {
         "wall_ns": pa.int64(),

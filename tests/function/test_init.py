@@ -11,9 +11,8 @@ import boto3
 import pytest
 
 from poolbench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
-from poolbench.lab.endpoints import Endpoints
 from poolbench.lab.proxy import ProxySettings
-from poolbench.lab.stack import running_stack
+from poolbench.lab.stack import Endpoints, running_stack
 from tests.invocations import invocation
 from tests.users import wait_for
 

@@ -19,9 +19,8 @@ from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.session import open_journal, run_session
 from poolbench.campaign.sync import sync
 from poolbench.cli.target import lanes_of, make_functions, target_of, variables_set
-from poolbench.lab.endpoints import STANDING
 from poolbench.lab.proxy import Backend, Port, ProxySettings, running_proxy
-from poolbench.lab.stack import Stack, running_stack
+from poolbench.lab.stack import STANDING, Stack, running_stack
 from poolbench.report.cautions import Caution
 from poolbench.report.report import write_report
 from poolbench.store import FileStore

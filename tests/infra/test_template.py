@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from poolbench.aws.pack import INFRA
 from poolbench.cli.target import ALIAS, FLEET, LANE, SAMPLER_FUNCTION
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.stack import APPLICATION, SAMPLER, TOKEN_USER
 from tests.infra.conftest import Expanded, Run
 

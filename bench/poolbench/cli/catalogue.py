@@ -12,7 +12,7 @@ from poolbench.cli.target import how_to_install, library_variables
 from poolbench.cli.terminal import console
 from poolbench.function.drivers import DRIVERS
 from poolbench.function.strategies import STRATEGIES
-from poolbench.lab.proxy import DESCRIPTIONS, Failure
+from poolbench.lab.proxy import DESCRIPTIONS, ProxyFault
 
 
 def _table(name: str, *columns: str) -> Table:
@@ -38,7 +38,7 @@ def failures() -> None:
         if mode.direct:
             table.add_row(mode.name, mode.when, mode.does, mode.stands_for)
         else:
-            description = DESCRIPTIONS[Failure(mode.name)]
+            description = DESCRIPTIONS[ProxyFault(mode.name)]
             table.add_row(mode.name, mode.when, description.does, description.stands_for)
     console().print(table)
 

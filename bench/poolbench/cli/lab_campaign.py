@@ -121,7 +121,7 @@ def _stack(
         lambda at: code.functions(make_functions(lanes, timeout_s, at, campaign.sqlalchemy, fleet=fleet)),
         proxy_settings(campaign),
         server=wanted.server,
-        own_database=wanted.url,
+        user_database=wanted.url,
         options=server_options(campaign),
         listeners=listeners_of(campaign),
         tls=campaign.tls,

@@ -7,21 +7,20 @@ from dataclasses import replace
 from poolbench.campaign import BadCampaign
 from poolbench.campaign.failures import MODES, When
 from poolbench.campaign.plan import Campaign
-from poolbench.lab.endpoints import USUAL
 from poolbench.lab.mysql import ServerOptions
-from poolbench.lab.mysql.crowd import Crowd
-from poolbench.lab.proxy import Failure, ProxySettings
-from poolbench.lab.stack import Stack
+from poolbench.lab.mysql.server import ConnectionHog
+from poolbench.lab.proxy import ProxyFault, ProxySettings
+from poolbench.lab.stack import USUAL, Stack
 
 OF_THE_LABS_SERVER = {"server_restart_direct", "too_many_connections"}
 FULL_AT = 151  # MySQL's default; few enough to be filled in no time
 
 
-def listeners_of(campaign: Campaign) -> Mapping[str, Failure]:
+def listeners_of(campaign: Campaign) -> Mapping[str, ProxyFault]:
     """Ports that the proxy needs: one for each failure, so that cells do not get in each other's way."""
     through_proxy = [MODES[name] for name in campaign.factors.failures if not MODES[name].direct]
-    return {USUAL: Failure(USUAL)} | {
-        mode.name: Failure(mode.name if mode.when is When.ALWAYS else USUAL) for mode in through_proxy
+    return {USUAL: ProxyFault(USUAL)} | {
+        mode.name: ProxyFault(mode.name if mode.when is When.ALWAYS else USUAL) for mode in through_proxy
     }
 
 
@@ -84,7 +83,7 @@ class Switches:
         """Of this lab."""
         self._stack = stack
         login = stack.endpoints.application
-        self._crowd = Crowd(stack.server.server, login.user, login.password)
+        self._hog = ConnectionHog(stack.server.server, login.user, login.password)
 
     def __call__(self, failure: str, there: bool) -> None:
         """Let a failure be there, or not, from now on.
@@ -98,6 +97,6 @@ class Switches:
                 if there:
                     self._stack.server.restart()
             case "too_many_connections":
-                (self._crowd.gather if there else self._crowd.leave)()
+                (self._hog.take_all if there else self._hog.release)()
             case _:
-                self._stack.proxy.fail(Failure(failure if there else USUAL), failure)
+                self._stack.proxy.fail(ProxyFault(failure if there else USUAL), failure)

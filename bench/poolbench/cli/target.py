@@ -17,11 +17,10 @@ from poolbench.cli.switches import Switches, proxy_settings
 from poolbench.function.drivers import DRIVERS
 from poolbench.lab import libraries
 from poolbench.lab.aws import FunctionConfig
-from poolbench.lab.endpoints import USUAL, Endpoints, Login
 from poolbench.lab.leftovers import running_labs
 from poolbench.lab.platform import available_memory_mb
-from poolbench.lab.proxy.rtt import LONGEST_S, SHORTEST_S
-from poolbench.lab.stack import Stack
+from poolbench.lab.proxy.relay import LONGEST_S, SHORTEST_S
+from poolbench.lab.stack import USUAL, DatabaseLogin, Endpoints, Stack
 from poolbench.typed import unknown
 
 ALIAS = "live"
@@ -156,7 +155,7 @@ def _function(
     )
 
 
-def _secret(login: Login) -> str:
+def _secret(login: DatabaseLogin) -> str:
     return json.dumps({"username": login.user, "password": login.password, "dbname": login.schema})
 
 

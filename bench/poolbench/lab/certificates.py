@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 
 _VALID_FOR = datetime.timedelta(days=30)  # longer than any lab runs
 

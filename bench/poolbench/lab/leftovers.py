@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from poolbench.lab.processes import processes, started_at
+from poolbench.lab.process import processes, started_at
 
 PREFIX = "poolbench-lab-"
 _OWNER = "owner"

@@ -1,4 +1,4 @@
-"""What only Linux offers, in one place, and what is lost elsewhere."""
+"""What the operating system offers: free ports, and what only Linux has, with what is lost elsewhere."""
 
 import contextlib
 import ctypes
@@ -112,3 +112,23 @@ def _interface_flags(name: str) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         flags: int = struct.unpack(_IFREQ, fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request))[1]
     return flags
+
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now; whoever binds it next may still be quicker."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(host: str, port: int, timeout_s: float = 0.5) -> bool:
+    """Whether something accepts connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s):
+            return True
+    except OSError:
+        return False

@@ -3,25 +3,70 @@
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from poolbench.lab.aws import Freeze, FunctionConfig, RunningAws, running_aws
-from poolbench.lab.endpoints import STANDING, USUAL, Endpoints, Login
 from poolbench.lab.leftovers import work_directory
 from poolbench.lab.mysql import (
-    Account,
     BadServer,
+    DatabaseUser,
     RunningServer,
     Server,
     ServerOptions,
-    create_accounts,
+    create_users,
     running_server,
 )
-from poolbench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, Tokens, running_proxy
-from poolbench.lab.proxy.rtt import running_relay
+from poolbench.lab.proxy import Backend, Port, ProxyFault, ProxySettings, RunningProxy, Tokens, running_proxy
+from poolbench.lab.proxy.launch import running_relay
+
+USUAL = ProxyFault.IDLE_CLOSE.value
+# Failures that need nobody to switch them on: each has a port of the proxy to itself.
+STANDING: Mapping[str, ProxyFault] = MappingProxyType(
+    {
+        failure.value: failure
+        for failure in (
+            ProxyFault.IDLE_CLOSE,
+            ProxyFault.IDLE_ERROR,
+            ProxyFault.IDLE_RESET,
+            ProxyFault.BLACK_HOLE,
+        )
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseLogin:
+    """A database user, and the schema that it works in."""
+
+    user: str
+    password: str = field(repr=False)
+    schema: str
+
+    def url(self, at: str) -> str:
+        """URL for SQLAlchemy, with the password; `at` is host:port."""
+        user, password = quote(self.user, safe=""), quote(self.password, safe="")
+        return f"mysql+pymysql://{user}:{password}@{at}/{self.schema}?charset=utf8mb4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Where things are."""
+
+    proxies: Mapping[str, str]  # host:port, by the name of the listener
+    proxy_control_url: str
+    database: str  # host:port
+    application: DatabaseLogin  # known to the server and to the proxy
+    sampler: DatabaseLogin  # sees everybody's connections, where the server is the lab's
+    authorities: Path | None = None  # of the certificates of proxy and server; None: they are not to be used
+    database_wants_tls: bool = False  # of everybody
+    check_hostname: bool = True  # whether certificates must name the host; not through a tunnel
+    token_user: str = ""  # comes in with tokens in place of a password; none on somebody's own database
+    tokens: Tokens | None = None
+
 
 SCHEMA = "bench"
 APPLICATION, TOKEN_USER, SAMPLER = "bench", "bench_token", "sampler"
@@ -76,9 +121,9 @@ def running_stack(
     settings: ProxySettings,
     *,
     server: str | None = None,
-    own_database: str | None = None,
+    user_database: str | None = None,
     options: ServerOptions | None = None,
-    listeners: Mapping[str, Failure] = STANDING,
+    listeners: Mapping[str, ProxyFault] = STANDING,
     tls: bool = False,
     freeze: Freeze = Freeze.SIGNAL,
     added_rtt_s: float = 0.0,
@@ -90,7 +135,7 @@ def running_stack(
         functions: makes the functions, once it is known where the database is.
         settings: of the proxy.
         server: which database server, see `running_server`.
-        own_database: URL of somebody's own, with the user and schema that functions are to use; neither is
+        user_database: URL of somebody's own, with the user and schema that functions are to use; neither is
             created there.
         options: limits of a private server.
         listeners: the proxy's ports by name, and how clients die on each; USUAL must be one of them.
@@ -105,12 +150,12 @@ def running_stack(
     """
     with contextlib.ExitStack() as parts:
         work_dir = parts.enter_context(work_directory())
-        say("looking for the database" if own_database else "starting a database server")
+        say("looking for the database" if user_database else "starting a database server")
         running = parts.enter_context(
-            running_server(own_database or server, work_dir=work_dir, options=options)
+            running_server(user_database or server, work_dir=work_dir, options=options)
         )
         found = running.server
-        logins = _logins_of(own_database) if own_database else _make_logins(found)
+        logins = _logins_of(user_database) if user_database else _make_logins(found)
         say(f"{found.flavour} {found.version} ({found.source}) on port {found.port}")
         application = logins[APPLICATION]
         tls = tls or found.wants_tls
@@ -123,7 +168,7 @@ def running_stack(
             check_hostname=found.check_hostname,
         )
         valid_s = TOKENS_VALID * settings.idle_client_timeout
-        tokens = None if own_database else Tokens(secrets.token_urlsafe(18), valid_s)
+        tokens = None if user_database else Tokens(secrets.token_urlsafe(18), valid_s)
         proxy = parts.enter_context(
             running_proxy(
                 settings,
@@ -168,27 +213,29 @@ def running_stack(
         )
 
 
-def _make_logins(server: Server) -> Mapping[str, Login]:
+def _make_logins(server: Server) -> Mapping[str, DatabaseLogin]:
     """Create the schema and its users."""
     logins = {
-        name: Login(user=name, password=secrets.token_urlsafe(18), schema=SCHEMA)
+        name: DatabaseLogin(user=name, password=secrets.token_urlsafe(18), schema=SCHEMA)
         for name in (APPLICATION, TOKEN_USER, SAMPLER)
     }
     accounts = [
-        Account(name=login.user, password=login.password, sees_everything=name == SAMPLER)
+        DatabaseUser(name=login.user, password=login.password, sees_everything=name == SAMPLER)
         for name, login in logins.items()
     ]
-    create_accounts(server, SCHEMA, accounts)
+    create_users(server, SCHEMA, accounts)
     return logins
 
 
-def _logins_of(url: str) -> Mapping[str, Login]:
+def _logins_of(url: str) -> Mapping[str, DatabaseLogin]:
     """Take the user and the schema that somebody's own URL names, for everything."""
     parts = urlsplit(url)
     schema = parts.path.strip("/")
     if not schema:
         raise BadServer("the database's URL names no schema: mysql://user:password@host:port/schema")
-    login = Login(user=unquote(parts.username or ""), password=unquote(parts.password or ""), schema=schema)
+    login = DatabaseLogin(
+        user=unquote(parts.username or ""), password=unquote(parts.password or ""), schema=schema
+    )
     return {APPLICATION: login, SAMPLER: login}
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pymysql.constants import ER
 
-from poolbench.lab.processes import anonymous_mb
+from poolbench.lab.process import anonymous_mb
 from poolbench.lab.proxy import RunningProxy
 from poolbench.lab.proxy.client import PROGRAM_LENGTH
-from poolbench.lab.proxy.faults import Failure
+from poolbench.lab.proxy.faults import ProxyFault
 from poolbench.lab.proxy.protocol import error, packet
 from tests.lab.proxy.conftest import Database, Start, rows, value
 
@@ -68,7 +68,7 @@ def test_a_client_that_only_asks_fills_no_memory_and_gets_every_answer_later(
 def test_one_that_does_not_wait_to_be_let_in_fills_no_memory(database: Database, start: Start) -> None:
     proxy = start()
     before = memory(proxy)
-    proxy.fail(Failure.PAUSE)
+    proxy.fail(ProxyFault.PAUSE)
     with socket.create_connection((proxy.host, proxy.port), timeout=0.5) as eager:
         with pytest.raises(TimeoutError):
             eager.sendall(bytes(64 * MB))

@@ -10,7 +10,7 @@ from poolbench.lab.proxy import backend
 from poolbench.lab.proxy.backend import BackendConnection
 from poolbench.lab.proxy.database import Identity
 from poolbench.lab.proxy.pool import Pool
-from poolbench.lab.proxy.session_state import SessionState
+from poolbench.lab.proxy.session import SessionState
 
 IDENTITY, STATE = Identity("app", 0), SessionState(None, autocommit=True)
 

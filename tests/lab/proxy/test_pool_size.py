@@ -62,27 +62,27 @@ def test_a_lowered_cap_closes_free_connections_at_once_and_lent_ones_when_they_c
 ) -> None:
     proxy = start(max_connections_percent=2)
     most = int(proxy.metrics()["MaxDatabaseConnectionsAllowed"])
-    held = hold_all(database, proxy)
+    in_use = hold_all(database, proxy)
     free = most // 4
-    for client in held[:free]:
+    for client in in_use[:free]:
         client.rollback()
     assert opened(proxy) == most
     proxy.change(MaxConnectionsPercent=1)
     cap = int(proxy.metrics()["MaxDatabaseConnectionsAllowed"])
     eventually(lambda: opened(proxy) == most - free)
     assert borrowed(proxy) == most - free > cap  # nobody's transaction is cut off
-    for client in held[free:]:
+    for client in in_use[free:]:
         assert rows(client, "SELECT 1") == ((1,),)
         client.rollback()
     eventually(lambda: opened(proxy) == cap)
     assert borrowed(proxy) == 0
-    assert [rows(client, "SELECT 1") for client in held] == [((1,),)] * most
+    assert [rows(client, "SELECT 1") for client in in_use] == [((1,),)] * most
 
 
 def test_a_raised_cap_serves_those_who_wait(database: Database, start: Start) -> None:
     proxy = start(max_connections_percent=1)
     waiting = [database.connect(proxy.port) for _ in range(3)]
-    held = hold_all(database, proxy)
+    in_use = hold_all(database, proxy)
     answers: list[object] = []
     threads = [
         threading.Thread(target=lambda client=client: answers.append(rows(client, "SELECT 1")))
@@ -97,7 +97,7 @@ def test_a_raised_cap_serves_those_who_wait(database: Database, start: Start) ->
     for thread in threads:
         thread.join()
     assert answers == [((1,),)] * 3
-    assert borrowed(proxy) == len(held)
+    assert borrowed(proxy) == len(in_use)
 
 
 def test_an_old_connection_is_closed_once_nobody_uses_it(database: Database, start: Start) -> None:

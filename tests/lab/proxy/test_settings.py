@@ -5,10 +5,9 @@ import json
 import pytest
 
 from poolbench.lab.certificates import Certificate
-from poolbench.lab.proxy.config import Config, ConfigError, Port
+from poolbench.lab.proxy.config import ConfigError, Port, ProxyConfig, ProxySettings, SettingError
 from poolbench.lab.proxy.database import Backend
-from poolbench.lab.proxy.faults import Failure
-from poolbench.lab.proxy.settings import ProxySettings, SettingError
+from poolbench.lab.proxy.faults import ProxyFault
 
 BACKEND = {"host": "127.0.0.1", "port": 3306, "user": "root", "password": "x"}
 
@@ -52,15 +51,15 @@ def test_settings_survive_json() -> None:
 
 
 def test_a_configuration_survives_its_file_and_hides_its_passwords(tmp_path: object) -> None:
-    config = Config(
+    config = ProxyConfig(
         backend=Backend("127.0.0.1", 3306, "root", "hidden"),
         accounts={"app": "hidden"},
         settings=ProxySettings(require_tls=True),
         tls=Certificate.in_folder(tmp_path),  # type: ignore[arg-type]
         host="0.0.0.0",  # noqa: S104 (nobody listens)
-        listeners={"one": Port(1, Failure.IDLE_RESET), "two": Port()},
+        listeners={"one": Port(1, ProxyFault.IDLE_RESET), "two": Port()},
     )
-    assert Config.parse(config.dump()) == config
+    assert ProxyConfig.parse(config.dump()) == config
     assert "hidden" not in repr(config)
 
 
@@ -90,13 +89,13 @@ def test_a_configuration_survives_its_file_and_hides_its_passwords(tmp_path: obj
 )
 def test_a_bad_configuration_names_what_is_wrong(change: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        Config.parse(json.dumps({"backend": BACKEND, "accounts": {}} | change))
+        ProxyConfig.parse(json.dumps({"backend": BACKEND, "accounts": {}} | change))
 
 
 def test_a_missing_part_and_other_text_are_told_apart() -> None:
     with pytest.raises(ConfigError, match="accounts is missing"):
-        Config.parse(json.dumps({"backend": BACKEND}))
+        ProxyConfig.parse(json.dumps({"backend": BACKEND}))
     with pytest.raises(ConfigError, match="not JSON"):
-        Config.parse("{")
+        ProxyConfig.parse("{")
     with pytest.raises(ConfigError, match="configuration: list in place of an object"):
-        Config.parse("[]")
+        ProxyConfig.parse("[]")

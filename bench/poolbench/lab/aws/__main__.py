@@ -7,11 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
-from poolbench.lab.aws.endpoint import Endpoint
-from poolbench.lab.aws.freezer import Freeze, make_freezer
-from poolbench.lab.aws.function import FunctionConfig
-from poolbench.lab.aws.variables import python_version
-from poolbench.lab.nftables import NftablesUnavailable
+from poolbench.lab.aws.freezer import Freeze, NftablesUnavailable, make_freezer
+from poolbench.lab.aws.function import FunctionConfig, python_version
+from poolbench.lab.aws.service import AwsService
 
 
 async def serve(path: Path) -> None:
@@ -26,7 +24,7 @@ async def serve(path: Path) -> None:
     except NftablesUnavailable as error:
         _announce({"error": str(error)})
         return
-    endpoint = Endpoint(functions, path.parent, freezer)
+    endpoint = AwsService(functions, path.parent, freezer)
     try:
         await endpoint.start(config["port"])
     except OSError as error:

@@ -1,7 +1,9 @@
 """What a function is, within Lambda's limits, and how its callers may name it."""
 
+import functools
 import importlib.util
 import re
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -185,3 +187,24 @@ def parse_reference(reference: str, qualifier: str | None) -> tuple[str, str | N
             "The derived qualifier from the function name does not match the specified qualifier."
         )
     return found["name"], qualifier or found["qualifier"]
+
+
+@functools.cache
+def python_version(python: Path) -> str:
+    """Major and minor version of an interpreter that has the runtime client.
+
+    Raises:
+        BadFunction: it is no interpreter, or has no `awslambdaric`.
+
+    """
+    if python == Path(sys.executable):
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
+    script = "import awslambdaric, sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        asked = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    except subprocess.CalledProcessError as error:
+        why = error.stderr.strip().splitlines()[-1:] or [f"exit status {error.returncode}"]
+        raise BadFunction(f"python {python}: {why[0]}: install awslambdaric there") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BadFunction(f"python {python}: {error}") from error
+    return asked.stdout.strip()

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poolbench.lab.aws.concurrency import KEEP_IDLE_S
-from poolbench.lab.aws.freezer import Freeze
-from poolbench.lab.aws.function import BadFunction, FunctionConfig
-from poolbench.lab.aws.variables import python_version
-from poolbench.lab.nftables import NftablesUnavailable, library_path
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.aws.fleet import KEEP_IDLE_S
+from poolbench.lab.aws.freezer import Freeze, NftablesUnavailable, library_path
+from poolbench.lab.aws.function import BadFunction, FunctionConfig, python_version
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.process import Child, ChildFailed
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever http_proxy says

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from poolbench.lab.http_server import Request, Response
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.http_server import HttpRequest, HttpResponse
+from poolbench.lab.platform import LOOPBACK
 
 _THREADS = 8
 _SPELLED = "moto.preserved_header_names"
@@ -28,11 +28,11 @@ class MotoApp:
         self._lock = threading.Lock()
         self._application: Callable[..., Any] | None = None
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, request)
 
-    def _run(self, request: Request) -> Response:
+    def _run(self, request: HttpRequest) -> HttpResponse:
         with self._lock:
             if self._application is None:
                 self._application = _load(self._port)
@@ -40,9 +40,9 @@ class MotoApp:
 
         chunks, status, headers = run_wsgi_app(self._application, self._environ(request), buffered=True)
         body = b"" if request.method == "HEAD" else b"".join(chunks)
-        return Response(int(status.split()[0]), body, tuple(headers.items()))
+        return HttpResponse(int(status.split()[0]), body, tuple(headers.items()))
 
-    def _environ(self, request: Request) -> dict[str, Any]:
+    def _environ(self, request: HttpRequest) -> dict[str, Any]:
         """WSGI's view of the request (PEP 3333), with the raw path that S3 keys need."""
         path, _, query = request.target.partition("?")
         environ: dict[str, Any] = {

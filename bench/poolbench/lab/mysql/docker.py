@@ -10,10 +10,10 @@ from pathlib import Path
 
 from poolbench.lab.certificates import Certificate, issue
 from poolbench.lab.leftovers import marked_by, own_mark
-from poolbench.lab.mysql.ready import wait_until_it_answers
+from poolbench.lab.mysql.binary import running_settings
+from poolbench.lab.mysql.instance import wait_until_it_answers
 from poolbench.lab.mysql.server import ServerOptions, ServerUnavailable
-from poolbench.lab.mysql.settings import running_settings
-from poolbench.lab.ports import LOOPBACK, free_port
+from poolbench.lab.platform import LOOPBACK, free_port
 from poolbench.lab.process import Child
 
 DOCKER = "docker"

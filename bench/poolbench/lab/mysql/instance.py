@@ -4,14 +4,48 @@ import contextlib
 import secrets
 from pathlib import Path
 
+import pymysql
+
 from poolbench.lab.certificates import issue
-from poolbench.lab.mysql.binary import Binary
-from poolbench.lab.mysql.data import prepare
-from poolbench.lab.mysql.ready import PortTaken, wait_until_it_answers
-from poolbench.lab.mysql.server import Server, ServerOptions
-from poolbench.lab.mysql.settings import running_settings
-from poolbench.lab.ports import LOOPBACK, free_port
-from poolbench.lab.process import Child
+from poolbench.lab.mysql.binary import Binary, prepare, running_settings
+from poolbench.lab.mysql.server import Server, ServerOptions, ServerUnavailable
+from poolbench.lab.platform import LOOPBACK, free_port
+from poolbench.lab.process import Child, ChildFailed
+
+
+class PortTaken(ServerUnavailable):
+    """Somebody else listens on the port."""
+
+
+def wait_until_it_answers(
+    child: Child, timeout_s: float, *, port: int, user: str, password: str, source: str, tls_ca: Path | None
+) -> Server:
+    """Ask until the server lets its administrator in, which nobody else's server on that port would.
+
+    Raises:
+        PortTaken: it found its port in use.
+        ServerUnavailable: it exited or did not answer in time; the message ends with its log.
+
+    """
+    answers: list[Server] = []
+
+    def answered() -> bool:
+        with contextlib.suppress(pymysql.Error):
+            answers.append(
+                Server.ask(
+                    host=LOOPBACK, port=port, user=user, password=password, source=source, tls_ca=tls_ca
+                )
+            )
+        return bool(answers)
+
+    try:
+        child.wait_until(answered, timeout_s)
+    except ChildFailed as error:
+        if "Address already in use" in child.log_tail():
+            raise PortTaken(f"port {port} is taken by another program") from error
+        raise ServerUnavailable(f"the database server did not start: {error}") from error
+    return answers[0]
+
 
 ADMINISTRATOR = "poolbench_admin"
 _START_TIMEOUT_S = 60.0  # it takes half a second; a loaded machine may take its time

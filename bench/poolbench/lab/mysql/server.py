@@ -1,14 +1,16 @@
-"""A MySQL-compatible server, as the rest of the lab sees it."""
+"""A MySQL-compatible server, as the rest of the lab sees it, and its users."""
 
 import contextlib
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import quote
 
 import pymysql
+from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
 _ASK_TIMEOUT_S = 5.0
@@ -156,3 +158,91 @@ class RunningServer(Protocol):
 def flavour_of(version: str) -> str:
     """Tell MariaDB from MySQL by what `VERSION()` or `--version` says."""
     return "mariadb" if "mariadb" in version.lower() else "mysql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseUser:
+    """A database user, who may do everything within the schema."""
+
+    name: str
+    password: str = field(repr=False)
+    sees_everything: bool = False  # everybody's connections, too
+
+
+def create_users(server: Server, schema: str, accounts: Sequence[DatabaseUser]) -> None:
+    """Create the schema (utf8mb4) and the users, or give existing ones their new passwords.
+
+    Args:
+        server: where, as its administrator.
+        schema: a plain identifier.
+        accounts: may come from any address.
+
+    Raises:
+        ServerUnavailable: the administrator may not do that.
+
+    """
+    if not schema.isidentifier():
+        raise ValueError(f"schema {schema!r} is not a plain identifier")
+    try:
+        with server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{schema}` CHARACTER SET utf8mb4")
+            for account in accounts:
+                cursor.execute("CREATE USER IF NOT EXISTS %s@'%%'", (account.name,))
+                cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", [account.name, account.password])
+                cursor.execute(f"GRANT ALL PRIVILEGES ON `{schema}`.* TO %s@'%%'", (account.name,))
+                if account.sees_everything:
+                    cursor.execute("GRANT PROCESS ON *.* TO %s@'%%'", (account.name,))
+    except pymysql.Error as error:
+        raise ServerUnavailable(f"user {server.user} cannot set up schema {schema}: {error}") from error
+
+
+_RELEASE_TIMEOUT_S = 10.0
+
+
+class ConnectionHog:
+    """Holds every connection that a server still allows."""
+
+    def __init__(self, server: Server, user: str, password: str) -> None:
+        """Set up; `user` must not be privileged, for those get a connection more."""
+        self._server, self._user, self._password = server, user, password
+        self._open: list[pymysql.Connection[pymysql.cursors.Cursor]] = []
+
+    def take_all(self) -> None:
+        """Connect until the server says that it has too many connections (1040)."""
+        with contextlib.suppress(_Full):
+            while True:
+                self._open.append(self._connect())
+
+    def release(self) -> None:
+        """Close them all, and wait until the server has noticed."""
+        while self._open:
+            self._open.pop().close()
+        give_up_at = time.monotonic() + _RELEASE_TIMEOUT_S
+        while True:
+            try:
+                self._connect().close()
+            except _Full:
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+    def _connect(self) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        server = self._server
+        try:
+            return pymysql.connect(
+                host=server.host,
+                port=server.port,
+                user=self._user,
+                password=self._password,
+                **server.encryption(),
+            )
+        except pymysql.err.OperationalError as error:
+            if error.args[0] == ER.CON_COUNT_ERROR:
+                raise _Full(str(error)) from error
+            raise
+
+
+class _Full(Exception):
+    """The server has no connection left."""

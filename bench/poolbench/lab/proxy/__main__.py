@@ -13,12 +13,11 @@ from pathlib import Path
 
 from poolbench.lab.platform import raise_file_limit
 from poolbench.lab.proxy import control
-from poolbench.lab.proxy.config import Config, ConfigError
+from poolbench.lab.proxy.config import ConfigError, ProxyConfig, ProxySettings, SettingError
+from poolbench.lab.proxy.database import learn
 from poolbench.lab.proxy.errors import DatabaseUnavailable
-from poolbench.lab.proxy.facts import learn
 from poolbench.lab.proxy.faults import DESCRIPTIONS
 from poolbench.lab.proxy.server import Proxy
-from poolbench.lab.proxy.settings import ProxySettings, SettingError
 
 _EPILOG = """\
 Try it, with a MySQL or MariaDB server at hand:
@@ -67,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("config", metavar="CONFIG", help="configuration file, or - for standard input")
     path = parser.parse_args(arguments).config
     try:
-        config = Config.parse(sys.stdin.read() if path == "-" else Path(path).read_text())
+        config = ProxyConfig.parse(sys.stdin.read() if path == "-" else Path(path).read_text())
         asyncio.run(_run(config))
     except (ConfigError, SettingError, DatabaseUnavailable, OSError) as error:
         sys.exit(f"proxy: {error}")
@@ -87,7 +86,7 @@ def _help_on_failures() -> str:
     return "\n".join(f"  {failure:20} {about.does}" for failure, about in DESCRIPTIONS.items())
 
 
-async def _run(config: Config) -> None:
+async def _run(config: ProxyConfig) -> None:
     raise_file_limit()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -95,7 +94,7 @@ async def _run(config: Config) -> None:
         loop.add_signal_handler(number, stopped.set)
     proxy = Proxy(config, learn(config.backend))
     await proxy.open()
-    control_url = await control.Control(proxy).open(config.control_port)
+    control_url = await control.ProxyControl(proxy).open(config.control_port)
     announcement = {
         "host": config.host,
         "ports": {listener.name: listener.port for listener in proxy.listeners.values()},

@@ -11,11 +11,9 @@ from pymysql.constants import COMMAND
 
 from poolbench.lab.proxy.database import Identity
 from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
-from poolbench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, packet
-from poolbench.lab.proxy.reply import Reply
-from poolbench.lab.proxy.session_state import SessionState, replay
-from poolbench.lab.proxy.tls import TlsChannel
-from poolbench.lab.proxy.valve import Valve
+from poolbench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, ServerReply, packet
+from poolbench.lab.proxy.session import SessionState, replay
+from poolbench.lab.proxy.transport import FlowControl, TlsChannel
 
 # For a command of the proxy's own; a server that takes longer hangs. MySQL's connect_timeout.
 ANSWER_TIMEOUT_S = 10.0
@@ -27,7 +25,7 @@ class Borrower(Protocol):
     def answer(self, data: bytes) -> None:
         """Take bytes of the database's answer."""
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: ServerReply) -> None:
         """Note that the answer is complete."""
 
     def backend_is_slow(self, *, slow: bool) -> None:
@@ -70,11 +68,11 @@ class BackendConnection(asyncio.Protocol):
         self._initial = state
         self._init_query = init_query
         self._on_lost = on_lost
-        self._reply = Reply()
+        self._reply = ServerReply()
         self._transport: asyncio.Transport
         self._write: Callable[[bytes], None]
         self._tls = tls
-        self.valve: Valve
+        self.flow: FlowControl
         self._waiting: asyncio.Future[bytes] | None = None  # for the answer to a command of the proxy's own
         self._answer = b""
 
@@ -91,7 +89,7 @@ class BackendConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio's protocol."""
         self._transport = cast(asyncio.Transport, transport)
-        self.valve = Valve(self._transport)
+        self.flow = FlowControl(self._transport)
         self._write = self._transport.write
         if self._tls:
             self._tls.carry, self._write = self._write, self._tls.send

@@ -23,8 +23,7 @@ import traceback
 from collections.abc import Callable
 from typing import Protocol
 
-from poolbench.lab.platform import parent_death_hook
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK, parent_death_hook
 
 ROUNDS = 2  # the second sees what the first has left, as waiting for a shorter time changes the waking up
 KIND_S = 0.16  # for greetings, and for exchanges, in each round

@@ -1,19 +1,19 @@
-"""One client connection of the proxy: login, commands, end."""
+"""Client connections of the proxy, from login to end, and the ports that they come through."""
 
 import asyncio
 import math
+from collections.abc import Iterable
 from typing import Any
 
-from poolbench.lab.proxy.commands import Commands
-from poolbench.lab.proxy.context import Context, Origin
+from poolbench.lab.proxy.command_phase import CommandPhase
+from poolbench.lab.proxy.context import Origin, ProxyClient, ProxyContext
 from poolbench.lab.proxy.errors import Refused
-from poolbench.lab.proxy.events import Kind
-from poolbench.lab.proxy.faults import Failure
-from poolbench.lab.proxy.line import ClientLine
+from poolbench.lab.proxy.faults import ProxyFault
 from poolbench.lab.proxy.login import log_in, refuse
+from poolbench.lab.proxy.monitoring import EventKind
 from poolbench.lab.proxy.protocol import Malformed, error, ok_payload
-from poolbench.lab.proxy.session import Session
-from poolbench.lab.proxy.valve import Hold
+from poolbench.lab.proxy.session import ClientSession
+from poolbench.lab.proxy.transport import ClientLine, Hold
 
 PROGRAM_LENGTH = 128  # of a program's name, which is kept long after its client has gone
 _INACTIVE = (  # MySQL's words
@@ -33,11 +33,11 @@ class ClientConnection(ClientLine):
 
     """
 
-    def __init__(self, context: Context, origin: Origin) -> None:
+    def __init__(self, context: ProxyContext, origin: Origin) -> None:
         super().__init__(next(context.ids))
         self.origin = origin
         self.program = ""
-        self.commands: Commands | None = None
+        self.commands: CommandPhase | None = None
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._login: asyncio.Task[None] | None = None
@@ -50,7 +50,7 @@ class ClientConnection(ClientLine):
         super().connection_made(transport)
         self._context.clients[self.id] = self
         self._context.metrics.clients_received += 1
-        self._note(Kind.ACCEPT)
+        self._note(EventKind.ACCEPT)
         self._login = self._loop.create_task(self._log_in())
         self._login.add_done_callback(self.end_if_failed)
 
@@ -67,10 +67,10 @@ class ClientConnection(ClientLine):
         del self._context.clients[self.id]
         self._context.past_clients.append(self.describe())
         self._context.metrics.clients_closed[because] += 1
-        self._note(Kind.CLOSE, f"{because}: {self._detail}" if self._detail else because)
+        self._note(EventKind.CLOSE, f"{because}: {self._detail}" if self._detail else because)
 
     @property
-    def session(self) -> Session | None:
+    def session(self) -> ClientSession | None:
         """What the client's commands have set; None until it is logged in."""
         return self.commands.session if self.commands else None
 
@@ -81,7 +81,7 @@ class ClientConnection(ClientLine):
             self.end("killed")  # takes care of the database connection, except for a running statement
         return running_on
 
-    def _note(self, kind: Kind, detail: str | None = None) -> None:
+    def _note(self, kind: EventKind, detail: str | None = None) -> None:
         self._context.events.add(kind, self.id, detail=detail)
 
     async def _log_in(self) -> None:
@@ -90,7 +90,7 @@ class ClientConnection(ClientLine):
             await self.origin.relaying.wait()
             login = await log_in(self, context)
             self.program = login.attributes.get("program_name", "")[:PROGRAM_LENGTH]
-            commands = Commands(self, context, login)
+            commands = CommandPhase(self, context, login)
             await commands.attach()
         except Refused as refused:
             refuse(self, context, refused)
@@ -98,7 +98,7 @@ class ClientConnection(ClientLine):
             self.end("no login", str(failure) or "timeout")
         else:
             context.metrics.clients_set_up += 1
-            self._note(Kind.LOGIN, self.program or None)
+            self._note(EventKind.LOGIN, self.program or None)
             self.send_payload(ok_payload(commands.session.status))
             self.commands = commands
             self._watch()
@@ -124,7 +124,7 @@ class ClientConnection(ClientLine):
         if life_left <= 0:
             self.commands.finish("client lifetime")
         elif idle_left <= 0:
-            self._note(Kind.IDLE_CLOSE, self.origin.failure)
+            self._note(EventKind.IDLE_CLOSE, self.origin.failure)
             self._end_idle()
         else:
             self._timer = self._loop.call_later(min(idle_left, life_left), self._watch)
@@ -138,23 +138,23 @@ class ClientConnection(ClientLine):
     def _end_idle(self) -> None:
         self._ended_because = "idle"
         failure = self.origin.failure
-        if failure is Failure.BLACK_HOLE:
+        if failure is ProxyFault.BLACK_HOLE:
             self._swallows = True
             self._watch()
-        elif failure is Failure.IDLE_RESET:
+        elif failure is ProxyFault.IDLE_RESET:
             self.reset()
-        elif failure is Failure.IDLE_CLOSE_NOTIFY:
+        elif failure is ProxyFault.IDLE_CLOSE_NOTIFY:
             self.say_goodbye()
         else:
-            if failure is Failure.IDLE_ERROR:
+            if failure is ProxyFault.IDLE_ERROR:
                 self.send(error(0, *INTERACTION_TIMEOUT))
             self.hang_up()
 
     def pause(self, *, on: bool) -> None:
         """Stop, or go on, relaying."""
-        self.valve.hold(Hold.PAUSED, on=on)
-        if self.commands and (backend := self.commands.loan.backend):
-            backend.valve.hold(Hold.PAUSED, on=on)
+        self.flow.hold(Hold.PAUSED, on=on)
+        if self.commands and (backend := self.commands.lease.backend):
+            backend.flow.hold(Hold.PAUSED, on=on)
 
     def pause_writing(self) -> None:
         """Part of asyncio's protocol."""
@@ -181,3 +181,70 @@ class ClientConnection(ClientLine):
             "in_transaction": session.in_transaction if session else False,
             "commands": commands.counts_by_name() if commands else {},
         }
+
+
+BACKLOG = 1024
+
+
+class Listener:
+    """One port; those of one proxy share its pool.
+
+    Attributes:
+        name: what the control API calls it.
+        host: where it listens.
+        port: where it listens; until it is open, 0 stands for any free port.
+        failure: what its clients live and die with.
+        relaying: unset during the failure `pause`.
+
+    """
+
+    def __init__(self, name: str, host: str, port: int, failure: ProxyFault, context: ProxyContext) -> None:
+        self.name = name
+        self.host = host
+        self.port = port
+        self.failure = failure
+        self.relaying = asyncio.Event()
+        self.relaying.set()
+        self._context = context
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Accept clients.
+
+        Raises:
+            OSError: the port is taken, or not to be had.
+
+        """
+        if self._server is None:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: ClientConnection(self._context, self), self.host, self.port, backlog=BACKLOG
+            )
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    def refuse(self) -> None:
+        """Refuse clients, as a port does that nobody listens on."""
+        if self._server:
+            self._server.close()
+            self._server = None
+
+    def pause(self, *, on: bool) -> None:
+        """Stop, or go on, relaying."""
+        if on == self.relaying.is_set():
+            for client in self._clients():
+                client.pause(on=on)
+        if on:
+            self.relaying.clear()
+        else:
+            self.relaying.set()
+
+    def _clients(self) -> Iterable[ProxyClient]:
+        return [client for client in self._context.clients.values() if client.origin is self]
+
+    async def fail(self, failure: ProxyFault) -> None:
+        """Go over to another way to die."""
+        self.failure = failure
+        self.pause(on=failure is ProxyFault.PAUSE)
+        if failure is ProxyFault.REFUSED_CONNECTS:
+            self.refuse()
+        else:
+            await self.open()

@@ -1,18 +1,167 @@
-"""What a proxy is started with."""
+"""Configuration of a proxy, and its settings under the names and within the ranges that AWS gives them."""
 
 import ipaddress
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Self
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
 
 from poolbench.lab.certificates import Certificate
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.proxy.database import Backend
-from poolbench.lab.proxy.faults import Failure
-from poolbench.lab.proxy.settings import ProxySettings
-from poolbench.lab.proxy.tokens import Tokens
+from poolbench.lab.proxy.faults import ProxyFault
+from poolbench.lab.proxy.handshake import METHODS, Tokens
+from poolbench.lab.proxy.statements import VARIABLE_SETS
 from poolbench.lab.proxy.typed_json import WrongForm, read_dataclass
+
+EXCLUDE_VARIABLE_SETS = "EXCLUDE_VARIABLE_SETS"
+
+
+class SettingError(ValueError):
+    """A setting that does not exist or is out of range; the message names the range."""
+
+
+def _setting(name: str, does: str) -> dict[str, Any]:
+    return {"name": name, "does": does}
+
+
+def _range(name: str, low: float, high: float, unit: str, does: str) -> dict[str, Any]:
+    return _setting(name, does) | {"range": (low, high), "unit": unit}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings:
+    """What an RDS Proxy and its target group let you set, and below that what only the lab does.
+
+    Names, ranges and defaults are those of `CreateDBProxy` and `ConnectionPoolConfiguration` (API version
+    2014-10-31). Durations are seconds; unlike AWS the lab takes fractions of them.
+    """
+
+    idle_client_timeout: float = field(
+        default=1800,
+        metadata=_range("IdleClientTimeout", 1, 28_800, "s", "after it an idle client is disconnected"),
+    )
+    max_connections_percent: int = field(
+        default=100,
+        metadata=_range("MaxConnectionsPercent", 1, 100, "%", "of max_connections may be opened"),
+    )
+    # None: half of MaxConnectionsPercent.
+    max_idle_connections_percent: int | None = field(
+        default=None,
+        metadata=_range(
+            "MaxIdleConnectionsPercent", 0, 100, "%", "of it may be idle; null: half of the above"
+        ),
+    )
+    connection_borrow_timeout: float = field(
+        default=120,
+        metadata=_range(
+            "ConnectionBorrowTimeout", 0, 300, "s", "clients wait so long for a database connection"
+        ),
+    )
+    init_query: str = field(
+        default="", metadata=_setting("InitQuery", "run on each new database connection, such as SET ...")
+    )
+    session_pinning_filters: tuple[str, ...] = field(
+        default=(),
+        metadata=_setting("SessionPinningFilters", f'["{EXCLUDE_VARIABLE_SETS}"]: SET does not pin'),
+    )
+    require_tls: bool = field(
+        default=False, metadata=_setting("RequireTLS", "refuse clients without it; needs tls, see above")
+    )
+    client_password_auth_type: str = field(
+        default="MYSQL_CACHING_SHA2_PASSWORD",
+        metadata=_setting("ClientPasswordAuthType", "or MYSQL_NATIVE_PASSWORD: how clients log in"),
+    )
+
+    # RDS Proxy ends a client connection after 24 hours, whatever it does, calls a database connection idle
+    # after 5 minutes, and closes it some time after 24 hours, when it is not in use; none can be set there.
+    client_lifetime: float = field(
+        default=86_400,
+        metadata=_range("ClientLifetime", 1, 86_400, "s", "after it a client is disconnected, however busy"),
+    )
+    database_idle_after: float = field(
+        default=300,
+        metadata=_range("DatabaseIdleAfter", 0.1, 300, "s", "after it a database connection counts as idle"),
+    )
+    database_lifetime: float = field(
+        default=86_400,
+        metadata=_range("DatabaseLifetime", 1, 86_400, "s", "after it a free database connection is closed"),
+    )
+    # Whether RDS Proxy answers COM_PING alone or asks the database is not documented. False: while no
+    # database connection is held, the proxy answers alone.
+    ping_database: bool = field(
+        default=False, metadata=_setting("PingDatabase", "have the database answer COM_PING, not the proxy")
+    )
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            name, value = entry.metadata["name"], getattr(self, entry.name)
+            if "range" in entry.metadata and value is not None:
+                _check_range(name, value, entry.metadata["range"], entry.metadata["unit"])
+            if isinstance(entry.default, bool) and not isinstance(value, bool):
+                raise SettingError(f"{name}: {value!r} is neither true nor false")
+            if isinstance(entry.default, str) and not isinstance(value, str):
+                raise SettingError(f"{name}: {value!r} is no text")
+        for pinning_filter in self.session_pinning_filters:
+            if pinning_filter != EXCLUDE_VARIABLE_SETS:
+                raise SettingError(
+                    f"SessionPinningFilters: {pinning_filter!r} is not {EXCLUDE_VARIABLE_SETS}, the only one"
+                )
+        if self.client_password_auth_type not in METHODS:
+            raise SettingError(
+                f"ClientPasswordAuthType: {self.client_password_auth_type!r} is none of {', '.join(METHODS)}"
+            )
+        if self.idle_percent > self.max_connections_percent:
+            raise SettingError(
+                f"MaxIdleConnectionsPercent: {self.idle_percent} is more than MaxConnectionsPercent, "
+                f"{self.max_connections_percent}"
+            )
+
+    @property
+    def idle_percent(self) -> int:
+        """MaxIdleConnectionsPercent, or its default: half of MaxConnectionsPercent."""
+        if self.max_idle_connections_percent is None:
+            return self.max_connections_percent // 2
+        return self.max_idle_connections_percent
+
+    @property
+    def tolerated_pins(self) -> frozenset[str]:
+        """Reasons that would pin a session and, with these settings, do not."""
+        return VARIABLE_SETS if self.session_pinning_filters else frozenset()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings under their AWS names."""
+        values = asdict(self)
+        return {entry.metadata["name"]: values[entry.name] for entry in fields(self)}
+
+    def changed(self, named: Mapping[str, Any]) -> Self:
+        """Return a copy with some settings, under their AWS names, replaced.
+
+        Raises:
+            SettingError: no such setting, of another type, or out of range.
+
+        """
+        if not isinstance(named, Mapping):
+            raise SettingError(f"settings: {named!r} is no object of names and values")
+        attributes = {entry.metadata["name"]: entry.name for entry in fields(self)}
+        values = asdict(self)
+        for name, value in named.items():
+            if name not in attributes:
+                raise SettingError(f"{name} is no setting; there are {', '.join(attributes)}")
+            if isinstance(values[attributes[name]], tuple):
+                if not isinstance(value, (list, tuple)):
+                    raise SettingError(f"{name}: {value!r} is no list")
+                value = tuple(value)  # noqa: PLW2901 (as JSON has no tuples)
+            values[attributes[name]] = value
+        return type(self)(**values)
+
+
+def _check_range(name: str, value: Any, bounds: tuple[float, float], unit: str) -> None:
+    low, high = bounds
+    kind = int if unit == "%" else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+        raise SettingError(f"{name}: {value!r} is out of range, {low} to {high} {unit}")
+
 
 MAIN = "main"
 MAX_PORT = 65_535
@@ -27,11 +176,11 @@ class Port:
     """A port to listen on, 0 for any free one, and the failure that rules there."""
 
     port: int = 0
-    failure: Failure = Failure.IDLE_CLOSE
+    failure: ProxyFault = ProxyFault.IDLE_CLOSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class ProxyConfig:
     """The database, the users that the proxy knows, its settings, and where it listens.
 
     Away from loopback, TLS is required of every client: passwords and data would be there for all to read.

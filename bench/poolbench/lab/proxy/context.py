@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from poolbench.lab.proxy.events import EventLog
-from poolbench.lab.proxy.facts import Facts
-from poolbench.lab.proxy.faults import Failure
-from poolbench.lab.proxy.metrics import Metrics
+from poolbench.lab.proxy.config import ProxySettings
+from poolbench.lab.proxy.database import Facts
+from poolbench.lab.proxy.faults import ProxyFault
+from poolbench.lab.proxy.handshake import Tokens
+from poolbench.lab.proxy.monitoring import EventLog, ProxyMetrics
 from poolbench.lab.proxy.pool import Pool
-from poolbench.lab.proxy.session import Session
-from poolbench.lab.proxy.settings import ProxySettings
-from poolbench.lab.proxy.tokens import Tokens
+from poolbench.lab.proxy.session import ClientSession
 
 # Ids of client connections begin far above those of the server, so that KILL can tell one from the other.
 FIRST_CONNECTION_ID = 1_000_000_001
@@ -26,11 +25,11 @@ class Origin(Protocol):
     """The listener that a client came through."""
 
     name: str
-    failure: Failure
+    failure: ProxyFault
     relaying: asyncio.Event
 
 
-class Client(Protocol):
+class ProxyClient(Protocol):
     """A client connection, as the rest of the proxy sees it.
 
     Attributes:
@@ -47,7 +46,7 @@ class Client(Protocol):
         """Whether what is sent is encrypted."""
 
     @property
-    def session(self) -> Session | None:
+    def session(self) -> ClientSession | None:
         """What the client's commands have set; None until it is logged in."""
 
     def kill(self, *, query_only: bool) -> int | None:
@@ -68,7 +67,7 @@ class Client(Protocol):
 
 
 @dataclass(kw_only=True)
-class Context:
+class ProxyContext:
     """Settings, which may change while it runs, and everything that is counted or shared.
 
     Whatever grows has a bound: events, series and past clients take 9 MB when all are full.
@@ -80,8 +79,8 @@ class Context:
     tokens: Mapping[str, Tokens]
     tls: ssl.SSLContext | None
     pool: Pool
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: ProxyMetrics = field(default_factory=ProxyMetrics)
     events: EventLog = field(default_factory=EventLog)
-    clients: dict[int, Client] = field(default_factory=dict)
+    clients: dict[int, ProxyClient] = field(default_factory=dict)
     past_clients: "deque[dict[str, object]]" = field(default_factory=lambda: deque(maxlen=PAST_CLIENTS))
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(FIRST_CONNECTION_ID))

@@ -5,7 +5,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 
-class Failure(StrEnum):
+class ProxyFault(StrEnum):
     """What a listener does to its clients; one at a time."""
 
     IDLE_CLOSE = "idle_close"
@@ -20,7 +20,7 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class FaultDescription:
     """What a failure looks like, and what it stands for."""
 
     does: str
@@ -29,37 +29,37 @@ class Description:
 
 DESCRIPTIONS = MappingProxyType(
     {
-        Failure.IDLE_CLOSE: Description(
+        ProxyFault.IDLE_CLOSE: FaultDescription(
             "FIN after IdleClientTimeout, without a word before it",
             "RDS Proxy's idle client timeout, as far as it is known",
         ),
-        Failure.IDLE_CLOSE_NOTIFY: Description(
+        ProxyFault.IDLE_CLOSE_NOTIFY: FaultDescription(
             "TLS close_notify, then FIN, after IdleClientTimeout; without TLS just FIN",
             "the idle client timeout of a proxy that shuts TLS down in order",
         ),
-        Failure.IDLE_ERROR: Description(
+        ProxyFault.IDLE_ERROR: FaultDescription(
             "ERR 4031, then FIN, after IdleClientTimeout",
             "wait_timeout of MySQL from 8.0.24 on",
         ),
-        Failure.IDLE_RESET: Description(
+        ProxyFault.IDLE_RESET: FaultDescription(
             "RST after IdleClientTimeout", "wait_timeout of MariaDB, and firewalls"
         ),
-        Failure.BLACK_HOLE: Description(
+        ProxyFault.BLACK_HOLE: FaultDescription(
             "after IdleClientTimeout the connection stays, and nothing is answered any more",
             "NAT gateways, load balancers and Nitro v6 interfaces, which forget a flow after 350 s",
         ),
-        Failure.SERVER_RESTART: Description(
+        ProxyFault.SERVER_RESTART: FaultDescription(
             "all database connections end, and none can be opened until the failure is switched off",
             "a restart or failover of the database",
         ),
-        Failure.REFUSED_CONNECTS: Description(
+        ProxyFault.REFUSED_CONNECTS: FaultDescription(
             "new connections are refused, open ones go on", "a proxy endpoint that is being replaced"
         ),
-        Failure.BORROW_EXHAUSTION: Description(
+        ProxyFault.BORROW_EXHAUSTION: FaultDescription(
             "no database connection can be borrowed: 9501 after ConnectionBorrowTimeout",
             "a pool that is full of long transactions or pinned sessions",
         ),
-        Failure.PAUSE: Description(
+        ProxyFault.PAUSE: FaultDescription(
             "nothing is read from clients or the database until the failure is switched off",
             "a stall of the network or of the proxy",
         ),

@@ -1,4 +1,4 @@
-"""The proxy as a process of its own, for the length of a `with` block."""
+"""The proxy, and relays that add a round-trip time, as processes for the length of a `with` block."""
 
 import contextlib
 import json
@@ -12,13 +12,41 @@ from pathlib import Path
 from typing import Any
 
 from poolbench.lab.certificates import issue
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.process import Child
-from poolbench.lab.proxy.config import MAIN, Config, Port
+from poolbench.lab.proxy.config import MAIN, Port, ProxyConfig, ProxySettings
 from poolbench.lab.proxy.database import Backend
-from poolbench.lab.proxy.faults import Failure
-from poolbench.lab.proxy.rtt import running_relay
-from poolbench.lab.proxy.settings import ProxySettings
-from poolbench.lab.proxy.tokens import Tokens
+from poolbench.lab.proxy.faults import ProxyFault
+from poolbench.lab.proxy.handshake import Tokens
+from poolbench.lab.proxy.relay import check_range
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRelay:
+    """A relay that accepts clients on loopback."""
+
+    host: str
+    port: int
+    child: Child
+
+
+@contextlib.contextmanager
+def running_relay(host: str, port: int, rtt_s: float, *, work_dir: Path) -> Iterator[RunningRelay]:
+    """Run a relay to `host` and `port` that adds a round-trip time; its log lies in `work_dir`.
+
+    Raises:
+        ValueError: the time is out of range.
+        ChildFailed: it did not start.
+
+    """
+    check_range(rtt_s)
+    command = [sys.executable, "-m", "poolbench.lab.proxy.relay", host, str(port), str(rtt_s)]
+    child = Child(command, log=work_dir / f"rtt-{port}.log", announces=True)
+    try:
+        yield RunningRelay(LOOPBACK, child.announcement["port"], child)
+    finally:
+        child.stop()
+
 
 TIMEOUT_S = 10
 
@@ -77,7 +105,7 @@ class RunningProxy:
         """
         self._call("PUT", "settings", settings)
 
-    def fail(self, failure: Failure, listener: str | None = None) -> None:
+    def fail(self, failure: ProxyFault, listener: str | None = None) -> None:
         """Let the clients of a listener (the first one) die in another way from now on.
 
         Raises:
@@ -131,7 +159,7 @@ def running_proxy(
     folder = work_dir / "proxy"  # the same files lie beside it for the database
     folder.mkdir(parents=True, exist_ok=True)
     tls = issue(folder)
-    config = Config(
+    config = ProxyConfig(
         backend=backend,
         accounts=accounts,
         tokens=tokens or {},

@@ -5,19 +5,28 @@ from dataclasses import replace
 
 from pymysql.constants import ER
 
-from poolbench.lab.proxy.auth import CACHING_SHA2, CLEAR, FAST_AUTH_SUCCESS, METHODS, authenticate, new_nonce
-from poolbench.lab.proxy.context import Context
+from poolbench.lab.proxy.context import ProxyContext
 from poolbench.lab.proxy.errors import Refused
-from poolbench.lab.proxy.handshake import Greeting, Login, wants_tls
-from poolbench.lab.proxy.line import ClientLine
+from poolbench.lab.proxy.handshake import (
+    CACHING_SHA2,
+    CLEAR,
+    FAST_AUTH_SUCCESS,
+    METHODS,
+    ClientLogin,
+    Greeting,
+    Tokens,
+    authenticate,
+    new_nonce,
+    wants_tls,
+)
 from poolbench.lab.proxy.protocol import AUTOCOMMIT, auth_switch
-from poolbench.lab.proxy.tokens import Tokens
+from poolbench.lab.proxy.transport import ClientLine
 
 LOGIN_TIMEOUT_S = 10  # MySQL's connect_timeout
 TLS_REQUIRED = (3159, "HY000", "This RDS Proxy requires TLS connections")  # RDS Proxy's own words
 
 
-async def log_in(line: ClientLine, context: Context) -> Login:
+async def log_in(line: ClientLine, context: ProxyContext) -> ClientLogin:
     """Greet a client and have it authenticate; all but the OK packet.
 
     Raises:
@@ -31,7 +40,7 @@ async def log_in(line: ClientLine, context: Context) -> Login:
         return await _log_in(line, context)
 
 
-async def _log_in(line: ClientLine, context: Context) -> Login:
+async def _log_in(line: ClientLine, context: ProxyContext) -> ClientLogin:
     nonce = new_nonce()
     greeting = Greeting(
         version=context.facts.version,
@@ -49,12 +58,14 @@ async def _log_in(line: ClientLine, context: Context) -> Login:
         payload = await line.read_packet()
     elif context.settings.require_tls:
         raise Refused(*TLS_REQUIRED)
-    login = Login.parse_response(payload)
+    login = ClientLogin.parse_response(payload)
     await _check(line, context, nonce, login)
     return login
 
 
-async def change_user(line: ClientLine, context: Context, payload: bytes, capabilities: int) -> Login:
+async def change_user(
+    line: ClientLine, context: ProxyContext, payload: bytes, capabilities: int
+) -> ClientLogin:
     """Authenticate a client anew, by COM_CHANGE_USER; all but the OK packet.
 
     Raises:
@@ -64,14 +75,14 @@ async def change_user(line: ClientLine, context: Context, payload: bytes, capabi
         TimeoutError: it takes longer than LOGIN_TIMEOUT_S.
 
     """
-    login = Login.parse_change_user(payload, capabilities)
+    login = ClientLogin.parse_change_user(payload, capabilities)
     # Its proof is made with the greeting's nonce, which is not kept: it has to make another.
     async with asyncio.timeout(LOGIN_TIMEOUT_S):
         await _check(line, context, new_nonce(), replace(login, plugin=b""))
     return login
 
 
-async def _check(line: ClientLine, context: Context, nonce: bytes, login: Login) -> None:
+async def _check(line: ClientLine, context: ProxyContext, nonce: bytes, login: ClientLogin) -> None:
     if tokens := context.tokens.get(login.user):
         await _check_token(line, tokens, login.user)
         return
@@ -100,7 +111,7 @@ async def _check_token(line: ClientLine, tokens: Tokens, user: str) -> None:
         raise _denied(user, answered)
 
 
-def refuse(line: ClientLine, context: Context, refused: Refused) -> None:
+def refuse(line: ClientLine, context: ProxyContext, refused: Refused) -> None:
     """Send a client the error and end the connection."""
     context.metrics.failed_auth += refused.code == ER.ACCESS_DENIED_ERROR
     line.send_payload(refused.payload())

@@ -11,6 +11,7 @@ greeting then comes 2 round trips after the client's SYN, as over a real path.
 """
 
 import argparse
+import contextlib
 import gc
 import heapq
 import itertools
@@ -19,15 +20,149 @@ import os
 import selectors
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
 
-from poolbench.lab.platform import raise_file_limit, run_before_others
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK, raise_file_limit, run_before_others
 from poolbench.lab.proxy.calibration import Address, calibrate
-from poolbench.lab.proxy.relay_end import CHUNK, RESET_ON_CLOSE, End
-from poolbench.lab.proxy.rtt import LONGEST_S, SHORTEST_S, check_range
+
+SHORTEST_S, LONGEST_S = 0.0002, 1.0  # of the round-trip time that can be added
+CHUNK = 1 << 16
+IN_FLIGHT_LIMIT = 1 << 22  # bytes on the way in one direction; beyond, the sender is not read
+SECOND_NS = 1_000_000_000
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 s
+_SO_TIMESTAMPNS = 35  # <asm-generic/socket.h>, also the type of the message that carries the time
+_TIMESPEC = struct.Struct("qq")
+
+
+class RelayEnd:
+    """One side of a relayed connection: what arrives here leaves at the peer."""
+
+    def __init__(self, relay: "Relay", sock: socket.socket) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # without it, now is taken for the time of arrival
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.peer: RelayEnd
+        self._relay = relay
+        self._sock = sock
+        self._outbox = bytearray()  # due, and not taken by the kernel yet
+        self._arrived_ns = 0  # when the last bytes did
+        self._in_flight = 0  # bytes from here that have not left at the peer
+        self._reads = False
+        self._ended = False  # nothing more will be delivered
+
+    def join(self, peer: "RelayEnd") -> None:
+        """Relay between the two."""
+        self.peer, peer.peer = peer, self
+        for end in (self, peer):
+            end.watch(reads=True)
+
+    def watch(self, *, reads: bool) -> None:
+        """Read or do not; write while there is something to write."""
+        if self._sock.fileno() < 0:
+            return  # closed while bytes for it or from it were on their way
+        self._reads = reads
+        events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self._outbox else 0)
+        self._relay.watch(self._sock, events, self.ready)
+
+    def ready(self, events: int) -> None:
+        """Read or write, as the selector says."""
+        if events & selectors.EVENT_WRITE:
+            self._flush()
+        if events & selectors.EVENT_READ and self._reads:
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data, notes, _, _ = self._sock.recvmsg(CHUNK, 64)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.watch(reads=False)
+            self._relay.after_half(max(self._arrived_ns, time.monotonic_ns()), self.peer.reset)
+            return
+        noted = _arrival(notes)
+        if noted:
+            self._relay.learn_lateness(noted)
+        # What comes without a time, and takes now for it, must not overtake nor be overtaken.
+        arrived = self._arrived_ns = max(self._arrived_ns, noted or time.monotonic_ns())
+        if not data:
+            self.watch(reads=False)
+            self._relay.after_half(arrived, self.peer.finish)
+            return
+        self._in_flight += len(data)
+        if self._in_flight > IN_FLIGHT_LIMIT:
+            self.watch(reads=False)
+        self._relay.after_half(arrived, lambda: self.peer.deliver(data))
+
+    def deliver(self, data: bytes) -> None:
+        """Send what is due."""
+        self._outbox += data
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            sent = self._sock.send(self._outbox) if self._outbox else 0
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # a reset, of which reading would not tell any more
+            sent = len(self._outbox)
+            self._relay.after_half(time.monotonic_ns(), self.peer.reset)
+        del self._outbox[:sent]
+        self.peer.left(sent)
+        if self._ended and not self._outbox:
+            self._shut()
+        else:
+            self.watch(reads=self._reads)
+
+    def left(self, size: int) -> None:
+        """Note that so many bytes from here have left at the peer."""
+        was_full = self._in_flight > IN_FLIGHT_LIMIT
+        self._in_flight -= size
+        if was_full and self._in_flight <= IN_FLIGHT_LIMIT:
+            self.watch(reads=True)
+
+    def finish(self) -> None:
+        """FIN, once everything is sent."""
+        self._ended = True
+        if not self._outbox:
+            self._shut()
+
+    def _shut(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+        self.watch(reads=self._reads)
+        if self.peer._ended:
+            for end in (self, self.peer):
+                end.close()
+
+    def reset(self) -> None:
+        """RST to both sides."""
+        for end in (self, self.peer):
+            with contextlib.suppress(OSError):
+                end._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            end.close()
+
+    def close(self) -> None:
+        """Forget the socket, if that has not been done: both sides may have had a reason."""
+        if self._sock.fileno() >= 0:
+            self._relay.watch(self._sock, 0, self.ready)
+            self._sock.close()
+
+
+def _arrival(notes: list[tuple[int, int, bytes]]) -> int | None:
+    """When bytes arrived, on the monotonic clock; the kernel tells the wall clock's time."""
+    for level, kind, data in notes:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = _TIMESPEC.unpack(data)
+            ago_ns = time.time_ns() - (seconds * SECOND_NS + nanoseconds)
+            if 0 <= ago_ns < SECOND_NS:  # else the clock was set meanwhile
+                return time.monotonic_ns() - int(ago_ns)
+    return None
+
 
 AWAKE_NS = 60_000  # how long before something is due the timer rings: waking up takes about as long
 CALIBRATED_S = 0.005  # a longer time is calibrated as this one: what is to be corrected grows no more
@@ -128,7 +263,7 @@ class Relay:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             client.close()
             return
-        End(self, client).join(End(self, target))
+        RelayEnd(self, client).join(RelayEnd(self, target))
 
     def run_until(self, done: Callable[[], bool]) -> None:
         """Relay until it is true."""
@@ -152,6 +287,12 @@ class Relay:
                 for key, events in self._selector.select(0):
                     key.data(events)
         return 0
+
+
+def check_range(rtt_s: float) -> None:
+    """Raise ValueError if a relay cannot add this round-trip time."""
+    if not SHORTEST_S <= rtt_s <= LONGEST_S:
+        raise ValueError(f"round-trip time: {rtt_s} is out of range, {SHORTEST_S} to {LONGEST_S} s")
 
 
 def main() -> None:

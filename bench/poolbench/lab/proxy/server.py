@@ -9,22 +9,17 @@ from typing import Any
 from pymysql.constants import ER
 
 from poolbench.lab.proxy.backend import BackendConnection
-from poolbench.lab.proxy.config import Config
-from poolbench.lab.proxy.context import Context
-from poolbench.lab.proxy.database import Identity
-from poolbench.lab.proxy.database_login import Opened, open_connection
+from poolbench.lab.proxy.client import Listener
+from poolbench.lab.proxy.config import ProxyConfig, ProxySettings
+from poolbench.lab.proxy.context import ProxyContext
+from poolbench.lab.proxy.database import Facts, Identity, Opened, open_connection
 from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
-from poolbench.lab.proxy.events import Kind
-from poolbench.lab.proxy.facts import Facts
-from poolbench.lab.proxy.faults import Failure
-from poolbench.lab.proxy.lexer import statements_of
-from poolbench.lab.proxy.listener import Listener
-from poolbench.lab.proxy.metrics import Value
+from poolbench.lab.proxy.faults import ProxyFault
+from poolbench.lab.proxy.monitoring import INTERVAL_S, EventKind, MetricSeries, Value
 from poolbench.lab.proxy.pool import Pool
-from poolbench.lab.proxy.series import INTERVAL_S, Series
-from poolbench.lab.proxy.session_state import SessionState
-from poolbench.lab.proxy.settings import ProxySettings
-from poolbench.lab.proxy.tls import server_context
+from poolbench.lab.proxy.session import SessionState
+from poolbench.lab.proxy.statements import statements_of
+from poolbench.lab.proxy.transport import server_context
 
 OTHER_PROGRAMS = "other"
 MAX_PROGRAMS = 256  # program names that are counted one by one
@@ -42,10 +37,10 @@ class Proxy:
 
     """
 
-    def __init__(self, config: Config, facts: Facts) -> None:
+    def __init__(self, config: ProxyConfig, facts: Facts) -> None:
         self._config = config
         self._facts = facts
-        self.context = Context(
+        self.context = ProxyContext(
             settings=config.settings,
             facts=facts,
             accounts=config.accounts,
@@ -57,7 +52,7 @@ class Proxy:
             name: Listener(name, config.host, listener.port, listener.failure, self.context)
             for name, listener in config.listeners.items()
         }
-        self.series = Series(self.metrics)
+        self.series = MetricSeries(self.metrics)
         self._database_answers = True
         self._programs: dict[str, int] = {}
 
@@ -97,7 +92,7 @@ class Proxy:
         loop, context = asyncio.get_running_loop(), self.context
         context.metrics.count_database_request(tls=self._config.backend.authority is not None)
         try:
-            if Failure.SERVER_RESTART in self._failures():
+            if ProxyFault.SERVER_RESTART in self._failures():
                 raise DatabaseUnavailable("as the failure has it")
             password = context.accounts[identity.user]
             opened = await loop.run_in_executor(
@@ -117,7 +112,7 @@ class Proxy:
         self._database_answers = True
         connection.thread_id = opened.thread_id
         context.metrics.database_set_up += 1
-        context.events.add(Kind.OPEN_DATABASE, database=opened.thread_id)
+        context.events.add(EventKind.OPEN_DATABASE, database=opened.thread_id)
         return connection
 
     async def _adopt(self, opened: Opened, identity: Identity) -> BackendConnection:
@@ -137,7 +132,7 @@ class Proxy:
 
     def _lost(self, connection: BackendConnection) -> None:
         if self.context.pool.forget(connection):
-            self.context.events.add(Kind.CLOSE_DATABASE, database=connection.thread_id)
+            self.context.events.add(EventKind.CLOSE_DATABASE, database=connection.thread_id)
 
     def metrics(self) -> dict[str, Value]:
         """Counters and gauges, under CloudWatch's names."""
@@ -180,7 +175,7 @@ class Proxy:
         for client in list(self.context.clients.values()):
             client.settings_changed()
 
-    async def fail(self, listener: str, failure: Failure) -> None:
+    async def fail(self, listener: str, failure: ProxyFault) -> None:
         """Let a listener's clients die in another way.
 
         Raises:
@@ -188,12 +183,12 @@ class Proxy:
 
         """
         await self.listeners[listener].fail(failure)
-        self.context.events.add(Kind.FAILURE, detail=f"{listener}: {failure}")
-        self.context.pool.exhaust(on=Failure.BORROW_EXHAUSTION in self._failures())
-        if failure is Failure.SERVER_RESTART:
+        self.context.events.add(EventKind.FAILURE, detail=f"{listener}: {failure}")
+        self.context.pool.exhaust(on=ProxyFault.BORROW_EXHAUSTION in self._failures())
+        if failure is ProxyFault.SERVER_RESTART:
             self.context.pool.close_all()
 
-    def _failures(self) -> set[Failure]:
+    def _failures(self) -> set[ProxyFault]:
         return {listener.failure for listener in self.listeners.values()}
 
 

@@ -2,7 +2,8 @@
 
 RDS Proxy documents which statements pin a client to its database connection and which settings it tracks
 instead ("Avoiding pinning", Amazon RDS User Guide). As there, what happens inside stored routines is not
-seen.
+seen. Strings are read with backslash escapes and `"` as a quote; NO_BACKSLASH_ESCAPES and ANSI_QUOTES, which
+change that, are ignored.
 """
 
 import functools
@@ -11,8 +12,79 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from poolbench.lab.proxy.lexer import split, unquoted
-from poolbench.lab.proxy.session_state import ACCESS_MODE, ISOLATION_LEVEL, TRACKED, SessionState, Variables
+# Names for the two parts of `SET SESSION TRANSACTION`, whose variables are called differently by each server.
+ISOLATION_LEVEL, ACCESS_MODE = "isolation level", "access mode"
+TRACKED = frozenset(
+    {
+        "auto_increment_increment",
+        "autocommit",
+        "character set",
+        "character_set_client",
+        "character_set_connection",
+        "character_set_database",
+        "character_set_filesystem",
+        "character_set_results",
+        "character_set_server",
+        "collation_connection",
+        "collation_database",
+        "collation_server",
+        "interactive_timeout",
+        "names",
+        "net_write_timeout",
+        "query_cache_type",
+        "session_track_schema",
+        "sql_mode",
+        "time_zone",
+        "transaction_isolation",
+        "transaction_read_only",
+        "tx_isolation",
+        "tx_read_only",
+        "wait_timeout",
+    }
+)
+Variables = tuple[tuple[str, str], ...]
+# Linear in the text's length, whatever it is: what does not end, ends with the text.
+_TOKEN = re.compile(
+    rb"""
+      (?P<space> \s+ | --(?=[\s]|\Z)[^\n]* | \#[^\n]* | /\*(?![!M]).*?(?:\*/|\Z) | /\*M?!\d* | \*/ )
+    | (?P<string> '(?:[^'\\]|\\.?|'')*+(?:'|\Z) | "(?:[^"\\]|\\.?|"")*+(?:"|\Z) )
+    | (?P<quoted> `(?:[^`]|``)*+(?:`|\Z) )
+    | (?P<word> @{1,2}[\w$.\x80-\xff]* | [\w$\x80-\xff]+ )
+    | (?P<sign> := | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def split(text: bytes) -> Iterator[list[str]]:
+    """Tokens of each statement, without space and comments; what `/*! */` holds is taken as it is run."""
+    tokens: list[str] = []
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup == "space":
+            continue
+        word = match[0].decode("latin-1")
+        if word != ";":
+            tokens.append(word)
+        elif tokens:
+            yield tokens
+            tokens = []
+    if tokens:
+        yield tokens
+
+
+def statements_of(text: str) -> list[bytes]:
+    """Cut a text at its semicolons."""
+    raw = text.encode()
+    cuts = [-1, *(match.start() for match in _TOKEN.finditer(raw) if match[0] == b";"), len(raw)]
+    pieces = (raw[start + 1 : end].strip() for start, end in itertools.pairwise(cuts))
+    return [piece for piece in pieces if piece]
+
+
+def unquoted(word: str) -> str:
+    """Return an identifier without its backticks."""
+    name = word.strip("`").replace("``", "`") if word.startswith("`") else word
+    return name.encode("latin-1").decode("utf-8", "replace")
+
 
 # Statements without any of these words are not looked at further, which is nearly all of them.
 _SUSPICIOUS = re.compile(
@@ -76,16 +148,6 @@ class Effect:
             kill=self.kill or other.kill,
             statements=self.statements + other.statements,
         )
-
-    def applied_to(self, state: SessionState) -> SessionState:
-        """Return the state of a session after these statements."""
-        if self.variables:
-            state = state.with_variables(self.variables)
-        if self.schema is not None:
-            state = state.with_schema(self.schema)
-        if state.schema in self.dropped:
-            state = state.with_schema(None)
-        return state
 
 
 NO_EFFECT = Effect()

@@ -1,16 +1,148 @@
-"""The line to one client: bytes in and out, in TLS or not, and the ways to cut it."""
+"""Bytes to and from a peer: TLS, flow control, and the line to a client with the ways to cut it.
+
+asyncio's own TLS cannot be used: a client may send its SSLRequest and its ClientHello in one segment, of
+which `loop.start_tls` would lose the second part; and a connection to the database speaks TLS before asyncio
+takes it over.
+"""
 
 import asyncio
+import contextlib
+import functools
 import socket
 import ssl
 import struct
 import traceback
 from collections.abc import Callable
+from enum import Flag, auto
 from typing import cast
 
+from poolbench.lab.certificates import Certificate
 from poolbench.lab.proxy.protocol import HEADER_SIZE, Malformed, packet, payload_length
-from poolbench.lab.proxy.tls import TlsChannel
-from poolbench.lab.proxy.valve import Hold, Valve
+
+CHUNK = 1 << 16
+
+
+def server_context(files: Certificate) -> ssl.SSLContext:
+    """Return what a server needs to speak TLS 1.2 and later.
+
+    Raises:
+        OSError: there are no such files, or they do not fit.
+
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(files.certificate, files.key)
+    except OSError as error:  # which does not name the files
+        raise OSError(f"tls: {files.certificate} and {files.key} cannot be used: {error}") from error
+    return context
+
+
+@functools.cache
+def client_context(authority: str, *, check_hostname: bool) -> ssl.SSLContext:
+    """Return what a client needs whose server has a certificate of this authority (a PEM file).
+
+    Raises:
+        OSError: there is no such file, or it is not one.
+
+    """
+    try:
+        context = ssl.create_default_context(cafile=authority)
+    except OSError as error:  # which does not name the file
+        raise OSError(f"{authority}: no certificate of an authority can be read there: {error}") from error
+    context.check_hostname = check_hostname
+    return context
+
+
+class TlsChannel:
+    """One end of a TLS connection whose ciphertext somebody else carries: a client's, if it names a server.
+
+    Attributes:
+        carry: sends ciphertext to the peer.
+        shaken: whether the handshake is over.
+
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, carry: Callable[[bytes], None], server: str | None = None
+    ) -> None:
+        self.carry = carry
+        self.shaken = False
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._channel = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=server is None, server_hostname=server
+        )
+
+    def receive(self, data: bytes) -> bytes:
+        """Take ciphertext, return the plaintext that it completes, and answer where the handshake needs it.
+
+        Raises:
+            ssl.SSLError: the peer does not speak TLS, or not as it should.
+
+        """
+        self._incoming.write(data)
+        plain = []
+        try:
+            if not self.shaken:
+                self._channel.do_handshake()
+                self.shaken = True
+            while part := self._channel.read(CHUNK):
+                plain.append(part)
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):  # the latter is close_notify; FIN follows
+            pass
+        finally:
+            self._flush()
+        return b"".join(plain)
+
+    def send(self, data: bytes) -> None:
+        """Encrypt and send."""
+        self._channel.write(data)
+        self._flush()
+
+    def say_goodbye(self) -> None:
+        """Send close_notify."""
+        with contextlib.suppress(ssl.SSLError):  # the peer's own has yet to come
+            self._channel.unwrap()
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self.carry(self._outgoing.read())
+
+
+class Hold(Flag):
+    """Reasons, any number of which may hold at once."""
+
+    BORROWING = auto()  # a long command waits for a database connection
+    FULL = auto()  # enough commands have come for the time being
+    PEER_SLOW = auto()  # the other side does not take what it is sent
+    PAUSED = auto()  # the failure of that name
+
+
+class FlowControl:
+    """Reads from a transport unless there is a reason not to."""
+
+    __slots__ = ("_reasons", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._reasons = Hold(0)
+
+    def hold(self, why: Hold, *, on: bool) -> None:
+        """Add a reason, or take it away."""
+        before = self._reasons
+        self._reasons = before | why if on else before & ~why
+        if self._reasons and not before:
+            self._transport.pause_reading()
+        elif before and not self._reasons:
+            self._transport.resume_reading()
+
+    def open(self) -> None:
+        """Take all reasons away."""
+        if self._reasons:
+            self._reasons = Hold(0)
+            self._transport.resume_reading()
+
 
 LOGIN_PACKET_LIMIT = 64 * 1024
 UNSENT_LIMIT_S = 60  # for a client to take what was sent before the end; MySQL's net_write_timeout
@@ -28,7 +160,7 @@ class ClientLine(asyncio.Protocol):
     def __init__(self, number: int) -> None:
         self.id = number
         self._transport: asyncio.Transport
-        self.valve: Valve
+        self.flow: FlowControl
         self._tls: TlsChannel | None = None
         self._inbox = b""
         self._sequence = 0
@@ -43,7 +175,7 @@ class ClientLine(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio's protocol."""
         self._transport = cast(asyncio.Transport, transport)
-        self.valve = Valve(self._transport)
+        self.flow = FlowControl(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         """Part of asyncio's protocol."""
@@ -67,7 +199,7 @@ class ClientLine(asyncio.Protocol):
 
     def _limit_inbox(self) -> None:
         """Read no more of a client that has sent more than any login takes."""
-        self.valve.hold(Hold.FULL, on=len(self._inbox) > HEADER_SIZE + LOGIN_PACKET_LIMIT)
+        self.flow.hold(Hold.FULL, on=len(self._inbox) > HEADER_SIZE + LOGIN_PACKET_LIMIT)
 
     def _wake(self) -> None:
         if self._arrived and not self._arrived.done():

@@ -3,17 +3,17 @@
 from time import monotonic
 
 from poolbench.lab.proxy.backend import BackendConnection, Borrower
-from poolbench.lab.proxy.context import Context
+from poolbench.lab.proxy.context import ProxyContext
 from poolbench.lab.proxy.errors import Refused
-from poolbench.lab.proxy.events import Kind
+from poolbench.lab.proxy.monitoring import EventKind
 from poolbench.lab.proxy.pool import BorrowTimeout
-from poolbench.lab.proxy.reply import BEFORE_HANGING_UP
-from poolbench.lab.proxy.session import Session
+from poolbench.lab.proxy.protocol import BEFORE_HANGING_UP
+from poolbench.lab.proxy.session import ClientSession
 
 BORROW_TIMEOUT = (9501, "HY000", "Timed-out waiting to acquire database connection")  # RDS Proxy's own
 
 
-class Loan:
+class Lease:
     """At most one database connection, lent to one client.
 
     Attributes:
@@ -21,21 +21,21 @@ class Loan:
 
     """
 
-    def __init__(self, borrower: Borrower, client: int, context: Context) -> None:
+    def __init__(self, borrower: Borrower, client: int, context: ProxyContext) -> None:
         self.backend: BackendConnection | None = None
         self._borrower = borrower
         self._client = client
         self._context = context
         self._last: BackendConnection | None = None
 
-    def take(self, session: Session) -> BackendConnection | None:
+    def take(self, session: ClientSession) -> BackendConnection | None:
         """Borrow one that is free and in the session's state; None if there is none."""
         backend = self._context.pool.take(self._client, session.identity, session.state, self._last)
         if backend is not None:
             self._begin(backend, 0.0)
         return backend
 
-    async def borrow(self, session: Session) -> BackendConnection:
+    async def borrow(self, session: ClientSession) -> BackendConnection:
         """Borrow one, opened or waited for if need be, and bring it into the session's state.
 
         Raises:
@@ -47,7 +47,7 @@ class Loan:
         try:
             backend = await context.pool.borrow(self._client, session.identity, session.state, timeout_s)
         except BorrowTimeout:
-            context.events.add(Kind.BORROW_TIMEOUT, self._client)
+            context.events.add(EventKind.BORROW_TIMEOUT, self._client)
             raise Refused(*BORROW_TIMEOUT) from None
         self._begin(backend, monotonic() - began)
         return backend
@@ -56,11 +56,11 @@ class Loan:
         self.backend = backend
         backend.borrower = self._borrower
         self._context.metrics.borrow_latency.add(waited_s)
-        self._context.events.add(Kind.BORROW, self._client, backend.thread_id)
+        self._context.events.add(EventKind.BORROW, self._client, backend.thread_id)
 
     def _end(self, backend: BackendConnection, detail: str | None = None) -> None:
         self.backend = None
-        self._context.events.add(Kind.RELEASE, self._client, backend.thread_id, detail)
+        self._context.events.add(EventKind.RELEASE, self._client, backend.thread_id, detail)
 
     def give_back(self, error: int = 0) -> None:
         """Give it back as it is, fit for anybody; `error` is what its last answer ended with."""
