@@ -10,13 +10,14 @@ from pathlib import Path
 from poolbench.lab.aws.freezer import Freeze, NftablesUnavailable, make_freezer
 from poolbench.lab.aws.function import FunctionConfig, python_version
 from poolbench.lab.aws.service import AwsService
+from poolbench.typed import build
 
 
 async def serve(path: Path) -> None:
     """Announce where it listens, provision, and serve until SIGTERM."""
     config = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()  # its secrets are no longer needed there
-    functions = [FunctionConfig.from_dict(entry) for entry in config["functions"]]
+    functions = [build(FunctionConfig, entry) for entry in config["functions"]]
     for function in functions:
         python_version(function.interpreter)  # asked now, remembered: it starts a process
     try:

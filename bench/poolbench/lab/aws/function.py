@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 REGION, ACCOUNT = "us-east-1", "123456789012"  # moto's account
 LATEST, PUBLISHED = "$LATEST", "1"
@@ -149,24 +149,7 @@ class FunctionConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON types, with the defaults of this interpreter filled in."""
-        return asdict(self) | {
-            "environment": dict(self.environment),
-            "aliases": list(self.aliases),
-            "code": str(self.task_root()),
-            "python": str(self.interpreter),
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Inverse of `as_dict`."""
-        return cls(
-            **data
-            | {
-                "aliases": tuple(data["aliases"]),
-                "code": Path(data["code"]),
-                "python": Path(data["python"]),
-            }
-        )
+        return asdict(self) | {"code": str(self.task_root()), "python": str(self.interpreter)}
 
 
 def parse_reference(reference: str, qualifier: str | None) -> tuple[str, str | None]:

@@ -12,7 +12,7 @@ from poolbench.lab.proxy.database import Backend
 from poolbench.lab.proxy.faults import ProxyFault
 from poolbench.lab.proxy.handshake import METHODS, Tokens
 from poolbench.lab.proxy.statements import VARIABLE_SETS
-from poolbench.lab.proxy.typed_json import WrongForm, read_dataclass
+from poolbench.typed import BadValue, build
 
 EXCLUDE_VARIABLE_SETS = "EXCLUDE_VARIABLE_SETS"
 
@@ -199,21 +199,18 @@ class ProxyConfig:
         try:
             is_loopback = ipaddress.ip_address(self.host).is_loopback
         except ValueError:
-            raise ConfigError(f"host: {self.host!r} is no IP address") from None
+            raise ConfigError(f"host: {self.host!r} is not an IP address") from None
         if self.settings.require_tls and self.tls is None:
-            raise ConfigError("RequireTLS: there is no certificate; give tls")
+            raise ConfigError("RequireTLS needs a certificate: set tls")
         if not (is_loopback or self.settings.require_tls):
             raise ConfigError(f"host: {self.host} is not loopback; set RequireTLS")
         if strangers := sorted(self.tokens.keys() - self.accounts.keys()):
             raise ConfigError(f"tokens: {strangers[0]} needs a password for the database, in accounts")
         if not self.listeners:
-            raise ConfigError("listeners: there is none")
+            raise ConfigError("listeners is empty: name at least one")
         ports = {f"listeners.{name}.port": listener.port for name, listener in self.listeners.items()}
-        for name, port in {
-            "control_port": self.control_port,
-            "backend.port": self.backend.port,
-            **ports,
-        }.items():
+        ports |= {"control_port": self.control_port, "backend.port": self.backend.port}
+        for name, port in ports.items():
             if not 0 <= port <= MAX_PORT:
                 raise ConfigError(f"{name}: {port} is out of range, 0 to {MAX_PORT}")
 
@@ -229,25 +226,12 @@ class ProxyConfig:
         try:
             data = json.loads(text)
             named = data.pop("settings", {}) if isinstance(data, dict) else {}
-            config: Self = read_dataclass(cls, data, settings=ProxySettings().changed(named))
+            return build(cls, data, settings=ProxySettings().changed(named))
         except json.JSONDecodeError as error:
             raise ConfigError(f"not JSON: {error}") from None
-        except WrongForm as error:
+        except BadValue as error:
             raise ConfigError(str(error)) from None
-        return config
 
     def dump(self) -> str:
         """Return JSON, with the passwords."""
-        tls = {name: str(path) for name, path in asdict(self.tls).items()} if self.tls else None
-        return json.dumps(
-            {
-                "backend": asdict(self.backend),
-                "accounts": dict(self.accounts),
-                "tokens": {user: asdict(tokens) for user, tokens in self.tokens.items()},
-                "settings": self.settings.as_dict(),
-                "tls": tls,
-                "host": self.host,
-                "listeners": {name: asdict(port) for name, port in self.listeners.items()},
-                "control_port": self.control_port,
-            }
-        )
+        return json.dumps(asdict(self) | {"settings": self.settings.as_dict()}, default=str)
