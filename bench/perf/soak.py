@@ -31,7 +31,7 @@ from poolbench.cli.target import lanes_of, make_functions, target_of, variables_
 from poolbench.lab.process import anonymous_mb, descendants, open_files
 from poolbench.lab.proxy.context import PAST_CLIENTS
 from poolbench.lab.proxy.monitoring import CAPACITY
-from poolbench.lab.stack import Stack, running_stack
+from poolbench.lab.stack import LabSpec, Stack, running_stack
 from poolbench.store import FileStore
 
 EVERY_S = 5.0
@@ -145,9 +145,11 @@ def soak(file: CampaignFile, seconds: float, folder: Path) -> list[Growth]:
     with (
         running_stack(
             lambda endpoints: make_functions(lanes, campaign.function_timeout_s, endpoints),
-            proxy_settings(campaign),
-            options=server_options(campaign),
-            listeners=listeners_of(campaign),
+            LabSpec(
+                proxy_settings(campaign),
+                options=server_options(campaign),
+                listeners=listeners_of(campaign),
+            ),
         ) as stack,
         variables_set(stack.environment()),
         watching.running(),

@@ -29,7 +29,7 @@ from poolbench.campaign.sync import sync
 from poolbench.cli.target import ALIAS, LANE, make_functions, variables_set
 from poolbench.lab.aws import FunctionConfig
 from poolbench.lab.proxy import ProxySettings
-from poolbench.lab.stack import running_stack
+from poolbench.lab.stack import LabSpec, running_stack
 from poolbench.store import open_store
 from tests.aws.conftest import PARAMETERS, create_stack, outputs
 from tests.aws.moto_server import ACCOUNT, MotoServer
@@ -69,7 +69,7 @@ def lab() -> Iterator[dict[str, str]]:
     )
     with running_stack(
         lambda endpoints: [*make_functions(LANES, 60, endpoints), conductor],
-        ProxySettings(idle_client_timeout=TIMEOUT_S),
+        LabSpec(ProxySettings(idle_client_timeout=TIMEOUT_S)),
     ) as stack:
         variables = stack.environment() | {"AWS_EC2_METADATA_DISABLED": "true"}
         with variables_set(variables):

@@ -13,7 +13,7 @@ import pytest
 from poolbench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
 from poolbench.function.strategies import CONTROL
 from poolbench.lab.proxy import ProxySettings, RunningProxy
-from poolbench.lab.stack import running_stack
+from poolbench.lab.stack import LabSpec, running_stack
 from tests.invocations import invocation
 from tests.users import wait_for
 
@@ -29,7 +29,9 @@ def test_another_campaign_and_another_attempt_begin_with_a_new_engine(tmp_path: 
     later = replace(first, sequence=first.sequence + 1)
     events = [first, later, replace(later, attempt=1), replace(later, attempt=1, campaign="another")]
     with (
-        running_stack(lambda at: make_functions(1, 30, at), ProxySettings(idle_client_timeout=60)) as stack,
+        running_stack(
+            lambda at: make_functions(1, 30, at), LabSpec(ProxySettings(idle_client_timeout=60))
+        ) as stack,
         variables_set(stack.environment()),
     ):
         boto3.DEFAULT_SESSION = None

@@ -12,7 +12,7 @@ import pytest
 
 from poolbench.cli.target import LANE, SAMPLER_FUNCTION, make_functions, variables_set
 from poolbench.lab.proxy import ProxySettings
-from poolbench.lab.stack import Endpoints, running_stack
+from poolbench.lab.stack import Endpoints, LabSpec, running_stack
 from tests.invocations import invocation
 from tests.users import wait_for
 
@@ -39,7 +39,7 @@ def early() -> Iterator[Early]:
         return [replace(lane, environment=early), sampler]
 
     with (
-        running_stack(functions, ProxySettings(idle_client_timeout=1.0)) as stack,
+        running_stack(functions, LabSpec(ProxySettings(idle_client_timeout=1.0))) as stack,
         variables_set(stack.environment()),
     ):
         boto3.DEFAULT_SESSION = None

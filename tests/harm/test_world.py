@@ -20,7 +20,7 @@ from poolbench.campaign.session import open_journal, run_session
 from poolbench.campaign.sync import sync
 from poolbench.cli.target import lanes_of, make_functions, target_of, variables_set
 from poolbench.lab.proxy import Backend, Port, ProxySettings, running_proxy
-from poolbench.lab.stack import STANDING, Stack, running_stack
+from poolbench.lab.stack import STANDING, LabSpec, Stack, running_stack
 from poolbench.report.cautions import Caution
 from poolbench.report.report import write_report
 from poolbench.store import FileStore
@@ -52,7 +52,7 @@ def restart(stack: Stack, ends: contextlib.ExitStack, work_dir: Path) -> None:
     old.stop()
     ends.enter_context(
         running_proxy(
-            stack.settings,
+            stack.spec.settings,
             backend=Backend(host=database.host, port=database.port, user=login.user, password=login.password),
             accounts={login.user: login.password},
             work_dir=work_dir,
@@ -71,7 +71,7 @@ def test_a_server_a_proxy_and_an_environment_that_are_replaced_are_in_the_report
         stack = ends.enter_context(
             running_stack(
                 lambda endpoints: make_functions(lanes, file.campaign.function_timeout_s, endpoints),
-                ProxySettings(idle_client_timeout=file.campaign.idle_client_timeout_s),
+                LabSpec(ProxySettings(idle_client_timeout=file.campaign.idle_client_timeout_s)),
             )
         )
         ends.enter_context(variables_set(stack.environment()))

@@ -27,7 +27,7 @@ from poolbench.cli.target import check_memory, lanes_of, make_functions, target_
 from poolbench.lab.aws import Freeze
 from poolbench.lab.leftovers import running_labs
 from poolbench.lab.platform import enter_private_network, fidelity_notes
-from poolbench.lab.stack import Stack, running_stack
+from poolbench.lab.stack import LabSpec, Stack, running_stack
 from poolbench.store import StoreError, open_store
 
 _SECRET = ("--server", "--url")  # may hold a password
@@ -119,14 +119,16 @@ def _stack(
     lanes, timeout_s, fleet = lanes_of(campaign), campaign.function_timeout_s, campaign.fleet
     return running_stack(
         lambda at: code.functions(make_functions(lanes, timeout_s, at, campaign.sqlalchemy, fleet=fleet)),
-        proxy_settings(campaign),
-        server=wanted.server,
-        user_database=wanted.url,
-        options=server_options(campaign),
-        listeners=listeners_of(campaign),
-        tls=campaign.tls,
-        freeze=wanted.freeze,
-        added_rtt_s=campaign.added_rtt_s,
+        LabSpec(
+            proxy_settings(campaign),
+            server=wanted.server,
+            user_database=wanted.url,
+            options=server_options(campaign),
+            listeners=listeners_of(campaign),
+            tls=campaign.tls,
+            freeze=wanted.freeze,
+            added_rtt_s=campaign.added_rtt_s,
+        ),
         say=say,
     )
 

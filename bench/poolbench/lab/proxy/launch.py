@@ -158,26 +158,16 @@ def running_proxy(
     """
     folder = work_dir / "proxy"  # the same files lie beside it for the database
     folder.mkdir(parents=True, exist_ok=True)
-    tls = issue(folder)
     config = ProxyConfig(
         backend=backend,
-        accounts=accounts,
-        tokens=tokens or {},
+        accounts=dict(accounts),
+        tokens=dict(tokens or {}),
         settings=settings,
-        tls=tls,
-        listeners=listeners or {MAIN: Port()},
+        tls=issue(folder),
+        listeners=dict(listeners or {MAIN: Port()}),
         control_port=control_port,
     )
-    path = folder / "proxy.json"
-    path.touch(mode=0o600)
-    try:
-        path.write_text(config.dump())
-        child = Child(
-            [sys.executable, "-m", "poolbench.lab.proxy", path], log=folder / "proxy.log", announces=True
-        )
-    finally:
-        path.unlink()
-    running = RunningProxy(**child.announcement, authority=tls.authority, child=child)
+    running = _start(config, folder)
     with contextlib.ExitStack() as ends:
         ends.callback(running.stop)
         if rtt_s:
@@ -187,3 +177,16 @@ def running_proxy(
             }
             running = replace(running, ports={name: relay.port for name, relay in relays.items()})
         yield running
+
+
+def _start(config: ProxyConfig, folder: Path) -> RunningProxy:
+    assert config.tls is not None
+    path = folder / "proxy.json"
+    path.touch(mode=0o600)
+    try:
+        path.write_text(config.dump())
+        command = [sys.executable, "-m", "poolbench.lab.proxy", str(path)]
+        child = Child(command, log=folder / "proxy.log", announces=True)
+    finally:
+        path.unlink()
+    return RunningProxy(**child.announcement, authority=config.tls.authority, child=child)
