@@ -15,6 +15,7 @@ from typing import Any
 from poolbench.lab.aws.fleet import KEEP_IDLE_S
 from poolbench.lab.aws.freezer import Freeze, NftablesUnavailable, library_path
 from poolbench.lab.aws.function import BadFunction, FunctionConfig, python_version
+from poolbench.lab.internals import ChangedInternals, check_moto
 from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.process import Child, ChildFailed
 
@@ -128,35 +129,26 @@ def running_aws(
 
     Raises:
         BadFunction: a name occurs twice, a handler's package is not installed, an interpreter is of no use.
-        AwsUnavailable: a provisioned environment could not be initialised, the port is taken, or this
-            machine cannot freeze like that.
+        AwsUnavailable: a provisioned environment could not be initialised, the port is taken, this machine
+            cannot freeze like that, or moto has changed.
 
     """
-    libraries = _libraries(freeze)
+    try:
+        check_moto()
+    except ChangedInternals as changed:
+        raise AwsUnavailable(str(changed)) from changed
     names = [config.name for config in functions]
     for name in names:
         if names.count(name) > 1:
             raise BadFunction(f"function {name} is defined twice")
     for config in functions:
         python_version(config.interpreter)
+    libraries = _libraries(freeze)
     folder = work_dir / "aws"
     folder.mkdir(mode=0o700)
-    config_file = folder / "config.json"
-    config_file.touch(mode=0o600)
     described = [config.as_dict() for config in functions]
     settings = {"functions": described, "port": port, "freeze": freeze, "keep_idle_s": keep_idle_s}
-    config_file.write_text(json.dumps(settings))
-    try:
-        child = Child(
-            [sys.executable, "-m", "poolbench.lab.aws", str(config_file)],
-            log=folder / "service.log",
-            # Its state machines call it back, which no proxy should see.
-            env={**os.environ, "NO_PROXY": f"{LOOPBACK},localhost", **libraries},
-            announces=True,
-        )
-    except ChildFailed as failed:
-        config_file.unlink(missing_ok=True)
-        raise AwsUnavailable(f"the AWS service did not start: {failed}") from failed
+    child = _start(settings, folder, libraries)
     try:
         if "error" in child.announcement:
             raise AwsUnavailable(child.announcement["error"])
@@ -166,6 +158,23 @@ def running_aws(
         yield aws
     finally:
         child.stop()
+
+
+def _start(settings: dict[str, Any], folder: Path, libraries: dict[str, str]) -> Child:
+    config_file = folder / "config.json"
+    config_file.touch(mode=0o600)
+    config_file.write_text(json.dumps(settings))
+    try:
+        return Child(
+            [sys.executable, "-m", "poolbench.lab.aws", str(config_file)],
+            log=folder / "service.log",
+            # Its state machines call it back, which no proxy should see.
+            env={**os.environ, "NO_PROXY": f"{LOOPBACK},localhost", **libraries},
+            announces=True,
+        )
+    except ChildFailed as failed:
+        config_file.unlink(missing_ok=True)
+        raise AwsUnavailable(f"the AWS service did not start: {failed}") from failed
 
 
 def _libraries(freeze: Freeze) -> dict[str, str]:

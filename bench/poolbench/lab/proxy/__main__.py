@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from poolbench.lab.internals import ChangedInternals, check_pymysql
 from poolbench.lab.platform import raise_file_limit
 from poolbench.lab.proxy import control
 from poolbench.lab.proxy.config import ConfigError, ProxyConfig, ProxySettings, SettingError
@@ -66,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("config", metavar="CONFIG", help="configuration file, or - for standard input")
     path = parser.parse_args(arguments).config
     try:
+        check_pymysql()
         config = ProxyConfig.parse(sys.stdin.read() if path == "-" else Path(path).read_text())
         asyncio.run(_run(config))
-    except (ConfigError, SettingError, DatabaseUnavailable, OSError) as error:
+    except (ChangedInternals, ConfigError, SettingError, DatabaseUnavailable, OSError) as error:
         sys.exit(f"proxy: {error}")
 
 

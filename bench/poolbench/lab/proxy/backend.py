@@ -55,7 +55,7 @@ class BackendConnection(asyncio.Protocol):
         identity: Identity,
         state: SessionState,
         init_query: Sequence[bytes],
-        on_lost: Callable[["BackendConnection"], None],
+        on_lost: Callable[["BackendConnection"], object],
         tls: TlsChannel | None = None,
     ) -> None:
         self.id = next(self._ids)
