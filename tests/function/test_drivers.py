@@ -24,7 +24,7 @@ from poolbench.function.record import Outcome
 from poolbench.function.strategies import REFERENCE, STRATEGIES, Setting, Strategy, get, misfit
 from poolbench.function.workload import WORKLOADS, point_select, seed
 from poolbench.lab import libraries
-from poolbench.lab.mysql import DatabaseUser, RunningServer, create_users
+from poolbench.lab.mysql import RunningServer, create_users
 from poolbench.lab.proxy import Backend, Port, ProxyFault, ProxySettings, RunningProxy, running_proxy
 
 # Connections whose event loop has gone cannot be closed, and complain of it when they are collected.
@@ -74,7 +74,7 @@ def proxies(
 ) -> Iterator[Callable[[str], tuple[RunningProxy, URL]]]:
     """One proxy that never closes idle clients, and one whose ports each do it in another way."""
     found, password = server.server, secrets.token_urlsafe(12)
-    create_users(found, USER, [DatabaseUser(name=USER, password=password)])
+    create_users(found, USER, {USER: password})
     backend = Backend(host=found.host, port=found.port, user=USER, password=password)
     prepared = partial(running_proxy, backend=backend, accounts={USER: password})
     direct = URL.create("mysql+pymysql", USER, password, found.host, found.port, USER)

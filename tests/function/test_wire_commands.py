@@ -10,7 +10,7 @@ from poolbench.function.probe import count_commands
 from poolbench.function.record import Outcome
 from poolbench.function.strategies import STRATEGIES
 from poolbench.function.workload import seed
-from poolbench.lab.mysql import DatabaseUser, RunningServer, create_users
+from poolbench.lab.mysql import RunningServer, create_users
 from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
 from tests.function.conftest import Application
 
@@ -23,7 +23,7 @@ def proxy(
     server: RunningServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RunningProxy, URL]]:
     found, password = server.server, secrets.token_urlsafe(12)
-    create_users(found, USER, [DatabaseUser(name=USER, password=password)])
+    create_users(found, USER, {USER: password})
     backend = Backend(host=found.host, port=found.port, user=USER, password=password)
     folder = tmp_path_factory.mktemp("proxy")
     with running_proxy(

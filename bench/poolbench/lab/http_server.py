@@ -100,7 +100,7 @@ class HttpServer:
         assert task is not None
         self._connections.add(task)
         try:
-            # Cancelled by close(), or the peer has gone: in both cases there is nobody to tell.
+            # Cancelled by close(), or the peer has gone: either way nobody waits for an answer.
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await self._converse(reader, writer)
         finally:

@@ -28,20 +28,20 @@ class ChangedInternals(RuntimeError):
 
 
 def check_moto() -> None:
-    """Check that moto has what the AWS stand-in uses of it.
+    """Check that moto has the internals that the AWS stand-in uses.
 
     Raises:
-        ChangedInternals: it has not.
+        ChangedInternals: something is missing.
 
     """
     _check("moto", "moto[s3,secretsmanager]>=5.2.5,<6", _missing_text("moto", _MOTO))
 
 
 def check_pymysql() -> None:
-    """Check that PyMySQL has what the proxy uses of it to log in to a database.
+    """Check that PyMySQL has the internals that the proxy uses to log in to a database.
 
     Raises:
-        ChangedInternals: it has not.
+        ChangedInternals: something is missing.
 
     """
     _check("PyMySQL", "pymysql>=1.2.4,<2", _missing_names(Connection, _PYMYSQL))

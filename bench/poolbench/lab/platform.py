@@ -118,7 +118,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port that nobody listens on right now; whoever binds it next may still be quicker."""
+    """Return a port that is free now; another program may still bind it first."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]

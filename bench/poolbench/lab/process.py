@@ -15,11 +15,11 @@ from poolbench.lab.platform import IS_LINUX, parent_death_hook
 
 
 class Process(NamedTuple):
-    """One of them; whoever may see it, it may be gone by now."""
+    """One process; it may have ended by now."""
 
     pid: int
     parent: int
-    command_line: str  # arguments joined by spaces; bytes that are no text as os.fsdecode has them
+    command_line: str  # arguments joined by spaces; undecodable bytes as os.fsdecode has them
 
 
 def started_at(pid: int) -> str:
@@ -105,6 +105,28 @@ def peak_memory_mb(pid: int) -> int | None:
     return -(-int(rest.split()[0]) // 1024) if found else None
 
 
+def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; `stdout` is all its output, and 127 the exit status where it is missing."""
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            env=None if env is None else dict(env),
+            preexec_fn=parent_death_hook(),
+        )
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(command, 127, f"{command[0]} is not installed")
+
+
+def last_lines(text: str, count: int = 5) -> str:
+    """Return the end of a program's output, where the reason of a failure is."""
+    return "\n".join(text.strip().splitlines()[-count:])
+
+
 class ChildFailed(RuntimeError):
     """A child of the lab did not start; the message ends with the tail of its log."""
 
@@ -172,7 +194,7 @@ class Child:
 
     def log_tail(self, lines: int = 15) -> str:
         """The last lines of the log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return last_lines(self.log.read_text(errors="replace"), lines)
 
     def exit_code(self) -> int | None:
         """None while it runs."""

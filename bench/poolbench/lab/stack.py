@@ -14,7 +14,6 @@ from poolbench.lab.aws import Freeze, FunctionConfig, RunningAws, running_aws
 from poolbench.lab.leftovers import work_directory
 from poolbench.lab.mysql import (
     BadServer,
-    DatabaseUser,
     RunningServer,
     Server,
     ServerOptions,
@@ -24,7 +23,7 @@ from poolbench.lab.mysql import (
 from poolbench.lab.proxy import Backend, Port, ProxyFault, ProxySettings, RunningProxy, Tokens, running_proxy
 
 USUAL = ProxyFault.IDLE_CLOSE.value
-# Failures that need nobody to switch them on: each has a port of the proxy to itself.
+# Failures that are always on: each has its own port of the proxy.
 STANDING: Mapping[str, ProxyFault] = MappingProxyType(
     {
         failure.value: failure
@@ -231,11 +230,8 @@ def _make_logins(server: Server) -> Mapping[str, DatabaseLogin]:
         name: DatabaseLogin(user=name, password=secrets.token_urlsafe(18), schema=SCHEMA)
         for name in (APPLICATION, TOKEN_USER, SAMPLER)
     }
-    accounts = [
-        DatabaseUser(name=login.user, password=login.password, sees_everything=name == SAMPLER)
-        for name, login in logins.items()
-    ]
-    create_users(server, SCHEMA, accounts)
+    accounts = {login.user: login.password for login in logins.values()}
+    create_users(server, SCHEMA, accounts, observers={SAMPLER})
     return logins
 
 

@@ -1,6 +1,7 @@
 """Who gets which environment: Lambda's rules, and what holds whatever the environments do."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,10 @@ STARTING, GONE = EnvironmentState.INITIALIZING, EnvironmentState.GONE
 def ask(
     *environments: Fake, waiting: int = 0, provisioned: int = 0, limit: int = 10, version: str = "1"
 ) -> Fake | Fallback:
-    return choose(environments, version, waiting=waiting, provisioned=provisioned, limit=limit)
+    chosen: Any = choose(
+        cast(Any, environments), version, waiting=waiting, provisioned=provisioned, limit=limit
+    )
+    return cast(Fake | Fallback, chosen)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from poolbench.lab.aws.environment import Host
 from poolbench.lab.aws.fleet import FunctionFleet
-from poolbench.lab.aws.freezer import SignalFreezer
+from poolbench.lab.aws.freezer import Freezer
 from poolbench.lab.aws.invoke_api import InvokeApi
 from poolbench.lab.aws.watchdog import Watchdog
 from poolbench.lab.http_server import HttpRequest
@@ -26,7 +26,7 @@ def run_event(tmp_path: Path, then: str) -> list[str]:
         host = Host(
             endpoint_url="http://127.0.0.1:1",
             log_dir=tmp_path,
-            freezer=SignalFreezer(),
+            freezer=Freezer(),
             watchdog=watchdog,
             init_slots=asyncio.Semaphore(1),
         )
@@ -36,7 +36,8 @@ def run_event(tmp_path: Path, then: str) -> list[str]:
         answer = await api.handle(HttpRequest("POST", INVOKE, (("X-Amz-Invocation-Type", "Event"),), body))
         assert answer.status == 202
         async with asyncio.timeout(60):
-            await api.finish_events()
+            while api.events:
+                await asyncio.wait(api.events)
         fleet.close()
         watchdog.close()
 

@@ -240,18 +240,18 @@ def ask(proxy: RunningProxy, request: bytes) -> bytes:
     [
         (
             b"GET /colour HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"404 there is no GET /colour, only GET /, GET /metrics, ",
+            b"404 unknown GET /colour: use GET /, GET /metrics, ",
         ),
-        (b"DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"404 there is no DELETE /metrics, only "),
-        (b"GET /events?client=x HTTP/1.1\r\nHost: x\r\n\r\n", b"400 client: 'x' is no whole number"),
-        (b"GET /events?to=1 HTTP/1.1\r\nHost: x\r\n\r\n", b"400 there is no parameter 'to', only since, "),
+        (b"DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"404 unknown DELETE /metrics: use "),
+        (b"GET /events?client=x HTTP/1.1\r\nHost: x\r\n\r\n", b"400 client: 'x' is not a whole number"),
+        (b"GET /events?to=1 HTTP/1.1\r\nHost: x\r\n\r\n", b"400 parameter: unknown 'to': "),
         (b"PUT /settings HTTP/1.1\r\nHost: x\r\n\r\n", b"400 the body is not JSON: "),
         (
             b"PUT /settings HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]",
-            b"400 the body is no JSON object",
+            b"400 the body must be a JSON object",
         ),
         (b"PUT /settings HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{", b"400 the body is not JSON: "),
-        (b"PUT /listeners/side HTTP/1.1\r\nHost: x\r\n\r\n", b"400 there is no listener 'side', only main"),
+        (b"PUT /listeners/side HTTP/1.1\r\nHost: x\r\n\r\n", b"400 listener: unknown 'side': there are main"),
     ],
 )
 def test_bad_requests_are_told_why(proxy: RunningProxy, request_: bytes, says: bytes) -> None:

@@ -102,8 +102,8 @@ def test_the_added_time_is_the_one_asked_for(database: Database, tmp_path: Path,
 
 LATE_RELAY = """
 import json
-from poolbench.lab.proxy.calibration import calibrate
-from poolbench.lab.proxy.relay import Relay
+from poolbench.lab.proxy.delay import Relay
+from poolbench.lab.proxy.relay import calibrate
 
 corrections = []
 

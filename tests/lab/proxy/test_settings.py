@@ -25,11 +25,11 @@ BACKEND = {"host": "127.0.0.1", "port": 3306, "user": "root", "password": "x"}
         ("ConnectionBorrowTimeout", 301, "0 to 300 s"),
         ("ConnectionBorrowTimeout", True, "True is out of range"),
         ("SessionPinningFilters", ["EXCLUDE_ALL"], "'EXCLUDE_ALL' is not EXCLUDE_VARIABLE_SETS"),
-        ("SessionPinningFilters", "EXCLUDE_VARIABLE_SETS", "'EXCLUDE_VARIABLE_SETS' is no list"),
+        ("SessionPinningFilters", "EXCLUDE_VARIABLE_SETS", "'EXCLUDE_VARIABLE_SETS' is not a list"),
         ("ClientPasswordAuthType", "IAM", "MYSQL_NATIVE_PASSWORD, MYSQL_CACHING_SHA2_PASSWORD"),
-        ("IdleTimeout", 1, "IdleTimeout is no setting; there are IdleClientTimeout"),
+        ("IdleTimeout", 1, "unknown 'IdleTimeout': did you mean 'IdleClientTimeout'"),
         ("RequireTLS", "yes", "'yes' is neither true nor false"),
-        ("InitQuery", 1, "1 is no text"),
+        ("InitQuery", 1, "1 is not text"),
     ],
 )
 def test_out_of_range_is_refused_with_the_range(name: str, bad: object, says: str) -> None:

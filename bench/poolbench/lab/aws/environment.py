@@ -52,6 +52,22 @@ class EnvironmentState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentInfo:
+    """An execution environment as the service sees it."""
+
+    id: str
+    function: str
+    version: str
+    provisioned: bool
+    pid: int | None  # of the runtime, which leads its process group; None after a reset
+    state: str  # initializing, frozen, busy, draining or reset
+    freezes: int
+    invocations: int
+    init_s: float | None
+    peak_mb: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """What the environments of a service share."""
 
@@ -113,7 +129,7 @@ class ExecutionEnvironment:
 
     @property
     def pid(self) -> int | None:
-        """Of the runtime, which leads the process group; None while there is none."""
+        """Process id of the runtime, which leads its process group; None while none runs."""
         return self._runtime.pid if self._runtime else None
 
     @property
@@ -121,6 +137,22 @@ class ExecutionEnvironment:
         """Peak resident memory of its runtimes; 0 where the system does not tell."""
         self._note_memory()
         return self._peak_mb
+
+    @property
+    def info(self) -> EnvironmentInfo:
+        """What users of the lab are told of it."""
+        return EnvironmentInfo(
+            id=self.id,
+            function=self._config.name,
+            version=self.version,
+            provisioned=self.provisioned,
+            pid=self.pid,
+            state=self.state,
+            freezes=self.freezes,
+            invocations=self.invocations,
+            init_s=self.init_s,
+            peak_mb=self.peak_mb,
+        )
 
     async def initialise(self) -> InitResult:
         """Load the handler before there is an event; it stays closed to callers until `admit` or `take`."""
@@ -262,7 +294,7 @@ class ExecutionEnvironment:
             self._rest(EnvironmentState.FROZEN)
 
     def _notice_exit(self, runtime: RuntimeProcess) -> None:
-        # While it is initialising or busy somebody waits for the runtime and sees to it.
+        # While it is initialising or busy, the code that waits for the runtime handles its exit.
         if self._runtime is runtime and self.state in (EnvironmentState.FROZEN, EnvironmentState.DRAINING):
             self._reset()
 

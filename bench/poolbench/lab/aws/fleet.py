@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol, TypeVar
 
 from poolbench.lab.aws.environment import (
     EnvironmentState,
@@ -30,28 +29,9 @@ class Fallback(Enum):
     THROTTLE = "429"
 
 
-class Candidate(Protocol):
-    """What the choice needs to know of an environment."""
-
-    @property
-    def version(self) -> str:
-        """Function version that it runs."""
-
-    @property
-    def provisioned(self) -> bool:
-        """Provisioned or on demand."""
-
-    @property
-    def state(self) -> EnvironmentState:
-        """Where it is in its life."""
-
-
-Some = TypeVar("Some", bound=Candidate)
-
-
 def choose(
-    environments: Sequence[Some], version: str, *, waiting: int, provisioned: int, limit: int
-) -> Some | Fallback:
+    environments: Sequence[ExecutionEnvironment], version: str, *, waiting: int, provisioned: int, limit: int
+) -> ExecutionEnvironment | Fallback:
     """Choose for an invocation of `version`.
 
     An environment that drains is worth waiting for: its caller has the answer already and may well call
@@ -143,7 +123,7 @@ class FunctionFleet:
                 self._check(init)
         while environment.state.in_flight:
             await self._next_rest(None)
-        if environment.state is EnvironmentState.GONE:  # somebody else replaced it meanwhile
+        if environment.state is EnvironmentState.GONE:  # another call replaced it meanwhile
             if successor:
                 self._remove(successor)
             return None
@@ -189,7 +169,6 @@ class FunctionFleet:
                 environment.take()
                 return environment
             else:
-                assert isinstance(choice, ExecutionEnvironment)
                 choice.take()
                 return choice
 

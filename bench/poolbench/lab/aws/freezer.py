@@ -11,7 +11,6 @@ import platform
 import signal
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
 from poolbench.lab import debs
 from poolbench.lab.cache import cache_directory
@@ -107,23 +106,8 @@ class Freeze(StrEnum):
     DROP = "SIGSTOP+drop"
 
 
-class Freezer(Protocol):
-    """A way to freeze a process group."""
-
-    kind: Freeze
-
-    def admit(self) -> int | None:
-        """Return the group id that the processes of the next environment are to run with; None: any."""
-
-    def freeze(self, group: int, gid: int | None) -> None:
-        """Stop every process of the group; no error if it is gone."""
-
-    def thaw(self, group: int, gid: int | None) -> None:
-        """Let them go on; no error if it is gone."""
-
-
-class SignalFreezer:
-    """SIGSTOP and SIGCONT. The kernel stays awake: it acknowledges what peers send meanwhile.
+class Freezer:
+    """Freezes process groups by SIGSTOP. The kernel stays awake: it acknowledges what peers send meanwhile.
 
     A frozen microVM does not even do that, so a check that only looks at the local socket sees more here
     than it would see on Lambda; a check that makes a round trip sees the same.
@@ -131,20 +115,23 @@ class SignalFreezer:
 
     kind = Freeze.SIGNAL
 
-    def admit(self) -> int | None:  # noqa: D102
+    def admit(self) -> int | None:
+        """Return the group id that the processes of the next environment are to run with; None: any."""
         return None
 
-    def freeze(self, group: int, gid: int | None) -> None:  # noqa: ARG002, D102
+    def freeze(self, group: int, gid: int | None) -> None:  # noqa: ARG002 (for those who drop packets)
+        """Stop every process of the group; no error if it is gone."""
         _signal(group, signal.SIGSTOP)
 
-    def thaw(self, group: int, gid: int | None) -> None:  # noqa: ARG002, D102
+    def thaw(self, group: int, gid: int | None) -> None:  # noqa: ARG002
+        """Let them go on; no error if it is gone."""
         _signal(group, signal.SIGCONT)
 
 
-class DropFreezer:
+class DropFreezer(Freezer):
     """SIGSTOP, and no packet comes in or goes out: what peers send meanwhile is lost, as on a microVM.
 
-    An environment that ends while it is frozen stays silent for ever; its peers see no FIN. A gid tells the
+    An environment that ends while it is frozen stays silent; its peers never see a FIN. A gid tells the
     environments apart, not a uid: files stay as accessible as they were.
     """
 
@@ -172,12 +159,12 @@ class DropFreezer:
         return gid
 
     def freeze(self, group: int, gid: int | None) -> None:  # noqa: D102
-        _signal(group, signal.SIGSTOP)
+        super().freeze(group, gid)
         self._nftables.run(f"add element inet {_TABLE} frozen {{ {gid} }}")
 
     def thaw(self, group: int, gid: int | None) -> None:  # noqa: D102
         self._nftables.run(f"delete element inet {_TABLE} frozen {{ {gid} }}")
-        _signal(group, signal.SIGCONT)
+        super().thaw(group, gid)
 
 
 def make_freezer(kind: Freeze) -> Freezer:
@@ -187,9 +174,9 @@ def make_freezer(kind: Freeze) -> Freezer:
         NftablesUnavailable: this machine cannot do it.
 
     """
-    return SignalFreezer() if kind is Freeze.SIGNAL else DropFreezer()
+    return Freezer() if kind is Freeze.SIGNAL else DropFreezer()
 
 
 def _signal(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it has died; whoever watches it will notice
+    with contextlib.suppress(ProcessLookupError):  # it has died, which its environment will notice
         os.killpg(group, number)

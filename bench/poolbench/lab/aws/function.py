@@ -122,7 +122,7 @@ class FunctionConfig:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
 
     def version_of(self, qualifier: str | None) -> str | None:
-        """Version that a qualifier stands for; None if there is no such alias or version."""
+        """Version that a qualifier stands for; None if it is neither an alias nor a version."""
         if qualifier in (None, LATEST):
             return LATEST
         return PUBLISHED if qualifier == PUBLISHED or qualifier in self.aliases else None
@@ -131,7 +131,7 @@ class FunctionConfig:
         """Directory that the handler is imported from.
 
         Raises:
-            BadFunction: none is given, and the handler's package is not importable here.
+            BadFunction: `code` is not set, and the handler's package cannot be imported here.
 
         """
         if self.code is not None:
@@ -177,7 +177,7 @@ def python_version(python: Path) -> str:
     """Major and minor version of an interpreter that has the runtime client.
 
     Raises:
-        BadFunction: it is no interpreter, or has no `awslambdaric`.
+        BadFunction: it is not an interpreter, or lacks `awslambdaric`.
 
     """
     if python == Path(sys.executable):

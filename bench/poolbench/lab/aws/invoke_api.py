@@ -31,7 +31,12 @@ class _Refused(Exception):
 
 
 class InvokeApi:
-    """`POST /2015-03-31/functions/NAME/invocations` for a set of functions."""
+    """`POST /2015-03-31/functions/NAME/invocations` for a set of functions.
+
+    Attributes:
+        events: asynchronous invocations that are not done with, repetitions included.
+
+    """
 
     def __init__(
         self, fleets: Mapping[str, FunctionFleet], event_retries_s: Sequence[float] = EVENT_RETRIES_S
@@ -39,7 +44,7 @@ class InvokeApi:
         """Serve these functions, by name."""
         self._fleets = fleets
         self._event_retries_s = event_retries_s
-        self._events: set[asyncio.Task[None]] = set()
+        self.events: set[asyncio.Task[None]] = set()
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request, errors as Lambda words them."""
@@ -49,11 +54,6 @@ class InvokeApi:
         except _Refused as refused:
             body = json.dumps(refused.body).encode()
             return _answer(refused.status, request_id, body, {"x-amzn-ErrorType": refused.kind})
-
-    async def finish_events(self) -> None:
-        """Wait until all asynchronous invocations that were accepted are done with, repetitions included."""
-        while self._events:
-            await asyncio.wait(self._events)
 
     async def _invoke(self, request: HttpRequest, request_id: str) -> HttpResponse:
         name, _, operation = request.target.partition("?")[0].removeprefix(PREFIX).rpartition("/")
@@ -74,8 +74,8 @@ class InvokeApi:
         )
         if kind == "Event":
             task = asyncio.create_task(self._run_event(fleet, invocation, version))
-            self._events.add(task)  # the loop itself keeps only a weak reference
-            task.add_done_callback(self._events.discard)
+            self.events.add(task)  # the loop itself keeps only a weak reference
+            task.add_done_callback(self.events.discard)
             return _answer(202, request_id)
         return await _run(fleet, invocation, version, with_log=request.header("x-amz-log-type") == "Tail")
 
@@ -95,7 +95,7 @@ class InvokeApi:
         return fleet, version, arn
 
     async def _run_event(self, fleet: FunctionFleet, invocation: LambdaInvocation, version: str) -> None:
-        """Run an asynchronous invocation; like Lambda's, nobody is told how it went."""
+        """Run an asynchronous invocation; its caller does not learn the outcome, as with Lambda."""
         give_up = time.monotonic() + _EVENT_AGE_S
         retries = iter(self._event_retries_s)
         patience_s = _THROTTLED_FIRST_S

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from poolbench.lab.aws.environment import EnvironmentInfo
 from poolbench.lab.aws.fleet import KEEP_IDLE_S
 from poolbench.lab.aws.freezer import Freeze, NftablesUnavailable, library_path
 from poolbench.lab.aws.function import BadFunction, FunctionConfig, python_version
@@ -25,22 +26,6 @@ _BASE_S, _PER_ENVIRONMENT_S = 30.0, 15.0  # patience with provisioning: dozens o
 
 class AwsUnavailable(Exception):
     """The stand-in did not start, or does not answer; the message names the function or port, and why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentInfo:
-    """An execution environment as the service sees it."""
-
-    id: str
-    function: str
-    version: str
-    provisioned: bool
-    pid: int | None  # of the runtime, which leads its process group; None after a reset
-    state: str  # initializing, frozen, busy, draining or reset
-    freezes: int
-    invocations: int
-    init_s: float | None
-    peak_mb: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +54,7 @@ class RunningAws:
         """End an environment as Lambda does every few hours; return the id of its successor, if provisioned.
 
         Raises:
-            AwsUnavailable: there is no such environment, or its successor could not be initialised.
+            AwsUnavailable: the environment does not exist, or its successor could not be initialised.
 
         """
         answer: str | None = self._ask("replace", {"environment": environment_id})["environment"]

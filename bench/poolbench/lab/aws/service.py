@@ -6,8 +6,8 @@ import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from poolbench.lab.aws.environment import ExecutionEnvironment, Host
 from poolbench.lab.aws.fleet import FunctionFleet, ProvisioningFailed
@@ -39,7 +39,7 @@ class EnvironmentControl:
                 status = 200 if self.ready else 500 if self.failure else 503
                 return HttpResponse.of_json(status, {"ready": self.ready, "error": self.failure})
             case "GET", "environments":
-                described = [describe(name, each) for name, each in self._environments()]
+                described = [asdict(each.info) for _, each in self._environments()]
                 return HttpResponse.of_json(200, {"freeze": self._freeze, "environments": described})
             case "POST", "replace":
                 return await self._replace(request)
@@ -61,22 +61,6 @@ class EnvironmentControl:
                     return HttpResponse.of_json(500, {"error": str(failed)})
                 return HttpResponse.of_json(200, {"environment": successor.id if successor else None})
         return HttpResponse.of_json(404, {"error": f"no environment {wanted}"})
-
-
-def describe(function: str, environment: ExecutionEnvironment) -> dict[str, Any]:
-    """JSON types."""
-    return {
-        "id": environment.id,
-        "function": function,
-        "version": environment.version,
-        "provisioned": environment.provisioned,
-        "pid": environment.pid,
-        "state": environment.state.value,
-        "freezes": environment.freezes,
-        "invocations": environment.invocations,
-        "init_s": environment.init_s,
-        "peak_mb": environment.peak_mb,
-    }
 
 
 class AwsService:
@@ -117,14 +101,14 @@ class AwsService:
             await asyncio.gather(*(fleet.provision() for fleet in self._fleets.values()))
         except ProvisioningFailed as failed:
             self._control.failure = str(failed)
-        except Exception as error:  # whatever it is, somebody waits to hear of it
+        except Exception as error:  # callers wait for readiness and must learn of any failure
             traceback.print_exc()
             self._control.failure = repr(error)
         else:
             self._control.ready = True
 
     async def reap(self, keep_idle_s: float) -> None:
-        """End on-demand environments that have been idle for that long, or a tenth longer; for ever."""
+        """Keep ending on-demand environments that have been idle for that long, or up to a tenth longer."""
         while True:
             await asyncio.sleep(keep_idle_s / 10)
             for fleet in self._fleets.values():

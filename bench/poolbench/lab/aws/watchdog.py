@@ -37,7 +37,7 @@ class Watchdog:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # somebody killed it; the parent-death signal remains
+        with contextlib.suppress(BrokenPipeError):  # it was killed; the parent-death signal remains
             os.write(self._process.stdin.fileno(), line.encode())
 
 

@@ -1,9 +1,8 @@
-"""A real MySQL-compatible server: given, found, in a container, or fetched into a private prefix."""
+"""A real MySQL-compatible server: user-supplied, installed, in a container, or fetched."""
 
 from poolbench.lab.mysql.find import install_mysql, installed_mysql, running_server
 from poolbench.lab.mysql.server import (
     BadServer,
-    DatabaseUser,
     RunningServer,
     Server,
     ServerOptions,
@@ -13,7 +12,6 @@ from poolbench.lab.mysql.server import (
 
 __all__ = [
     "BadServer",
-    "DatabaseUser",
     "RunningServer",
     "Server",
     "ServerOptions",

@@ -12,7 +12,7 @@ from typing import Self
 from poolbench.lab.cache import build_once, cache_directory
 from poolbench.lab.certificates import Certificate
 from poolbench.lab.mysql.server import NotThere, ServerOptions, ServerUnavailable, flavour_of
-from poolbench.lab.platform import parent_death_hook
+from poolbench.lab.process import run
 
 SERVER_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/usr/libexec")  # often not on a user's PATH
 
@@ -53,7 +53,7 @@ class Binary:
             own_loader: run it through the prefix's own loader and libc, because the system's may be older.
 
         Raises:
-            ServerUnavailable: none is there, or it does not run.
+            ServerUnavailable: the prefix lacks a server, or it does not run.
 
         """
         program = shutil.which("mariadbd", path=prefix / "usr/sbin") or shutil.which(
@@ -197,16 +197,7 @@ def _lay_out(binary: Binary, settings: list[str], data: Path) -> None:
         command += ["--initialize-insecure", "--secure-file-priv=NULL"]
     else:
         command += ["--auth-root-authentication-method=normal", "--skip-test-db", "--force"]
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        env=binary.environment(),
-        preexec_fn=parent_death_hook(),
-    )
+    done = run(command, binary.environment())
     if done.returncode:
         lines = done.stdout.splitlines()
         # The reason comes before a page of advice.

@@ -113,7 +113,7 @@ class UserSuppliedServer:
 
         Raises:
             BadServer: the URL is not one.
-            ServerUnavailable: nobody answers, or the credentials are wrong.
+            ServerUnavailable: the server does not answer, or the credentials are wrong.
 
         """
         self.server = _ask(url)
@@ -133,7 +133,7 @@ class UserSuppliedServer:
 
 
 def _ask(url: str) -> Server:
-    # Nothing of the URL is shown: where its password is not escaped, parts of it pass for the port.
+    # The message shows no part of the URL: if the password is not escaped, part of it is parsed as the port.
     wrong = BadServer(
         "the server's URL is not mysql://user:password@host:port; in user and password, characters such as "
         "@ : / are written %40 %3A %2F"
@@ -153,7 +153,7 @@ def _ask(url: str) -> Server:
     if check_hostname is None:
         raise BadServer(f"{CHECK_HOSTNAME} of the server's URL is neither true nor false")
     try:
-        return Server.ask(
+        return Server(
             host=host,
             port=port,
             user=user,
@@ -161,7 +161,7 @@ def _ask(url: str) -> Server:
             source=URL,
             tls_ca=tls_ca,
             check_hostname=check_hostname,
-        )
+        ).asked()
     except pymysql.Error as error:
         reason = getattr(error, "original_exception", None)  # of the socket, or of TLS on it
         if isinstance(reason, OSError) and not isinstance(reason, ssl.SSLError):
@@ -187,7 +187,7 @@ _BINARIES: dict[str, Callable[[], Binary]] = {
     MYSQL: installed_mysql,
 }
 CHOICES = (DOCKER, *_BINARIES)
-TRIED = (DOCKER, "mysqld", "mariadbd", APT)  # where nobody chooses, in this order
+TRIED = (DOCKER, "mysqld", "mariadbd", APT)  # in this order, if no server was chosen
 
 logger = logging.getLogger(__name__)
 
@@ -248,8 +248,8 @@ def _start_one(
         )
         running = Instance(binary, folder, options) if binary else Container(folder, options)
     except shutil.Error as error:  # of many files, with a sentence for each
-        (_, _, said), *_ = error.args[0]
-        raise ServerUnavailable(f"cannot write {work_dir}: {said}") from error
+        (_, _, reason), *_ = error.args[0]
+        raise ServerUnavailable(f"cannot write {work_dir}: {reason}") from error
     except OSError as error:
         raise ServerUnavailable(f"cannot write {work_dir}: {error}") from error
     stack.callback(running.close)

@@ -17,9 +17,7 @@ class PortTaken(ServerUnavailable):
     """Somebody else listens on the port."""
 
 
-def wait_until_it_answers(
-    child: Child, timeout_s: float, *, port: int, user: str, password: str, source: str, tls_ca: Path | None
-) -> Server:
+def wait_until_it_answers(child: Child, server: Server, timeout_s: float) -> Server:
     """Ask until the server lets its administrator in, which nobody else's server on that port would.
 
     Raises:
@@ -31,18 +29,14 @@ def wait_until_it_answers(
 
     def answered() -> bool:
         with contextlib.suppress(pymysql.Error):
-            answers.append(
-                Server.ask(
-                    host=LOOPBACK, port=port, user=user, password=password, source=source, tls_ca=tls_ca
-                )
-            )
+            answers.append(server.asked())
         return bool(answers)
 
     try:
         child.wait_until(answered, timeout_s)
     except ChildFailed as error:
         if "Address already in use" in child.log_tail():
-            raise PortTaken(f"port {port} is taken by another program") from error
+            raise PortTaken(f"port {server.port} is taken by another program") from error
         raise ServerUnavailable(f"the database server did not start: {error}") from error
     return answers[0]
 
@@ -110,7 +104,7 @@ class Instance:
         self._child.kill()
 
     def close(self) -> None:
-        """End it; nobody needs the data, so there is nothing to save."""
+        """End it without saving its data, which is not needed any more."""
         self.kill()
 
     def _start_on_free_port(self) -> tuple[Child, Server]:
@@ -125,17 +119,16 @@ class Instance:
         child = Child(
             [*self._command, f"--port={port}"], log=log, env=self._binary.environment(), cwd=self._folder
         )
+        described = Server(
+            host=LOOPBACK,
+            port=port,
+            user=ADMINISTRATOR,
+            password=self._password,
+            source=self._binary.source,
+            tls_ca=self._certificate.authority,
+        )
         try:
-            server = wait_until_it_answers(
-                child,
-                _START_TIMEOUT_S,
-                port=port,
-                user=ADMINISTRATOR,
-                password=self._password,
-                source=self._binary.source,
-                tls_ca=self._certificate.authority,
-            )
+            return child, wait_until_it_answers(child, described, _START_TIMEOUT_S)
         except BaseException:
             child.kill()
             raise
-        return child, server

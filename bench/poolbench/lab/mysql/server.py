@@ -3,7 +3,7 @@
 import contextlib
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -14,7 +14,7 @@ from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
 _ASK_TIMEOUT_S = 5.0
-URL = "url"  # source of a server that somebody else runs
+URL = "url"  # source of a user-supplied server
 
 
 class ServerUnavailable(Exception):
@@ -52,38 +52,18 @@ class Server:
     version: str = ""  # as VERSION() says it
     max_connections: int = 0
 
-    @classmethod
-    def ask(
-        cls,
-        *,
-        host: str,
-        port: int,
-        user: str,
-        password: str,
-        source: str,
-        tls_ca: Path | None = None,
-        check_hostname: bool = True,
-    ) -> Self:
-        """Connect, and let the server complete the description.
+    def asked(self) -> Self:
+        """Connect, and return the description that the server completes.
 
         Raises:
             pymysql.Error: it does not answer, or not to this administrator.
 
         """
-        unasked = cls(
-            host=host,
-            port=port,
-            user=user,
-            password=password,
-            source=source,
-            tls_ca=tls_ca,
-            check_hostname=check_hostname,
-        )
         # Without a timeout, a program that accepts the connection and says nothing would be waited for.
-        with unasked.connect(read_timeout_s=_ASK_TIMEOUT_S) as connection, connection.cursor() as cursor:
+        with self.connect(read_timeout_s=_ASK_TIMEOUT_S) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT VERSION(), @@max_connections")
             ((version, limit),) = cursor.fetchall()
-        return replace(unasked, flavour=flavour_of(version), version=version, max_connections=limit)
+        return replace(self, flavour=flavour_of(version), version=version, max_connections=limit)
 
     @property
     def url(self) -> str:
@@ -92,7 +72,7 @@ class Server:
 
     @property
     def wants_tls(self) -> bool:
-        """Whether nobody is to speak to it in plain: a URL that names an authority says so."""
+        """Whether every connection must use TLS, as for a URL that names an authority."""
         return self.source == URL and self.tls_ca is not None
 
     def encryption(self) -> dict[str, Any]:
@@ -160,22 +140,16 @@ def flavour_of(version: str) -> str:
     return "mariadb" if "mariadb" in version.lower() else "mysql"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseUser:
-    """A database user, who may do everything within the schema."""
-
-    name: str
-    password: str = field(repr=False)
-    sees_everything: bool = False  # everybody's connections, too
-
-
-def create_users(server: Server, schema: str, accounts: Sequence[DatabaseUser]) -> None:
+def create_users(
+    server: Server, schema: str, accounts: Mapping[str, str], *, observers: Container[str] = ()
+) -> None:
     """Create the schema (utf8mb4) and the users, or give existing ones their new passwords.
 
     Args:
         server: where, as its administrator.
         schema: a plain identifier.
-        accounts: may come from any address.
+        accounts: user to password; from any address, they may do everything within the schema.
+        observers: those of the users who see everybody's connections, too.
 
     Raises:
         ServerUnavailable: the administrator may not do that.
@@ -186,12 +160,12 @@ def create_users(server: Server, schema: str, accounts: Sequence[DatabaseUser]) 
     try:
         with server.connect() as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{schema}` CHARACTER SET utf8mb4")
-            for account in accounts:
-                cursor.execute("CREATE USER IF NOT EXISTS %s@'%%'", (account.name,))
-                cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", [account.name, account.password])
-                cursor.execute(f"GRANT ALL PRIVILEGES ON `{schema}`.* TO %s@'%%'", (account.name,))
-                if account.sees_everything:
-                    cursor.execute("GRANT PROCESS ON *.* TO %s@'%%'", (account.name,))
+            for name, password in accounts.items():
+                cursor.execute("CREATE USER IF NOT EXISTS %s@'%%'", (name,))
+                cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", [name, password])
+                cursor.execute(f"GRANT ALL PRIVILEGES ON `{schema}`.* TO %s@'%%'", (name,))
+                if name in observers:
+                    cursor.execute("GRANT PROCESS ON *.* TO %s@'%%'", (name,))
     except pymysql.Error as error:
         raise ServerUnavailable(f"user {server.user} cannot set up schema {schema}: {error}") from error
 

@@ -142,15 +142,15 @@ class BackendConnection(asyncio.Protocol):
     def close(self) -> None:
         """Drop the connection; the server rolls back and forgets the session."""
         self._transport.abort()
-        self._on_lost(self)  # now: nobody is to be lent it while the loop gets round to `connection_lost`
+        self._on_lost(self)  # now, so that the pool does not lend it before `connection_lost` is called
 
     async def run(self, payload: bytes) -> None:
-        """Run a command of the proxy's own, while nobody has borrowed the connection.
+        """Run a command of the proxy itself, while the connection is not lent.
 
         Raises:
             DatabaseRefused: it was answered with an error.
             DatabaseUnavailable: the connection was lost, or there was no answer within ANSWER_TIMEOUT_S;
-                whoever runs the command is to close the connection then.
+                the caller must close the connection then.
 
         """
         if self.is_closed:
@@ -174,10 +174,10 @@ class BackendConnection(asyncio.Protocol):
             self.state = self.state.with_autocommit(bool(self._reply.status & AUTOCOMMIT))
 
     async def synchronise(self, state: SessionState) -> None:
-        """Bring the session into the given state.
+        """Bring the session into a state.
 
         Raises:
-            DatabaseRefused: the server refused a part of it; the connection is then closed.
+            DatabaseRefused: the server refused a part; the connection is then closed.
             DatabaseUnavailable: it is lost, or does not answer.
 
         """
@@ -219,7 +219,7 @@ class BackendConnection(asyncio.Protocol):
         """Run the InitQuery; what it sets is what a session here begins with.
 
         Raises:
-            DatabaseRefused: the server refused a part of it.
+            DatabaseRefused: the server refused a statement.
             DatabaseUnavailable: it is lost, or does not answer.
 
         """

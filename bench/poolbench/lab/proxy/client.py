@@ -2,11 +2,10 @@
 
 import asyncio
 import math
-from collections.abc import Iterable
 from typing import Any
 
 from poolbench.lab.proxy.command_phase import CommandPhase
-from poolbench.lab.proxy.context import Origin, ProxyClient, ProxyContext
+from poolbench.lab.proxy.context import ProxyContext
 from poolbench.lab.proxy.errors import Refused
 from poolbench.lab.proxy.faults import ProxyFault
 from poolbench.lab.proxy.login import log_in, refuse
@@ -33,7 +32,7 @@ class ClientConnection(ClientLine):
 
     """
 
-    def __init__(self, context: ProxyContext, origin: Origin) -> None:
+    def __init__(self, context: ProxyContext, origin: "Listener") -> None:
         super().__init__(next(context.ids))
         self.origin = origin
         self.program = ""
@@ -49,6 +48,7 @@ class ClientConnection(ClientLine):
         """Part of asyncio's protocol."""
         super().connection_made(transport)
         self._context.clients[self.id] = self
+        self.origin.clients.add(self)
         self._context.metrics.clients_received += 1
         self._note(EventKind.ACCEPT)
         self._login = self._loop.create_task(self._log_in())
@@ -65,6 +65,7 @@ class ClientConnection(ClientLine):
             self.commands.end()
         because = self._ended_because or "client left"
         del self._context.clients[self.id]
+        self.origin.clients.remove(self)
         self._context.past_clients.append(self.describe())
         self._context.metrics.clients_closed[because] += 1
         self._note(EventKind.CLOSE, f"{because}: {self._detail}" if self._detail else because)
@@ -195,6 +196,7 @@ class Listener:
         port: where it listens; until it is open, 0 stands for any free port.
         failure: what its clients live and die with.
         relaying: unset during the failure `pause`.
+        clients: that came through it and are still connected.
 
     """
 
@@ -205,6 +207,7 @@ class Listener:
         self.failure = failure
         self.relaying = asyncio.Event()
         self.relaying.set()
+        self.clients: set[ClientConnection] = set()
         self._context = context
         self._server: asyncio.Server | None = None
 
@@ -212,7 +215,7 @@ class Listener:
         """Accept clients.
 
         Raises:
-            OSError: the port is taken, or not to be had.
+            OSError: the port cannot be opened.
 
         """
         if self._server is None:
@@ -222,7 +225,7 @@ class Listener:
             self.port = self._server.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
-        """Refuse clients, as a port does that nobody listens on."""
+        """Refuse clients, as a closed port does."""
         if self._server:
             self._server.close()
             self._server = None
@@ -230,15 +233,12 @@ class Listener:
     def pause(self, *, on: bool) -> None:
         """Stop, or go on, relaying."""
         if on == self.relaying.is_set():
-            for client in self._clients():
+            for client in self.clients:
                 client.pause(on=on)
         if on:
             self.relaying.clear()
         else:
             self.relaying.set()
-
-    def _clients(self) -> Iterable[ProxyClient]:
-        return [client for client in self._context.clients.values() if client.origin is self]
 
     async def fail(self, failure: ProxyFault) -> None:
         """Go over to another way to die."""

@@ -48,10 +48,10 @@ class CommandPhase:
     Attributes:
         id: of the client connection.
         answer: takes what the database answers, for the client.
-        session: what the commands have made of it.
+        session: its state after the commands so far.
         lease: the database connection that it has borrowed.
         busy: whether a command is not answered yet.
-        logging_in: whether the client logs in anew, so that its bytes are no commands.
+        logging_in: whether the client logs in anew, so that its bytes are not commands.
 
     """
 
@@ -99,7 +99,7 @@ class CommandPhase:
         """Borrow a database connection once, as RDS Proxy does for every new client, to see that it works.
 
         Raises:
-            Refused: there is none in time, or the database refuses the user or the schema.
+            Refused: none became free in time, or the database refuses the user or the schema.
 
         """
         await self.lease.borrow(self.session)
@@ -139,7 +139,8 @@ class CommandPhase:
         self._counts[command] += 1
         self._context.metrics.commands += command not in UNANSWERED
         if command in QUERIES:
-            self._context.metrics.count_query(tls=self._tls)
+            self._context.metrics.queries += 1
+            self._context.metrics.queries_tls += self._tls
         if command == COM_QUERY:
             effect = effect_of(data[HEADER_SIZE + 1 :]) if length <= WHOLE_LIMIT else TOO_LONG
         elif self._answers_alone(command, data):
@@ -289,7 +290,8 @@ class CommandPhase:
             return
         now = monotonic()
         context, session = self._context, self.session
-        context.metrics.count_answer(now - self._asked_at, now - self._sent_at)
+        context.metrics.response_latency.add(now - self._asked_at)
+        context.metrics.database_latency.add(now - self._sent_at)
         self._used_at = backend.used_at = now
         was_pinned = session.pinned
         session.note(reply, self._effect, context.settings)

@@ -84,7 +84,7 @@ class CommandReader:
         self.length = 0
         self.unfinished = False
         self._inbox = b""
-        self._at = 0  # what lies before is taken; cutting it off each time would be quadratic
+        self._at = 0  # bytes before are taken; cutting them off each time would be quadratic
         self._rest = 0  # bytes of the current packet that are not taken yet
         self._continued = False  # and another packet of the same command follows
 
@@ -102,7 +102,7 @@ class CommandReader:
             self._inbox = data
 
     def begin(self) -> bytes:
-        """Take the next command, header and payload, or the first part of a long one; empty if none is there.
+        """Take the next command, header and payload, or the first part of a long one; empty if none has come.
 
         The command before it must be finished.
 

@@ -12,7 +12,7 @@ from poolbench.lab.proxy.database import Backend
 from poolbench.lab.proxy.faults import ProxyFault
 from poolbench.lab.proxy.handshake import METHODS, Tokens
 from poolbench.lab.proxy.statements import VARIABLE_SETS
-from poolbench.typed import BadValue, build
+from poolbench.typed import BadValue, build, unknown
 
 EXCLUDE_VARIABLE_SETS = "EXCLUDE_VARIABLE_SETS"
 
@@ -21,12 +21,11 @@ class SettingError(ValueError):
     """A setting that does not exist or is out of range; the message names the range."""
 
 
-def _setting(name: str, does: str) -> dict[str, Any]:
-    return {"name": name, "does": does}
-
-
-def _range(name: str, low: float, high: float, unit: str, does: str) -> dict[str, Any]:
-    return _setting(name, does) | {"range": (low, high), "unit": unit}
+def _setting(
+    name: str, default: Any, does: str, bounds: tuple[float, float] | None = None, unit: str = "s"
+) -> Any:
+    about = {"name": name, "does": does} | ({"range": bounds, "unit": unit} if bounds else {})
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,61 +36,43 @@ class ProxySettings:
     2014-10-31). Durations are seconds; unlike AWS the lab takes fractions of them.
     """
 
-    idle_client_timeout: float = field(
-        default=1800,
-        metadata=_range("IdleClientTimeout", 1, 28_800, "s", "after it an idle client is disconnected"),
+    idle_client_timeout: float = _setting(
+        "IdleClientTimeout", 1800, "after it an idle client is disconnected", (1, 28_800)
     )
-    max_connections_percent: int = field(
-        default=100,
-        metadata=_range("MaxConnectionsPercent", 1, 100, "%", "of max_connections may be opened"),
+    max_connections_percent: int = _setting(
+        "MaxConnectionsPercent", 100, "of max_connections may be opened", (1, 100), "%"
     )
-    # None: half of MaxConnectionsPercent.
-    max_idle_connections_percent: int | None = field(
-        default=None,
-        metadata=_range(
-            "MaxIdleConnectionsPercent", 0, 100, "%", "of it may be idle; null: half of the above"
-        ),
+    max_idle_connections_percent: int | None = _setting(
+        "MaxIdleConnectionsPercent", None, "may be idle; null: half of the above", (0, 100), "%"
     )
-    connection_borrow_timeout: float = field(
-        default=120,
-        metadata=_range(
-            "ConnectionBorrowTimeout", 0, 300, "s", "clients wait so long for a database connection"
-        ),
+    connection_borrow_timeout: float = _setting(
+        "ConnectionBorrowTimeout", 120, "clients wait so long for a database connection", (0, 300)
     )
-    init_query: str = field(
-        default="", metadata=_setting("InitQuery", "run on each new database connection, such as SET ...")
+    init_query: str = _setting("InitQuery", "", "run on each new database connection, such as SET ...")
+    session_pinning_filters: tuple[str, ...] = _setting(
+        "SessionPinningFilters", (), f'["{EXCLUDE_VARIABLE_SETS}"]: SET does not pin'
     )
-    session_pinning_filters: tuple[str, ...] = field(
-        default=(),
-        metadata=_setting("SessionPinningFilters", f'["{EXCLUDE_VARIABLE_SETS}"]: SET does not pin'),
-    )
-    require_tls: bool = field(
-        default=False, metadata=_setting("RequireTLS", "refuse clients without it; needs tls, see above")
-    )
-    client_password_auth_type: str = field(
-        default="MYSQL_CACHING_SHA2_PASSWORD",
-        metadata=_setting("ClientPasswordAuthType", "or MYSQL_NATIVE_PASSWORD: how clients log in"),
+    require_tls: bool = _setting("RequireTLS", False, "refuse clients without it; needs tls, see above")
+    client_password_auth_type: str = _setting(
+        "ClientPasswordAuthType",
+        "MYSQL_CACHING_SHA2_PASSWORD",
+        "or MYSQL_NATIVE_PASSWORD: how clients log in",
     )
 
     # RDS Proxy ends a client connection after 24 hours, whatever it does, calls a database connection idle
     # after 5 minutes, and closes it some time after 24 hours, when it is not in use; none can be set there.
-    client_lifetime: float = field(
-        default=86_400,
-        metadata=_range("ClientLifetime", 1, 86_400, "s", "after it a client is disconnected, however busy"),
+    client_lifetime: float = _setting(
+        "ClientLifetime", 86_400, "after it a client is disconnected, however busy", (1, 86_400)
     )
-    database_idle_after: float = field(
-        default=300,
-        metadata=_range("DatabaseIdleAfter", 0.1, 300, "s", "after it a database connection counts as idle"),
+    database_idle_after: float = _setting(
+        "DatabaseIdleAfter", 300, "after it a database connection counts as idle", (0.1, 300)
     )
-    database_lifetime: float = field(
-        default=86_400,
-        metadata=_range("DatabaseLifetime", 1, 86_400, "s", "after it a free database connection is closed"),
+    database_lifetime: float = _setting(
+        "DatabaseLifetime", 86_400, "after it a free database connection is closed", (1, 86_400)
     )
-    # Whether RDS Proxy answers COM_PING alone or asks the database is not documented. False: while no
-    # database connection is held, the proxy answers alone.
-    ping_database: bool = field(
-        default=False, metadata=_setting("PingDatabase", "have the database answer COM_PING, not the proxy")
-    )
+    # Whether RDS Proxy answers COM_PING alone or asks the database is not documented. False: as long as the
+    # client has no database connection, the proxy answers alone.
+    ping_database: bool = _setting("PingDatabase", False, "have the database answer COM_PING, not the proxy")
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -101,16 +82,14 @@ class ProxySettings:
             if isinstance(entry.default, bool) and not isinstance(value, bool):
                 raise SettingError(f"{name}: {value!r} is neither true nor false")
             if isinstance(entry.default, str) and not isinstance(value, str):
-                raise SettingError(f"{name}: {value!r} is no text")
+                raise SettingError(f"{name}: {value!r} is not text")
         for pinning_filter in self.session_pinning_filters:
             if pinning_filter != EXCLUDE_VARIABLE_SETS:
                 raise SettingError(
                     f"SessionPinningFilters: {pinning_filter!r} is not {EXCLUDE_VARIABLE_SETS}, the only one"
                 )
         if self.client_password_auth_type not in METHODS:
-            raise SettingError(
-                f"ClientPasswordAuthType: {self.client_password_auth_type!r} is none of {', '.join(METHODS)}"
-            )
+            raise SettingError(f"ClientPasswordAuthType: {unknown(self.client_password_auth_type, METHODS)}")
         if self.idle_percent > self.max_connections_percent:
             raise SettingError(
                 f"MaxIdleConnectionsPercent: {self.idle_percent} is more than MaxConnectionsPercent, "
@@ -142,15 +121,15 @@ class ProxySettings:
 
         """
         if not isinstance(named, Mapping):
-            raise SettingError(f"settings: {named!r} is no object of names and values")
+            raise SettingError(f"settings: {named!r} is not an object of names and values")
         attributes = {entry.metadata["name"]: entry.name for entry in fields(self)}
         values = asdict(self)
         for name, value in named.items():
             if name not in attributes:
-                raise SettingError(f"{name} is no setting; there are {', '.join(attributes)}")
+                raise SettingError(f"setting: {unknown(name, attributes)}")
             if isinstance(values[attributes[name]], tuple):
                 if not isinstance(value, (list, tuple)):
-                    raise SettingError(f"{name}: {value!r} is no list")
+                    raise SettingError(f"{name}: {value!r} is not a list")
                 value = tuple(value)  # noqa: PLW2901 (as JSON has no tuples)
             values[attributes[name]] = value
         return type(self)(**values)
@@ -216,7 +195,7 @@ class ProxyConfig:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `dump` wrote, or what somebody wrote by hand.
+        """Read what `dump` wrote, or a file written by hand.
 
         Raises:
             ConfigError: it is not JSON, or a part is missing, unknown or wrong.

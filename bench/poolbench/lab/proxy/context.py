@@ -1,6 +1,5 @@
 """What all connections of one proxy share."""
 
-import asyncio
 import itertools
 import ssl
 from collections import deque
@@ -10,7 +9,6 @@ from typing import Any, Protocol
 
 from poolbench.lab.proxy.config import ProxySettings
 from poolbench.lab.proxy.database import Facts
-from poolbench.lab.proxy.faults import ProxyFault
 from poolbench.lab.proxy.handshake import Tokens
 from poolbench.lab.proxy.monitoring import EventLog, ProxyMetrics
 from poolbench.lab.proxy.pool import Pool
@@ -21,25 +19,10 @@ FIRST_CONNECTION_ID = 1_000_000_001
 PAST_CLIENTS = 4096  # closed connections that are still reported
 
 
-class Origin(Protocol):
-    """The listener that a client came through."""
-
-    name: str
-    failure: ProxyFault
-    relaying: asyncio.Event
-
-
 class ProxyClient(Protocol):
-    """A client connection, as the rest of the proxy sees it.
+    """A client connection, as the rest of the proxy sees it."""
 
-    Attributes:
-        origin: the listener that it came through.
-        program: what the client calls itself in its connection attributes.
-
-    """
-
-    origin: Origin
-    program: str
+    program: str  # what the client calls itself in its connection attributes
 
     @property
     def speaks_tls(self) -> bool:
@@ -50,14 +33,11 @@ class ProxyClient(Protocol):
         """What the client's commands have set; None until it is logged in."""
 
     def kill(self, *, query_only: bool) -> int | None:
-        """End it, or nothing of it when `query_only`.
+        """End the connection, unless `query_only`.
 
         Returns the server's number of the database connection on which a statement of the client runs, to
         be killed there; None if none runs.
         """
-
-    def pause(self, *, on: bool) -> None:
-        """Stop, or go on, relaying."""
 
     def settings_changed(self) -> None:
         """Apply the current settings."""

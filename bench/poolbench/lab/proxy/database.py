@@ -26,8 +26,8 @@ class Backend:
     """Where the database is, and the user with which the proxy looks at its settings.
 
     Attributes:
-        authority: PEM file; where it is given TLS is spoken, and the server's certificate must be from it.
-        check_hostname: the certificate must name `host`, too.
+        authority: PEM file; if set, TLS is used, and the server's certificate must be signed by it.
+        check_hostname: whether the certificate must also name `host`.
 
     """
 
@@ -47,7 +47,7 @@ class Identity(NamedTuple):
 
 
 CONNECT_TIMEOUT_S = 10  # MySQL's connect_timeout
-GARBLED = (struct.error, IndexError, ValueError)  # PyMySQL's, where whoever answers is no MySQL server
+GARBLED = (struct.error, IndexError, ValueError)  # raised by PyMySQL if the peer is not a MySQL server
 
 
 class Opened(NamedTuple):
@@ -75,7 +75,7 @@ def open_connection(backend: Backend, identity: Identity, password: str) -> Open
 
     Raises:
         DatabaseRefused: the server answered with an error.
-        DatabaseUnavailable: it did not answer, or has not the certificate that it should.
+        DatabaseUnavailable: it did not answer, or its certificate is not valid.
 
     """
     try:
@@ -126,7 +126,7 @@ def _authenticate(
             raise DatabaseRefused(ER.UNKNOWN_ERROR, "HY000", str(error.args[1])) from error
         raise DatabaseUnavailable(str(error)) from error
     except GARBLED as error:
-        raise DatabaseUnavailable(f"what answers is no MySQL server: {error}") from error
+        raise DatabaseUnavailable(f"the peer is not a MySQL server: {error}") from error
     finally:
         # Now, and not when PyMySQL's objects are collected; nor by its own close(), which ends the session.
         if (descriptor := theirs.detach()) >= 0:

@@ -4,7 +4,7 @@ from poolbench.lab.proxy.protocol import error_payload
 
 
 class DatabaseUnavailable(Exception):
-    """The database does not answer, not yet or not any more."""
+    """The database does not answer."""
 
 
 class Refused(Exception):

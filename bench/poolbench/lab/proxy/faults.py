@@ -1,4 +1,4 @@
-"""Ways in which a connection through the proxy dies, by name."""
+"""Failure modes that the proxy simulates, by name."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,12 +30,12 @@ class FaultDescription:
 DESCRIPTIONS = MappingProxyType(
     {
         ProxyFault.IDLE_CLOSE: FaultDescription(
-            "FIN after IdleClientTimeout, without a word before it",
-            "RDS Proxy's idle client timeout, as far as it is known",
+            "FIN after IdleClientTimeout, without an error packet",
+            "RDS Proxy's idle client timeout, as far as known",
         ),
         ProxyFault.IDLE_CLOSE_NOTIFY: FaultDescription(
             "TLS close_notify, then FIN, after IdleClientTimeout; without TLS just FIN",
-            "the idle client timeout of a proxy that shuts TLS down in order",
+            "the idle client timeout of a proxy that shuts TLS down cleanly",
         ),
         ProxyFault.IDLE_ERROR: FaultDescription(
             "ERR 4031, then FIN, after IdleClientTimeout",
@@ -45,11 +45,11 @@ DESCRIPTIONS = MappingProxyType(
             "RST after IdleClientTimeout", "wait_timeout of MariaDB, and firewalls"
         ),
         ProxyFault.BLACK_HOLE: FaultDescription(
-            "after IdleClientTimeout the connection stays, and nothing is answered any more",
+            "after IdleClientTimeout the connection stays open but is never answered",
             "NAT gateways, load balancers and Nitro v6 interfaces, which forget a flow after 350 s",
         ),
         ProxyFault.SERVER_RESTART: FaultDescription(
-            "all database connections end, and none can be opened until the failure is switched off",
+            "all database connections end, and new ones fail until the failure is switched off",
             "a restart or failover of the database",
         ),
         ProxyFault.REFUSED_CONNECTS: FaultDescription(
@@ -60,7 +60,7 @@ DESCRIPTIONS = MappingProxyType(
             "a pool that is full of long transactions or pinned sessions",
         ),
         ProxyFault.PAUSE: FaultDescription(
-            "nothing is read from clients or the database until the failure is switched off",
+            "the proxy reads nothing from clients or the database until the failure is switched off",
             "a stall of the network or of the proxy",
         ),
     }

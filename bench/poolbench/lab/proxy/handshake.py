@@ -223,7 +223,7 @@ def authenticate(
 ) -> Exchange:
     """Check the `response` that the client's `plugin` made, having it use `method` if it did not.
 
-    A password of None is that of nobody: the exchange is the same, and fails. An empty password is answered
+    For an unknown user (password None) the exchange is the same, and fails. An empty password is answered
     with nothing, or with a NUL.
     """
     if plugin != method:

@@ -32,7 +32,7 @@ class RunningRelay:
 
 @contextlib.contextmanager
 def running_relay(host: str, port: int, rtt_s: float, *, work_dir: Path) -> Iterator[RunningRelay]:
-    """Run a relay to `host` and `port` that adds a round-trip time; its log lies in `work_dir`.
+    """Run a relay to `host` and `port` that adds a round-trip time; its log is in `work_dir`.
 
     Raises:
         ValueError: the time is out of range.
@@ -100,7 +100,7 @@ class RunningProxy:
         """Change settings, under their AWS names.
 
         Raises:
-            ControlFailed: there is no such setting, or it is out of range.
+            ControlFailed: the setting does not exist, or the value is out of range.
 
         """
         self._call("PUT", "settings", settings)
@@ -109,7 +109,7 @@ class RunningProxy:
         """Let the clients of a listener (the first one) die in another way from now on.
 
         Raises:
-            ControlFailed: there is no such listener.
+            ControlFailed: the listener does not exist.
 
         """
         self._call("PUT", f"listeners/{listener or next(iter(self.ports))}", {"failure": failure})
@@ -140,7 +140,7 @@ def running_proxy(
     control_port: int = 0,
     rtt_s: float = 0.0,
 ) -> Iterator[RunningProxy]:
-    """Run a proxy on loopback; its log, its certificates and (briefly) its configuration lie in `work_dir`.
+    """Run a proxy on loopback; its log, its certificates and (briefly) its configuration are in `work_dir`.
 
     Args:
         settings: as of RDS Proxy.
@@ -156,7 +156,7 @@ def running_proxy(
         ChildFailed: it did not start; the message ends with its own words.
 
     """
-    folder = work_dir / "proxy"  # the same files lie beside it for the database
+    folder = work_dir / "proxy"  # work_dir holds files of the same names for the database
     folder.mkdir(parents=True, exist_ok=True)
     config = ProxyConfig(
         backend=backend,

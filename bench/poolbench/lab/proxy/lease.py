@@ -1,4 +1,4 @@
-"""The database connection that a client has, from borrowing it to the many ways of being rid of it."""
+"""The database connection that a client has leased, from borrowing to giving it back."""
 
 from time import monotonic
 
@@ -17,7 +17,7 @@ class Lease:
     """At most one database connection, lent to one client.
 
     Attributes:
-        backend: the connection; None while there is none.
+        backend: the connection; None while the client has none.
 
     """
 
@@ -29,7 +29,7 @@ class Lease:
         self._last: BackendConnection | None = None
 
     def take(self, session: ClientSession) -> BackendConnection | None:
-        """Borrow one that is free and in the session's state; None if there is none."""
+        """Borrow one that is free and in the session's state; None if none is."""
         backend = self._context.pool.take(self._client, session.identity, session.state, self._last)
         if backend is not None:
             self._begin(backend, 0.0)
@@ -39,7 +39,7 @@ class Lease:
         """Borrow one, opened or waited for if need be, and bring it into the session's state.
 
         Raises:
-            Refused: there is none in time, or the database refuses the user or the state.
+            Refused: none became free in time, or the database refuses the user or the state.
 
         """
         context, began = self._context, monotonic()

@@ -50,21 +50,6 @@ class ProxyMetrics:
         self.response_latency = LatencySum()  # from command to answer
         self.database_latency = LatencySum()  # of that, the database's part
 
-    def count_database_request(self, *, tls: bool) -> None:
-        """Count a connection to the database that was asked for."""
-        self.database_requests += 1
-        self.database_requests_tls += tls
-
-    def count_query(self, *, tls: bool) -> None:
-        """Count a query of a client."""
-        self.queries += 1
-        self.queries_tls += tls
-
-    def count_answer(self, response_s: float, database_s: float) -> None:
-        """Count an answer, what it took in all, and of that the database."""
-        self.response_latency.add(response_s)
-        self.database_latency.add(database_s)
-
     def as_dict(self) -> dict[str, Value]:
         """Return each name with its value, or with its values by group."""
         return {
@@ -126,7 +111,7 @@ class EventKind(StrEnum):
     PIN = "pin"  # a client keeps its database connection from now on
     BORROW_TIMEOUT = "borrow_timeout"
     IDLE_CLOSE = "idle_close"  # the proxy ended a client connection for being idle
-    CLOSE = "close"  # a client connection ended, whoever ended it
+    CLOSE = "close"  # a client connection ended, by either side
     OPEN_DATABASE = "open_database"  # a database connection was opened
     CLOSE_DATABASE = "close_database"  # and is gone
     FAILURE = "failure"  # a way to die was switched on or off
@@ -145,7 +130,7 @@ class ProxyEvent(NamedTuple):
         client: id of the client connection, with which the client was greeted (PyMySQL's `thread_id()`); None
             where none takes part.
         database: the server's number of the database connection; None where none takes part.
-        detail: in words, such as why a session was pinned or a connection ended; None where there is none.
+        detail: in words, such as why a session was pinned or a connection ended; may be None.
 
     """
 
@@ -180,7 +165,7 @@ class EventLog:
     """
 
     def __init__(self) -> None:
-        # Fields of events: for every statement two of them are made, and bare tuples ten times as fast.
+        # Fields of events: each statement makes two, and plain tuples are ten times as fast.
         self._often: deque[tuple[Any, ...]] = deque(maxlen=CAPACITY)
         self._seldom: deque[tuple[Any, ...]] = deque(maxlen=CAPACITY)
         self._count = 0

@@ -15,7 +15,7 @@ class FreeConnections:
     """They stand by identity, for no other session may use them; iteration goes over all."""
 
     def __init__(self) -> None:
-        # Dictionaries for their order: whoever comes back stands last.
+        # Dictionaries keep the order: a connection that comes back goes to the end.
         self._groups: dict[Identity, dict[BackendConnection, None]] = {}
 
     def __iter__(self) -> Iterator[BackendConnection]:
@@ -69,7 +69,7 @@ class Pool:
         capacity: how many connections there may be; see `resize`.
         connections: all that are open.
         lent: how many of them are borrowed, those that are being cleaned included.
-        exhausted: pretend that there is none to be had.
+        exhausted: pretend that all connections are in use.
 
     """
 
@@ -87,9 +87,9 @@ class Pool:
     def take(
         self, borrower: int, identity: Identity, state: SessionState, preferred: BackendConnection | None
     ) -> BackendConnection | None:
-        """Lend a free connection in the very state that is wanted; None if there is none, or a queue.
+        """Lend a free connection that is already in the wanted state; None if none is, or others wait.
 
-        `preferred` is the one that the borrower had last. Unless somebody else has used it since, what was
+        `preferred` is the one that the borrower had last. Unless another client has used it since, what was
         left there (LAST_INSERT_ID(), SHOW WARNINGS) is still found.
         """
         free = self._free.of(identity)
@@ -109,9 +109,9 @@ class Pool:
     ) -> BackendConnection:
         """Lend a connection, opened or waited for if need be, and bring it into the wanted state.
 
-        With a timeout of 0 only a free connection will do, as with RDS Proxy; one is then opened for whoever
-        asks next, if the cap allows. To bring a free one into the wanted state it may still take as long as
-        any command of the proxy's own.
+        With a timeout of 0 only a free connection will do, as with RDS Proxy; the pool then opens one for
+        the next client, if the cap allows. Bringing a free one into the wanted state may still take as long
+        as any command of the proxy itself.
 
         Raises:
             BorrowTimeout: none became free, or the database did not answer, within `timeout_s`.
@@ -191,7 +191,7 @@ class Pool:
         return True
 
     async def _open(self, identity: Identity, turn: "_Turn | None") -> None:
-        """Open a connection, for whoever is first in the queue when it is there; `turn` asked for it."""
+        """Open a connection for the first in the queue when it is ready; `turn` asked for it."""
         try:
             connection = await self._open_connection(identity)
         except DatabaseUnavailable:
@@ -227,7 +227,7 @@ class Pool:
     def clean(self, connection: BackendConnection) -> None:
         """Take back a connection whose session is not fit for others: reset it first, in the background."""
         connection.borrower = None
-        connection.flow.open()  # whoever had it may have been slow
+        connection.flow.open()  # the last borrower may have been slow
         self._in_background(self._give_back_after(connection.reset(), connection))
 
     def verify(self, connection: BackendConnection) -> None:

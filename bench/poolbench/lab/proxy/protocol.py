@@ -135,7 +135,7 @@ class ServerReply:
     Attributes:
         status: the last status word in it, -1 before there is one; where an answer ends with an ERR packet,
             that packet brings none.
-        error: the code of the ERR packet that ended it, 0 while there is none.
+        error: the code of the ERR packet that ended it, otherwise 0.
 
     """
 

@@ -60,7 +60,7 @@ class Proxy:
         """Open the listeners.
 
         Raises:
-            OSError: a port is taken, or not to be had.
+            OSError: a port cannot be opened.
 
         """
         for listener in self.listeners.values():
@@ -68,7 +68,7 @@ class Proxy:
             await self.fail(listener.name, listener.failure)
 
     async def keep_house(self) -> None:
-        """Close and ping free database connections, and sample the series, for ever."""
+        """Keep closing and pinging free database connections, and sampling the series."""
         sample_at = monotonic()
         while True:
             now, settings = monotonic(), self.context.settings
@@ -90,7 +90,8 @@ class Proxy:
 
         """
         loop, context = asyncio.get_running_loop(), self.context
-        context.metrics.count_database_request(tls=self._config.backend.authority is not None)
+        context.metrics.database_requests += 1
+        context.metrics.database_requests_tls += self._config.backend.authority is not None
         try:
             if ProxyFault.SERVER_RESTART in self._failures():
                 raise DatabaseUnavailable("as the failure has it")
@@ -103,7 +104,7 @@ class Proxy:
             context.metrics.database_set_up_failed += 1
             self._database_answers = isinstance(failure, DatabaseRefused)
             raise
-        except Exception as unforeseen:  # to try again at once would be to try for ever
+        except Exception as unforeseen:  # an immediate retry would loop
             context.metrics.database_set_up_failed += 1
             traceback.print_exc()
             raise DatabaseRefused(
@@ -179,7 +180,7 @@ class Proxy:
         """Let a listener's clients die in another way.
 
         Raises:
-            KeyError: there is no such listener.
+            KeyError: the listener does not exist.
 
         """
         await self.listeners[listener].fail(failure)

@@ -22,7 +22,7 @@ _CHARACTER_SETS = frozenset(
 )
 _ISOLATION = frozenset({ISOLATION_LEVEL, "transaction_isolation", "tx_isolation"})
 _ACCESS = frozenset({ACCESS_MODE, "transaction_read_only", "tx_read_only"})
-# Setting one of these makes what was said with the others void.
+# Setting one of these overrides the others of its group.
 _OVERRIDES = (
     {"names": _CHARACTER_SETS, "character set": _CHARACTER_SETS}
     | dict.fromkeys(_ISOLATION, _ISOLATION)
@@ -125,10 +125,10 @@ class ClientSession:
 
     RDS Proxy learns of transactions from the protocol, too, and not from keywords; without autocommit the
     first statement begins one, says its documentation. To the server, and so to this proxy, it is the first
-    that touches a table: after a lone SELECT 1 the database connection is given back.
+    that touches a table: after a lone SELECT 1 the database connection is returned.
 
     Attributes:
-        login: what the client said of itself.
+        login: what the client sent to log in.
         identity: what a database connection must have for it to be used here.
         state: what is set.
         in_transaction: as the last status word says.

@@ -125,7 +125,7 @@ class Effect:
         pin: why the client must keep this database connection from now on; None if it need not.
         variables: tracked ones that were set, in order.
         schema: the new default schema; None if it stays.
-        dropped: schemas that are no more.
+        dropped: schemas that were dropped.
         kill: the connection that is to be killed.
         statements: how many there were.
 

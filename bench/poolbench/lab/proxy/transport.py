@@ -26,7 +26,7 @@ def server_context(files: Certificate) -> ssl.SSLContext:
     """Return what a server needs to speak TLS 1.2 and later.
 
     Raises:
-        OSError: there are no such files, or they do not fit.
+        OSError: the files do not exist, or do not match.
 
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -43,7 +43,7 @@ def client_context(authority: str, *, check_hostname: bool) -> ssl.SSLContext:
     """Return what a client needs whose server has a certificate of this authority (a PEM file).
 
     Raises:
-        OSError: there is no such file, or it is not one.
+        OSError: the file does not exist, or is not an authority's certificate.
 
     """
     try:
@@ -55,7 +55,7 @@ def client_context(authority: str, *, check_hostname: bool) -> ssl.SSLContext:
 
 
 class TlsChannel:
-    """One end of a TLS connection whose ciphertext somebody else carries: a client's, if it names a server.
+    """One end of a TLS connection whose caller carries the ciphertext; a client's end, if it names a server.
 
     Attributes:
         carry: sends ciphertext to the peer.
@@ -150,7 +150,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 s
 
 
 class ClientLine(asyncio.Protocol):
-    """Bytes of one client. Until somebody else `receive`s them, they wait to be read packet by packet.
+    """Bytes of one client. Until a subclass `receive`s them, they wait to be read packet by packet.
 
     Attributes:
         id: what the client takes for the server's number of its connection.
@@ -237,7 +237,7 @@ class ClientLine(asyncio.Protocol):
         return payload
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on; what has come already is the beginning of it."""
+        """Speak TLS from here on; bytes that have come already belong to its handshake."""
         self._tls = TlsChannel(context, self._transport.write)
         self.data_received(self.take_inbox())
 
