@@ -53,7 +53,7 @@ Description: assumed to be there
 
 
 class FetchFailed(Exception):
-    """Packages cannot be had; the message ends with apt's own words."""
+    """Packages cannot be fetched; the message ends with apt's output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ class Apt:
         self._folder = folder
         self._configuration = folder / "apt.conf"
         self._configuration.write_text(_CONFIGURATION.format(folder=folder))
-        self._unreached = ""  # what `update` said of sources that it could not reach
+        self._unreached = ""  # errors of `update` for sources that it could not reach
         if suite is not None:
             self._turn_to(suite)
 

@@ -49,7 +49,7 @@ def work_directory() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let no second Ctrl-C in, and no closed terminal: it would leave half a directory behind."""
+    """Ignore a second Ctrl-C and a closed terminal, which would leave half a directory behind."""
     if threading.current_thread() is not threading.main_thread():  # which gets none
         yield
         return

@@ -17,14 +17,14 @@ MYSQLCLIENT = "mysqlclient"
 
 
 class LibraryUnavailable(Exception):
-    """A library cannot be had here; the message ends with pip's or apt's own words."""
+    """A library cannot be installed; the message ends with pip's or apt's output."""
 
 
 def sqlalchemy(version: str) -> Path:
     """Directory with the last release of a SQLAlchemy series that is not the environment's own.
 
     Raises:
-        LibraryUnavailable: no index to be reached, say.
+        LibraryUnavailable: for example, no package index can be reached.
 
     """
     return _installed(f"sqlalchemy-{version}", dict(os.environ), "--only-binary", ":all:")

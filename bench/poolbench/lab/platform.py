@@ -22,7 +22,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # <linux/sockios.h>, 
 
 
 def fidelity_notes() -> list[str]:
-    """What is less faithful on this machine than on Linux, one sentence each; empty on Linux."""
+    """Differences from Linux that make this machine less faithful, one sentence each; empty on Linux."""
     if IS_LINUX:
         return []
     return [
@@ -60,7 +60,7 @@ def exit_descriptor(pid: int) -> int | None:
 
 
 def raise_file_limit() -> None:
-    """As many connections as the system lets us have: the usual limit, 1024, is for programs with few.
+    """Allow as many connections as the system permits: the usual limit, 1024, is too low.
 
     macOS names no limit and refuses what is above OPEN_MAX (its setrlimit(2)).
     """

@@ -58,7 +58,7 @@ def descendants(ancestor: int) -> dict[int, str]:
 
 
 def _ps(*arguments: str) -> str:
-    """What ps says, whatever the user's language and time zone."""
+    """Output of ps, independent of the user's language and time zone."""
     variables = os.environ | {"LC_ALL": "C", "TZ": "UTC0"}
     return os.fsdecode(
         subprocess.run(["ps", *arguments], check=False, stdout=subprocess.PIPE, env=variables).stdout
@@ -207,7 +207,7 @@ class Child:
                 self._process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(grace_s)
-        finally:  # a second Ctrl-C takes the patience, not the end
+        finally:  # a second Ctrl-C shortens the grace period only
             self.kill()
 
     def kill(self) -> None:

@@ -53,15 +53,15 @@ class DatabaseLogin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Where things are."""
+    """Addresses of the lab's parts, and the users for them."""
 
     proxies: Mapping[str, str]  # host:port, by the name of the listener
     proxy_control_url: str
     database: str  # host:port
     application: DatabaseLogin  # known to the server and to the proxy
-    sampler: DatabaseLogin  # sees everybody's connections, where the server is the lab's
-    authorities: Path | None = None  # of the certificates of proxy and server; None: they are not to be used
-    database_wants_tls: bool = False  # of everybody
+    sampler: DatabaseLogin  # sees the connections of all users, if the server is the lab's
+    authorities: Path | None = None  # of the certificates of proxy and server; None: TLS is not used
+    database_wants_tls: bool = False  # requires it of all clients
     check_hostname: bool = True  # whether certificates must name the host; not through a tunnel
     token_user: str = ""  # logs in with tokens, not a password; empty on a user-supplied database
     tokens: Tokens | None = None
@@ -77,7 +77,7 @@ Functions = Callable[[Endpoints], Sequence[FunctionConfig]]  # makes them once t
 
 @dataclass(frozen=True, slots=True)
 class LabSpec:
-    """What is asked of a lab.
+    """Options of a lab.
 
     Attributes:
         settings: of the proxy.
@@ -129,7 +129,7 @@ class Stack:
         }
 
     def describe(self) -> dict[str, Any]:
-        """What a reader of results must know of this lab; no secrets."""
+        """Properties of this lab that belong in the results; no secrets."""
         return {
             "kind": "lab",
             "freeze": self.spec.freeze,

@@ -190,7 +190,7 @@ class FunctionFleet:
         await rest
 
     def _wake(self) -> None:
-        """Let all who wait choose again, the first first."""
+        """Let all waiting callers choose again, in order."""
         waiting, self._waiting = self._waiting, []
         for _, rest in waiting:
             if not rest.cancelled():

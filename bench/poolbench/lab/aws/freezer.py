@@ -21,7 +21,7 @@ _PACKAGE = "libnftables1"
 
 
 class NftablesUnavailable(Exception):
-    """The packet filter cannot be had or refuses a command; the message says why."""
+    """The packet filter is missing or refuses a command; the message says why."""
 
 
 class Nftables:

@@ -52,7 +52,7 @@ class BadFunction(ValueError):
 
 
 class BadReference(ValueError):
-    """A function's name that is none; the message is Lambda's."""
+    """A malformed function name; the message is Lambda's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class FunctionConfig:
 
     @property
     def interpreter(self) -> Path:
-        """That runs it."""
+        """Interpreter that runs it."""
         return self.python or Path(sys.executable)
 
     @property

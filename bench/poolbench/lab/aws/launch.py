@@ -20,7 +20,7 @@ from poolbench.lab.internals import ChangedInternals, check_moto
 from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.process import Child, ChildFailed
 
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever http_proxy says
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # ignores http_proxy
 _BASE_S, _PER_ENVIRONMENT_S = 30.0, 15.0  # patience with provisioning: dozens of environments on two cores
 
 
@@ -153,7 +153,7 @@ def _start(settings: dict[str, Any], folder: Path, libraries: dict[str, str]) ->
         return Child(
             [sys.executable, "-m", "poolbench.lab.aws", str(config_file)],
             log=folder / "service.log",
-            # Its state machines call it back, which no proxy should see.
+            # Its state machines call it back, not through a web proxy.
             env={**os.environ, "NO_PROXY": f"{LOOPBACK},localhost", **libraries},
             announces=True,
         )
@@ -163,7 +163,7 @@ def _start(settings: dict[str, Any], folder: Path, libraries: dict[str, str]) ->
 
 
 def _libraries(freeze: Freeze) -> dict[str, str]:
-    """Variables with which the service finds what a way of freezing needs."""
+    """Variables with which the service finds the library that a way of freezing needs."""
     if freeze is Freeze.SIGNAL:
         return {}
     try:

@@ -19,7 +19,7 @@ _SPELLED = "moto.preserved_header_names"
 
 
 class MotoApp:
-    """moto, imported at its first request: that takes a second, and a campaign may do without."""
+    """moto, imported at its first request: importing takes a second, and a campaign may not need it."""
 
     def __init__(self, port: int) -> None:
         """`port` is where the endpoint listens: moto's Step Functions invoke their Lambda there."""

@@ -144,7 +144,7 @@ _Result = TypeVar("_Result")
 
 
 class RuntimeExited(Exception):
-    """The runtime is gone; worded as Lambda words it."""
+    """The runtime has exited; the message is Lambda's."""
 
     def __init__(self, code: int) -> None:
         """`code` as subprocess has it: negative for a signal."""
@@ -225,7 +225,7 @@ class RuntimeProcess:
 
         Raises:
             InitError: it says that it could not load the handler.
-            RuntimeExited: it went without a word.
+            RuntimeExited: it exited without a report.
 
         """
         await self._unless_exited(self._api.initialised)
@@ -234,7 +234,7 @@ class RuntimeProcess:
         """Have it handle one event.
 
         Raises:
-            RuntimeExited: it went before it answered.
+            RuntimeExited: it exited before it answered.
 
         """
         if self._exited.done():
@@ -247,7 +247,7 @@ class RuntimeProcess:
         When the leader exits by itself, the rest of its group goes the same way.
         """
         if self._exited.done():
-            return  # and reaped: its number may belong to another group by now
+            return  # and reaped: another group may have its number by now
         if self._descriptor is not None:
             self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)

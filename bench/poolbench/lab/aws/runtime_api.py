@@ -143,7 +143,7 @@ class RuntimeApi:
 
 
 def error_result(kind: str, message: str) -> HandlerResult:
-    """Return the answer that Lambda makes up for a function that could not."""
+    """Return the answer that Lambda gives in place of a function that failed."""
     return HandlerResult(json.dumps({"errorType": kind, "errorMessage": message}).encode(), is_error=True)
 
 

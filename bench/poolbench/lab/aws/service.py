@@ -30,7 +30,7 @@ class EnvironmentControl:
         """`freeze` says how environments are frozen."""
         self._fleets, self._freeze = fleets, freeze
         self.ready = False
-        self.failure: str | None = None  # why it never will be
+        self.failure: str | None = None  # why it will never be ready
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
@@ -129,6 +129,6 @@ class AwsService:
             if request.target.startswith(PREFIX):
                 return await self._control.handle(request)
             return await self._moto.handle(request)
-        except Exception:  # one request's trouble is not the service's
+        except Exception:  # a failed request must not end the service
             traceback.print_exc()
             return HttpResponse(500, b'{"message":"the lab failed; see its log"}')

@@ -24,9 +24,9 @@ class Binary:
     command: tuple[str, ...]  # how it is called; several words where it runs through a loader of its own
     flavour: str  # mysql or mariadb
     version: str
-    source: str  # how it was had
+    source: str  # where it came from
     prefix: Path | None = None  # root of the private prefix
-    libraries: Path | None = None  # of the prefix, where the program needs them in its environment
+    libraries: Path | None = None  # of the prefix, if the program needs them in its environment
 
     @classmethod
     def installed(cls, name: str) -> Self:
@@ -158,7 +158,7 @@ def layout_settings(flavour: str) -> list[str]:
 
 
 def running_settings(flavour: str, options: ServerOptions, certificate: Certificate) -> list[str]:
-    """Settings of any server of the lab's own, wherever it runs."""
+    """Settings of every server that the lab runs, in a container or not."""
     return [
         *_COMMON,
         *_LAYOUT[flavour],

@@ -104,12 +104,12 @@ _CHOICES = {"true": True, "1": True, "false": False, "0": False}
 
 
 class UserSuppliedServer:
-    """Somebody else's server: used, never stopped."""
+    """A user-supplied server: used, never stopped."""
 
     pid = None
 
     def __init__(self, url: str) -> None:
-        """Look who is there; the user must be allowed to create users and a schema.
+        """Connect once; the user must be allowed to create users and a schema.
 
         Raises:
             BadServer: the URL is not one.
@@ -204,7 +204,7 @@ def running_server(
         options: limits of a server of our own.
 
     Raises:
-        BadServer: the choice is none.
+        BadServer: the choice is unknown.
         ServerUnavailable: none works; the message says why each does not, and names the ways out.
 
     """

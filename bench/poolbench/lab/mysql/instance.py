@@ -14,7 +14,7 @@ from poolbench.lab.process import Child, ChildFailed
 
 
 class PortTaken(ServerUnavailable):
-    """Somebody else listens on the port."""
+    """Another program listens on the port."""
 
 
 def wait_until_it_answers(child: Child, server: Server, timeout_s: float) -> Server:
@@ -42,7 +42,7 @@ def wait_until_it_answers(child: Child, server: Server, timeout_s: float) -> Ser
 
 
 ADMINISTRATOR = "poolbench_admin"
-_START_TIMEOUT_S = 60.0  # it takes half a second; a loaded machine may take its time
+_START_TIMEOUT_S = 60.0  # usually half a second, more on a loaded machine
 _STOP_GRACE_S = 20.0
 _PORTS_TRIED = 3
 

@@ -18,20 +18,20 @@ URL = "url"  # source of a user-supplied server
 
 
 class ServerUnavailable(Exception):
-    """No server can be had, or it does not do what the lab needs; the message says what to do."""
+    """No server is available, or it lacks what the lab needs; the message says what to do."""
 
 
 class BadServer(ServerUnavailable):
-    """What was asked for is neither a server's URL nor a known way to one."""
+    """The choice is neither a server's URL nor a known kind of server."""
 
 
 class NotThere(ServerUnavailable):
-    """This machine does not have that way to a server; nothing is wrong with it."""
+    """This machine does not have that kind of server, which is not an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """What the lab asks of a server of its own; one that a URL names keeps its settings."""
+    """Limits of a server that the lab runs; a user-supplied one keeps its settings."""
 
     max_connections: int = 600
     wait_timeout_s: int = 28800  # MySQL's default
@@ -39,13 +39,13 @@ class ServerOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where a server listens, its administrator, and what it says of itself."""
+    """Where a server listens, its administrator, and its own description."""
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
-    source: str  # how it was had: url, docker, mysqld, mariadbd, apt or mysql-prefix
+    source: str  # where it came from: url, docker, mysqld, mariadbd, apt or mysql-prefix
     tls_ca: Path | None = None  # authority of its certificate, where the lab made that or the URL names it
     check_hostname: bool = True  # whether its certificate must name `host`
     flavour: str = ""  # mysql or mariadb
@@ -59,7 +59,7 @@ class Server:
             pymysql.Error: it does not answer, or not to this administrator.
 
         """
-        # Without a timeout, a program that accepts the connection and says nothing would be waited for.
+        # The timeout is for programs that accept the connection and never answer.
         with self.connect(read_timeout_s=_ASK_TIMEOUT_S) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT VERSION(), @@max_connections")
             ((version, limit),) = cursor.fetchall()
@@ -174,10 +174,10 @@ _RELEASE_TIMEOUT_S = 10.0
 
 
 class ConnectionHog:
-    """Holds every connection that a server still allows."""
+    """Takes every connection that a server still allows."""
 
     def __init__(self, server: Server, user: str, password: str) -> None:
-        """Set up; `user` must not be privileged, for those get a connection more."""
+        """Set up; `user` must not be privileged, because privileged users get an extra connection."""
         self._server, self._user, self._password = server, user, password
         self._open: list[pymysql.Connection[pymysql.cursors.Cursor]] = []
 

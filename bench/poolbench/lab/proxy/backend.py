@@ -1,4 +1,4 @@
-"""One connection to the database, spoken to packet by packet once it is authenticated."""
+"""One authenticated connection to the database, packet by packet."""
 
 import asyncio
 import itertools
@@ -15,7 +15,7 @@ from poolbench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malfo
 from poolbench.lab.proxy.session import SessionState, replay
 from poolbench.lab.proxy.transport import FlowControl, TlsChannel
 
-# For a command of the proxy's own; a server that takes longer hangs. MySQL's connect_timeout.
+# For the proxy's own commands; a server that takes longer hangs. The value is MySQL's connect_timeout.
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -29,7 +29,7 @@ class Borrower(Protocol):
         """Note that the answer is complete."""
 
     def backend_is_slow(self, *, slow: bool) -> None:
-        """Note that the database does, or no longer does, fall behind in taking what it is sent."""
+        """Note whether the database takes what it is sent too slowly."""
 
     def backend_lost(self) -> None:
         """Note that the connection to the database is gone."""
@@ -78,7 +78,7 @@ class BackendConnection(asyncio.Protocol):
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is of no use any more."""
+        """Whether it is closed or closing."""
         return self._transport.is_closing()
 
     @property
@@ -115,7 +115,7 @@ class BackendConnection(asyncio.Protocol):
                 borrower.answer(data)
                 if self._reply.feed(data):
                     borrower.answered(self._reply)
-            else:  # the server says good-bye, by ERR 4031 or 1053 say
+            else:  # the server ends the session, for example with ERR 4031 or 1053
                 self.close()
         except (Malformed, ssl.SSLError):
             self.close()
@@ -136,7 +136,7 @@ class BackendConnection(asyncio.Protocol):
         self._write(data)
 
     def send_more(self, data: bytes) -> None:
-        """Go on with a command that is longer than one read."""
+        """Send more of a command that is longer than one read."""
         self._write(data)
 
     def close(self) -> None:
@@ -206,7 +206,7 @@ class BackendConnection(asyncio.Protocol):
         await self.initialise()
 
     async def ping(self) -> None:
-        """See whether it still answers.
+        """Check that the server still answers.
 
         Raises:
             DatabaseRefused: it answers with an error.
@@ -216,7 +216,7 @@ class BackendConnection(asyncio.Protocol):
         await self.run(bytes([COMMAND.COM_PING]))
 
     async def initialise(self) -> None:
-        """Run the InitQuery; what it sets is what a session here begins with.
+        """Run the InitQuery, which sets the initial state of a session.
 
         Raises:
             DatabaseRefused: the server refused a statement.

@@ -115,11 +115,11 @@ class ClientConnection(ClientLine):
             super().receive(data)
 
     def _watch(self) -> None:
-        """End the connection if it is idle for long enough, or too old; else look again when it may be."""
+        """End the connection if it is idle for too long, or too old; otherwise check again later."""
         assert self.commands is not None
         settings, now = self._context.settings, self._loop.time()
         idle_left = settings.idle_client_timeout - self.commands.idle_s(now)
-        if self._swallows:  # it was idle for long enough already, and ends only with its life
+        if self._swallows:  # its idle timeout has passed; only its lifetime still ends it
             idle_left = math.inf
         life_left = self._accepted_at + settings.client_lifetime - now
         if life_left <= 0:
@@ -131,7 +131,7 @@ class ClientConnection(ClientLine):
             self._timer = self._loop.call_later(min(idle_left, life_left), self._watch)
 
     def settings_changed(self) -> None:
-        """Judge by the settings of now."""
+        """Apply the current settings."""
         if self._timer:
             self._timer.cancel()
             self._watch()
@@ -194,7 +194,7 @@ class Listener:
         name: what the control API calls it.
         host: where it listens.
         port: where it listens; until it is open, 0 stands for any free port.
-        failure: what its clients live and die with.
+        failure: how connections to its clients fail.
         relaying: unset during the failure `pause`.
         clients: that came through it and are still connected.
 
@@ -241,7 +241,7 @@ class Listener:
             self.relaying.set()
 
     async def fail(self, failure: ProxyFault) -> None:
-        """Go over to another way to die."""
+        """Switch to another failure."""
         self.failure = failure
         self.pause(on=failure is ProxyFault.PAUSE)
         if failure is ProxyFault.REFUSED_CONNECTS:

@@ -39,7 +39,9 @@ from poolbench.lab.proxy.session import ClientSession
 from poolbench.lab.proxy.statements import NO_EFFECT, Kill, effect_of
 from poolbench.lab.proxy.transport import ClientLine, Hold
 
-INBOX_LIMIT = 256 * 1024  # beyond it the client is not read until its command is answered
+INBOX_LIMIT = (
+    256 * 1024
+)  # bytes; with more waiting, the proxy reads on only after the current command is answered
 
 
 class CommandPhase:
@@ -76,7 +78,7 @@ class CommandPhase:
         self._finish_because = ""
 
     def counts_by_name(self) -> dict[str, int]:
-        """How many commands there were, by name."""
+        """Number of commands so far, by name."""
         return {name_of(command): count for command, count in self._counts.items()}
 
     def idle_s(self, now: float) -> float:
@@ -117,7 +119,7 @@ class CommandPhase:
             self._client.flow.hold(Hold.FULL, on=True)
 
     def _pass_on(self) -> None:
-        """Pass on more of a long command, or drop it where it is answered already."""
+        """Pass on more of a long command, or drop it if it was answered already."""
         if not self._borrowing and (part := self._reader.more()) and self._sink:
             self._sink.send_more(part)
 
@@ -160,7 +162,7 @@ class CommandPhase:
             self._start(self._borrow(command, data))
 
     def _answers_alone(self, command: int, data: bytes) -> bool:
-        """Deal with what the database need not know of, or not yet; whether that was all."""
+        """Handle a command without the database, if possible; return whether that was all."""
         if command in PASSED_ON:
             if command != COM_PING or self.lease.backend or self._context.settings.ping_database:
                 return False
@@ -169,7 +171,7 @@ class CommandPhase:
             self.busy = True
             self._client.end("client left")
         elif command in UNANSWERED:
-            self._used_at = self._asked_at  # it is done with
+            self._used_at = self._asked_at  # it needs no answer
             if backend := self.lease.backend:
                 self._sink = backend
                 backend.send_more(data)
@@ -185,7 +187,7 @@ class CommandPhase:
         return True
 
     def _kill(self, kill: Kill, data: bytes) -> bytes:
-        """Aim a KILL at the database connection behind a client's; empty: that was all."""
+        """Direct a KILL at the database connection behind a client's; empty: nothing is left to send."""
         try:
             aimed = self._aim(kill)
         except Refused as refused:
@@ -273,7 +275,7 @@ class CommandPhase:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Take the next command, this one being answered."""
+        """Take the next command, now that this one is answered."""
         self.busy = False
         if self._finish_because:
             self._client.end(self._finish_because)
@@ -282,10 +284,10 @@ class CommandPhase:
             self._client.flow.hold(Hold.FULL, on=self._reader.waiting > INBOX_LIMIT)
 
     def answered(self, reply: ServerReply) -> None:
-        """Take note of the state that an answer leaves the session in, and give back if it allows."""
+        """Update the session from the answer, and return the database connection if possible."""
         backend = self.lease.backend
         assert backend is not None
-        if self._reader.unfinished:  # refused half-way, as too long say
+        if self._reader.unfinished:  # refused half-way, for example as too long
             backend.close()
             return
         now = monotonic()
@@ -306,7 +308,7 @@ class CommandPhase:
             self._go_on()
 
     def client_is_slow(self, *, slow: bool) -> None:
-        """Neither read from the database nor begin a command while the client does not take what it has."""
+        """While the client takes no data, neither read from the database nor begin a command."""
         self._client_is_slow = slow
         if backend := self.lease.backend:
             backend.flow.hold(Hold.PEER_SLOW, on=slow)
@@ -314,7 +316,7 @@ class CommandPhase:
             self._go_on()
 
     def backend_is_slow(self, *, slow: bool) -> None:
-        """Do not read from the client while the database does not take what it has."""
+        """While the database takes no data, do not read from the client."""
         self._client.flow.hold(Hold.PEER_SLOW, on=slow)
 
     def backend_lost(self) -> None:

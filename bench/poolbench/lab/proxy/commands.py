@@ -22,7 +22,7 @@ NAMES = MappingProxyType(
     | {COM_RESET_CONNECTION: "COM_RESET_CONNECTION"}
 )
 UNANSWERED = frozenset({COMMAND.COM_QUIT, COMMAND.COM_STMT_CLOSE, COMMAND.COM_STMT_SEND_LONG_DATA})
-# All others (replication, COM_SHUTDOWN, those that servers have long dropped) are unknown here.
+# All others (replication, COM_SHUTDOWN, obsolete ones) are answered as unknown.
 PASSED_ON = frozenset(
     {
         COMMAND.COM_INIT_DB,
@@ -51,7 +51,7 @@ TOO_LONG = Effect(pin="statement longer than 16 KB")
 
 
 def effect_of_command(command: int, argument: bytes) -> Effect:
-    """What any command but COM_QUERY does to its session, as `effect_of` says it of that one."""
+    """Return the effect on the session of any command but COM_QUERY; for that see `effect_of`."""
     if command == COMMAND.COM_INIT_DB:
         return Effect(schema=argument.decode(errors="replace"))
     if command == COMMAND.COM_PROCESS_KILL and len(argument) >= 4:
@@ -60,7 +60,7 @@ def effect_of_command(command: int, argument: bytes) -> Effect:
 
 
 def name_of(command: int) -> str:
-    """COM_QUERY and so on; the number of one without a name."""
+    """Return the name of a command, such as COM_QUERY, or its number if it has none."""
     return NAMES.get(command, f"0x{command:02x}")
 
 
@@ -133,7 +133,7 @@ class CommandReader:
         return inbox[at:] if at else inbox
 
     def more(self) -> bytes:
-        """Take what has come of the command that was begun; empty if nothing has."""
+        """Take more of the command that was begun; empty if nothing has come."""
         parts = []
         while self.unfinished:
             if not self._rest:

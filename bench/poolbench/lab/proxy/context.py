@@ -22,7 +22,7 @@ PAST_CLIENTS = 4096  # closed connections that are still reported
 class ProxyClient(Protocol):
     """A client connection, as the rest of the proxy sees it."""
 
-    program: str  # what the client calls itself in its connection attributes
+    program: str  # program_name of the client's connection attributes
 
     @property
     def speaks_tls(self) -> bool:

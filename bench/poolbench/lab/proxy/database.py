@@ -23,7 +23,7 @@ from poolbench.lab.proxy.transport import CHUNK, TlsChannel, client_context
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where the database is, and the user with which the proxy looks at its settings.
+    """Address of the database, and the user as whom the proxy reads its settings.
 
     Attributes:
         authority: PEM file; if set, TLS is used, and the server's certificate must be signed by it.
@@ -55,11 +55,11 @@ class Opened(NamedTuple):
 
     socket: socket.socket  # does not block
     thread_id: int  # the server's number for it
-    tls: TlsChannel | None  # through which it is spoken to; None: as it is
+    tls: TlsChannel | None  # None: not encrypted
 
 
 def encryption(backend: Backend) -> ssl.SSLContext | None:
-    """Return what TLS is spoken with; None: it is not.
+    """Return the TLS context for the database; None: without TLS.
 
     Raises:
         OSError: the authority's file is not there, or not one.
@@ -88,7 +88,7 @@ def open_connection(backend: Backend, identity: Identity, password: str) -> Open
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             thread_id, tls = _authenticate(raw, backend, identity, password)
             raw.setblocking(False)
-        except OSError as error:  # as where the last descriptor has been used, or it hangs up at once
+        except OSError as error:  # for example no file descriptor is left, or the peer closes at once
             raise DatabaseUnavailable(str(error)) from error
         undo.pop_all()
         return Opened(raw, thread_id, tls)
@@ -122,13 +122,13 @@ def _authenticate(
         if isinstance(code, int) and 0 < code < CR.CR_ERROR_FIRST:
             sqlstate = getattr(error, "sqlstate", None) or "HY000"
             raise DatabaseRefused(code, sqlstate, str(error.args[1])) from error
-        if code == CR.CR_AUTH_PLUGIN_CANNOT_LOAD:  # which no waiting will change
+        if code == CR.CR_AUTH_PLUGIN_CANNOT_LOAD:  # waiting would not help
             raise DatabaseRefused(ER.UNKNOWN_ERROR, "HY000", str(error.args[1])) from error
         raise DatabaseUnavailable(str(error)) from error
     except GARBLED as error:
         raise DatabaseUnavailable(f"the peer is not a MySQL server: {error}") from error
     finally:
-        # Now, and not when PyMySQL's objects are collected; nor by its own close(), which ends the session.
+        # Not by PyMySQL: its close() would end the session, and garbage collection comes too late.
         if (descriptor := theirs.detach()) >= 0:
             os.close(descriptor)
     return int(driver.thread_id()), keeper.channel if keeper else None  # type: ignore[no-untyped-call]
@@ -153,7 +153,7 @@ class _Keeper:
         self._plain = self.channel.receive(b"")
         while not self.channel.shaken:
             self._receive()
-        # What PyMySQL calls of a socket, `makefile` and `read` below aside.
+        # The other socket methods that PyMySQL calls, besides `makefile` and `read` below.
         self.settimeout, self.sendall, self.close = raw.settimeout, self.channel.send, raw.close
         return self
 
@@ -197,7 +197,7 @@ class Facts:
         return "mariadb" in self.version.lower()
 
     def names(self, collation: int) -> str:
-        """Return what follows `SET NAMES` for a collation; for one that the server lacks, its default's."""
+        """Return the operand of `SET NAMES` for a collation, or for the default if the server lacks it."""
         return self.collations.get(collation) or self.collations[self.charset]
 
 

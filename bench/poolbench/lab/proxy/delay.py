@@ -37,7 +37,7 @@ class RelayEnd:
     def __init__(self, relay: "Relay", sock: socket.socket) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with contextlib.suppress(OSError):  # without it, now is taken for the time of arrival
+        with contextlib.suppress(OSError):  # without it, the time of reading stands for the time of arrival
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.peer: RelayEnd
         self._relay = relay
@@ -81,7 +81,7 @@ class RelayEnd:
         noted = _arrival(notes)
         if noted:
             self._relay.learn_lateness(noted)
-        # What comes without a time, and takes now for it, must not overtake nor be overtaken.
+        # Bytes without a timestamp use the current time; keep the order all the same.
         arrived = self._arrived_ns = max(self._arrived_ns, noted or time.monotonic_ns())
         if not data:
             self.watch(reads=False)
@@ -102,7 +102,7 @@ class RelayEnd:
             sent = self._sock.send(self._outbox) if self._outbox else 0
         except BlockingIOError:
             sent = 0
-        except OSError:  # a reset, of which reading would not tell any more
+        except OSError:  # a reset, which reading would no longer report
             sent = len(self._outbox)
             self._relay.after_half(time.monotonic_ns(), self.peer.reset)
         del self._outbox[:sent]
@@ -209,7 +209,7 @@ class Relay:
             self._selector.register(sock, events, ready)
 
     def correct(self, greeting_s: float, exchange_s: float) -> None:
-        """Be so much faster with the greeting of a new connection, and with an exchange on an open one."""
+        """Shorten the greeting of a new connection and an exchange on an open one by these times."""
         of_half_ns = int(exchange_s * 1e9 / 2)
         self._half_ns = max(0, self._half_ns - of_half_ns)
         # The greeting comes after connecting and half a round-trip time.
@@ -269,7 +269,7 @@ class Relay:
                 key.data(events)
 
     def _act_on_what_is_due(self) -> int:
-        """Returns in how many nanoseconds to look again; 0: not before something arrives."""
+        """Return in how many nanoseconds to look again; 0: not before something arrives."""
         while self._due:
             left_ns = self._due[0][0] - time.monotonic_ns()
             if left_ns > AWAKE_NS:

@@ -8,7 +8,7 @@ class DatabaseUnavailable(Exception):
 
 
 class Refused(Exception):
-    """The client is told no, with this code, SQLSTATE and message."""
+    """The client gets an error with this code, SQLSTATE and message."""
 
     def __init__(self, code: int, sqlstate: str, message: str) -> None:
         super().__init__(f"{code} ({sqlstate}) {message}")

@@ -26,7 +26,7 @@ from poolbench.lab.proxy.protocol import Malformed, auth_switch, read_bytes, rea
 
 # Not offered: COMPRESS (packets must stay readable), LOCAL_FILES (LOAD DATA LOCAL would ask the client for
 # files), DEPRECATE_EOF, SESSION_TRACK and QUERY_ATTRIBUTES (every client then gets the same framing).
-# LONG_PASSWORD stays on: without it, MariaDB's connectors take a later field for more capabilities.
+# LONG_PASSWORD stays on: without it, MariaDB's connectors parse a later field as more capabilities.
 OFFERED = (
     CLIENT.CAPABILITIES
     | CLIENT.FOUND_ROWS
@@ -159,7 +159,7 @@ def _parse_tail(payload: bytes, at: int, capabilities: int) -> tuple[bytes, dict
     """Plugin and connection attributes, which end both kinds of login; older clients leave them out."""
     plugin, attributes = b"", dict[str, str]()
     if capabilities & CLIENT.PLUGIN_AUTH and at < len(payload):
-        # Some clients leave the last NUL away.
+        # Some clients omit the last NUL.
         plugin, at = read_terminated(payload + b"\x00", at)
     if capabilities & CLIENT.CONNECT_ATTRS and at < len(payload):
         length, at = read_integer(payload, at)
@@ -192,7 +192,7 @@ Exchange = Generator[bytes, bytes, bool]
 
 
 def new_nonce() -> bytes:
-    """Random bytes of which none ends a string (NUL) or is a separator ($) to the server's own plugins."""
+    """Random bytes without NUL, which ends strings, and $, a separator in the server's own plugins."""
     return bytes(secrets.choice(range(37, 128)) for _ in range(NONCE_SIZE))
 
 
@@ -210,7 +210,7 @@ def caching_sha2_password(nonce: bytes, password: bytes) -> bytes:
     return _xor(once, hashlib.sha256(twice + nonce).digest())
 
 
-# By what ClientPasswordAuthType calls them.
+# By their names in ClientPasswordAuthType.
 METHODS = MappingProxyType({"MYSQL_NATIVE_PASSWORD": NATIVE, "MYSQL_CACHING_SHA2_PASSWORD": CACHING_SHA2})
 _RESPONSES: dict[bytes, Callable[[bytes, bytes], bytes]] = {
     NATIVE: native_password,
@@ -237,12 +237,12 @@ def _xor(left: bytes, right: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(left, right, strict=True))
 
 
-VALID_S = 900.0  # of AWS's
+VALID_S = 900.0  # as for AWS's tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What tokens of a user are signed with; a token is `expiry in ms since the epoch:signature`."""
+    """Key for one user's tokens; a token is `expiry in ms since the epoch:signature`."""
 
     key: str = field(repr=False)
     valid_s: float = VALID_S
@@ -252,7 +252,7 @@ class Tokens:
         return self._sign(user, round((time() + self.valid_s) * 1e3))
 
     def accept(self, user: str, token: str) -> bool:
-        """Whether a token is genuine, that user's, and not over."""
+        """Whether a token is genuine, belongs to that user, and has not expired."""
         expiry, colon, _ = token.partition(":")
         if not (colon and expiry.isdecimal() and expiry.isascii()):
             return False

@@ -106,7 +106,7 @@ class RunningProxy:
         self._call("PUT", "settings", settings)
 
     def fail(self, failure: ProxyFault, listener: str | None = None) -> None:
-        """Let the clients of a listener (the first one) die in another way from now on.
+        """Switch a listener (the first one) to another failure.
 
         Raises:
             ControlFailed: the listener does not exist.

@@ -63,7 +63,7 @@ class Lease:
         self._context.events.add(EventKind.RELEASE, self._client, backend.thread_id, detail)
 
     def give_back(self, error: int = 0) -> None:
-        """Give it back as it is, fit for anybody; `error` is what its last answer ended with."""
+        """Return it in a state fit for any client; `error` is the code that ended its last answer."""
         if backend := self.backend:
             self._last = backend
             self._end(backend)

@@ -76,7 +76,7 @@ async def change_user(
 
     """
     login = ClientLogin.parse_change_user(payload, capabilities)
-    # Its proof is made with the greeting's nonce, which is not kept: it has to make another.
+    # The client used the greeting's nonce, which is not kept, so it has to authenticate with a new one.
     async with asyncio.timeout(LOGIN_TIMEOUT_S):
         await _check(line, context, new_nonce(), replace(login, plugin=b""))
     return login

@@ -25,24 +25,24 @@ class LatencySum:
         self.total_s += seconds
 
     def summary(self) -> Mapping[str, float]:
-        """Return the average since the start, and what the average over any other time is made of."""
+        """Return the average since the start, and the sum and count to compute it over any interval."""
         sum_us = self.total_s * 1e6
         return {"average": sum_us / self.count if self.count else 0.0, "sum": sum_us, "count": self.count}
 
 
 class ProxyMetrics:
-    """What has happened since the start; what is now (gauges) is asked of those who know, in `server`."""
+    """Counters since the start; `server` adds the gauges."""
 
     def __init__(self) -> None:
         self.clients_received = 0
         self.clients_set_up = 0
         self.failed_auth = 0
-        self.clients_closed: Counter[str] = Counter()  # by why
+        self.clients_closed: Counter[str] = Counter()  # by reason
         self.database_requests = 0
         self.database_requests_tls = 0
         self.database_set_up = 0
         self.database_set_up_failed = 0
-        self.commands = 0  # of clients, that have an answer
+        self.commands = 0  # from clients, only those with an answer
         self.queries = 0
         self.queries_tls = 0
         self.pins: Counter[str] = Counter()  # by reason
@@ -102,7 +102,7 @@ CAPACITY = 10_000  # of each of the two parts below; older events are forgotten
 
 
 class EventKind(StrEnum):
-    """What can happen."""
+    """Kinds of events."""
 
     ACCEPT = "accept"  # a client connected
     LOGIN = "login"  # and was let in
@@ -114,7 +114,7 @@ class EventKind(StrEnum):
     CLOSE = "close"  # a client connection ended, by either side
     OPEN_DATABASE = "open_database"  # a database connection was opened
     CLOSE_DATABASE = "close_database"  # and is gone
-    FAILURE = "failure"  # a way to die was switched on or off
+    FAILURE = "failure"  # a listener was switched to another failure
 
 
 _OF_EVERY_STATEMENT = frozenset({EventKind.BORROW, EventKind.RELEASE})
@@ -199,7 +199,7 @@ class EventLog:
             client: only of this client connection.
 
         """
-        # Both parts are in order, and a number is of one event: this merges them.
+        # Both parts are in order, and numbers are unique, so sorting merges them.
         known = sorted(_from(self._often, since) + _from(self._seldom, since))
         events = [
             event

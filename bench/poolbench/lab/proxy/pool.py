@@ -12,7 +12,7 @@ from poolbench.lab.proxy.session import SessionState, replay
 
 
 class FreeConnections:
-    """They stand by identity, for no other session may use them; iteration goes over all."""
+    """Grouped by identity, which a session must share to use them; iteration goes over all."""
 
     def __init__(self) -> None:
         # Dictionaries keep the order: a connection that comes back goes to the end.
@@ -44,7 +44,7 @@ class FreeConnections:
         return sorted(self, key=lambda connection: connection.used_at)
 
 
-RETRY_S = 0.1  # between attempts to reach a database that is away
+RETRY_S = 0.1  # between attempts to reach a database that does not answer
 
 Open = Callable[[Identity], Awaitable[BackendConnection]]
 
@@ -163,8 +163,8 @@ class Pool:
                     return connection
                 if turn.refused:
                     raise turn.refused
-                # Those who are served meanwhile leave connections behind that are still being opened; what is
-                # free is for the first, unless that is this one, who has found nothing to use.
+                # Those who asked for connections that are still being opened may have been served meanwhile.
+                # Free ones are for the first in the queue; if this is the first, it cannot use any.
                 coming = self._opening + (0 if is_first else len(self._free.of(identity)))
                 if not turn.opening and coming < len(self._queue) and self._reserve(evict=is_first):
                     turn.opening = True
@@ -179,7 +179,7 @@ class Pool:
         return None if self.exhausted else self._free.nearest(identity, state)
 
     def _reserve(self, *, evict: bool) -> bool:
-        """Make room for one more connection, if need be at the cost of a free one that is of no use here."""
+        """Make room for one more connection, if necessary by closing a free one that does not fit."""
         if self.exhausted:
             return False
         if len(self.connections) + self._opening >= self.capacity:
@@ -216,7 +216,7 @@ class Pool:
         self.lent += 1
 
     def give_back(self, connection: BackendConnection) -> None:
-        """Take back a connection that is fit for anybody."""
+        """Take back a connection that any client may use."""
         connection.borrower = None
         if connection not in self.connections:  # it has died meanwhile
             return
@@ -225,7 +225,7 @@ class Pool:
         self._set_free(connection)
 
     def clean(self, connection: BackendConnection) -> None:
-        """Take back a connection whose session is not fit for others: reset it first, in the background."""
+        """Take back a connection after resetting its session, in the background."""
         connection.borrower = None
         connection.flow.open()  # the last borrower may have been slow
         self._in_background(self._give_back_after(connection.reset(), connection))
@@ -242,7 +242,7 @@ class Pool:
         self._wake()
 
     def resize(self, capacity: int) -> None:
-        """Go on with another cap.
+        """Change the cap.
 
         Free connections above it are closed now, lent ones when they come back; what RDS Proxy does with
         them, its documentation does not say.
@@ -253,7 +253,7 @@ class Pool:
             turn.changed.set()
 
     def trim(self, keep: int, used_before: float) -> None:
-        """Of the free connections last used before that time keep so many; the longest unused are closed."""
+        """Keep only so many of the free connections last used before that time; close the longest unused."""
         idle = [each for each in self._free.longest_unused() if each.used_at < used_before]
         for connection in idle[: max(0, len(idle) - keep)]:
             connection.close()
@@ -273,7 +273,7 @@ class Pool:
                 self._in_background(self._give_back_after(connection.ping(), connection))
 
     async def _give_back_after(self, work: Awaitable[None], connection: BackendConnection) -> None:
-        """Take a connection back once work on it is done, or close it if that fails, however it does."""
+        """Take a connection back after work on it, or close it if the work fails for any reason."""
         try:
             await work
         except (DatabaseRefused, DatabaseUnavailable):

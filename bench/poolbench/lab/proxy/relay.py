@@ -31,11 +31,11 @@ from poolbench.lab.platform import LOOPBACK, parent_death_hook, raise_file_limit
 from poolbench.lab.proxy.delay import Address, Relay
 
 SHORTEST_S, LONGEST_S = 0.0002, 1.0  # of the round-trip time that can be added
-CALIBRATED_S = 0.005  # a longer time is calibrated as this one: what is to be corrected grows no more
-ROUNDS = 2  # the second sees what the first has left, as waiting for a shorter time changes the waking up
+CALIBRATED_S = 0.005  # longer times are calibrated as this one: the correction does not grow further
+ROUNDS = 2  # the second corrects the remainder, because a shorter wait changes the time to wake up
 KIND_S = 0.16  # for greetings, and for exchanges, in each round
 BLOCK = 6  # the first of each is not counted
-QUICK_ACKS = 20  # what comes on a new connection Linux acknowledges at once, and later with the answer
+QUICK_ACKS = 20  # Linux acknowledges the first segments of a connection at once, later ones with the answer
 PAUSE_S = 0.0005
 GREETING_S = (
     0.0001  # about what servers take before they greet, during which the client's CPU falls asleep or not
@@ -44,7 +44,7 @@ _RESULT = struct.Struct("dd")
 
 
 def calibrate(relay: Relay, rtt_s: float) -> None:
-    """Correct a relay that is to add `rtt_s`; its target is another one meanwhile.
+    """Correct a relay that is to add `rtt_s`; meanwhile its target is replaced.
 
     Raises:
         ChildProcessError: a process that this needs has ended.
@@ -179,7 +179,7 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     raise_file_limit()
-    run_before_others()  # a network is never short of CPU
+    run_before_others()  # a real network never waits for CPU
     calibrated_s = min(arguments.rtt_s, CALIBRATED_S)
     relay = Relay((arguments.host, arguments.port), calibrated_s)
     gc.collect()

@@ -177,7 +177,7 @@ class Proxy:
             client.settings_changed()
 
     async def fail(self, listener: str, failure: ProxyFault) -> None:
-        """Let a listener's clients die in another way.
+        """Switch a listener to another failure.
 
         Raises:
             KeyError: the listener does not exist.

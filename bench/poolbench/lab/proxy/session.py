@@ -55,7 +55,7 @@ class SessionState:
         return replace(self, schema=schema)
 
     def with_autocommit(self, autocommit: bool) -> Self:
-        """Return the state that a status word told of."""
+        """Return the state after a status word with this flag."""
         return replace(self, autocommit=autocommit)
 
     def with_variables(self, assignments: Variables) -> Self:
@@ -70,7 +70,7 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What brings a database session into line: reset it, then run these command payloads."""
+    """Steps that bring a database session in line: reset it, then run these command payloads."""
 
     reset: bool
     commands: tuple[bytes, ...]
@@ -142,7 +142,7 @@ class ClientSession:
         self.begin(login, login.database)
 
     def begin(self, login: ClientLogin, schema: str | None) -> None:
-        """Begin as new."""
+        """Begin a new session."""
         facts = self._facts
         self.login = login
         self.identity = Identity(login.user, login.capabilities & SEMANTIC)
@@ -150,7 +150,7 @@ class ClientSession:
         self.let_go()
 
     def let_go(self) -> None:
-        """Forget what ties it to its database connection, which is gone or taken away."""
+        """Forget the ties to its database connection, which is gone or taken away."""
         self.in_transaction, self.pinned, self.loose = False, "", True
 
     def reset(self) -> None:

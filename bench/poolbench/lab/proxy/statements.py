@@ -43,7 +43,7 @@ TRACKED = frozenset(
     }
 )
 Variables = tuple[tuple[str, str], ...]
-# Linear in the text's length, whatever it is: what does not end, ends with the text.
+# Linear in the length of any text: unterminated tokens end with the text.
 _TOKEN = re.compile(
     rb"""
       (?P<space> \s+ | --(?=[\s]|\Z)[^\n]* | \#[^\n]* | /\*(?![!M]).*?(?:\*/|\Z) | /\*M?!\d* | \*/ )
@@ -86,7 +86,7 @@ def unquoted(word: str) -> str:
     return name.encode("latin-1").decode("utf-8", "replace")
 
 
-# Statements without any of these words are not looked at further, which is nearly all of them.
+# Statements without any of these words, nearly all, are not parsed.
 _SUSPICIOUS = re.compile(
     rb"(?i)@|\b(?:set|use|drop|lock|flush|get_lock|prepare|execute|deallocate|temporary|handler|xa|kill"
     rb"|last_insert_id|found_rows|row_count)\b"
@@ -102,7 +102,7 @@ _PINNING_VERBS = {
     "XA": "XA transaction",
 }
 _PINNING_FUNCTIONS = frozenset({"GET_LOCK", "LAST_INSERT_ID", "FOUND_ROWS", "ROW_COUNT"})
-# They may set any user variable that they name: by OUT parameters, as diagnostics, from columns of a file.
+# These may set any user variable that they name: OUT parameters, diagnostics, columns of a file.
 _SETTING_VERBS = frozenset({"CALL", "GET", "LOAD"})
 _SCOPES = frozenset({"SESSION", "LOCAL", "GLOBAL", "PERSIST", "PERSIST_ONLY"})
 _OF_THE_SESSION = frozenset({"SESSION", "LOCAL"})
@@ -151,7 +151,7 @@ class Effect:
 
 
 NO_EFFECT = Effect()
-REMEMBERED_LENGTH = 512  # of a text whose effect is kept, for it will come again
+REMEMBERED_LENGTH = 512  # of a text whose effect is cached
 
 
 def effect_of(text: bytes) -> Effect:
@@ -162,7 +162,7 @@ def effect_of(text: bytes) -> Effect:
 def _read(text: bytes) -> Effect:
     if not _SUSPICIOUS.search(text):
         return NO_EFFECT
-    # What follows the head of a routine is its body, which is not run now.
+    # The body of a routine follows its head and does not run now.
     statements = itertools.takewhile(lambda words: not _makes_routine(words), split(text))
     effects = [_effect_of_one(words) for words in statements]
     return functools.reduce(Effect.then, effects[1:], effects[0]) if effects else NO_EFFECT
