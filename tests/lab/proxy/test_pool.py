@@ -12,9 +12,11 @@ from pymysql.constants import COMMAND
 from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.proxy import backend
 from poolbench.lab.proxy.backend import BackendConnection
-from poolbench.lab.proxy.database import Identity
+from poolbench.lab.proxy.config import ProxyConfig, ProxySettings
+from poolbench.lab.proxy.database import Backend, Facts, Identity
 from poolbench.lab.proxy.pool import Pool
 from poolbench.lab.proxy.protocol import AUTOCOMMIT, HEADER_SIZE, ok
+from poolbench.lab.proxy.server import Proxy
 from poolbench.lab.proxy.session import SessionState
 from poolbench.lab.proxy.transport import Hold
 
@@ -162,3 +164,31 @@ def test_a_lowered_cap_closes_what_is_free_at_once_and_what_is_lent_when_it_come
         assert (pool.connections, pool.lent) == (set(lent[1:]), 0)
 
     with_pool(5, lower)
+
+
+def test_housekeeping_closes_and_pings_by_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: dict[str, float] = {}
+    settings = ProxySettings(max_idle_connections_percent=20, database_idle_after=100, database_lifetime=1000)
+    config = ProxyConfig(backend=Backend("", 0, "", ""), accounts={}, settings=settings)
+    facts = Facts("8.4.0", max_connections=50, autocommit=True, charset=45, collations={})
+
+    async def keep_house() -> None:
+        proxy = Proxy(config, facts)
+        pool, began = proxy.context.pool, monotonic()
+        done = asyncio.Event()
+        monkeypatch.setattr(pool, "trim", lambda keep, before: noted.update(keep=keep, trim=began - before))
+        monkeypatch.setattr(pool, "retire", lambda before: noted.update(retire=began - before))
+        monkeypatch.setattr(pool, "keep_alive", lambda before: noted.update(ping=began - before))
+        monkeypatch.setattr(proxy.series, "sample", done.set)
+        work = asyncio.create_task(proxy.keep_house())
+        async with asyncio.timeout(60):
+            await done.wait()
+        work.cancel()
+
+    asyncio.run(keep_house())
+    assert noted == {
+        "keep": 10,
+        "trim": pytest.approx(100, abs=5),
+        "retire": pytest.approx(1000, abs=5),
+        "ping": pytest.approx(60, abs=5),
+    }
