@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from poolbench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.lab.mysql import RunningServer, create_users
 from tests.users import User
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ def owner(user: User) -> User:
 def database(server: RunningServer, *, wants_tls: bool = False) -> str:
     """URL of somebody's own schema, whose user may do nothing elsewhere, nor in plain if `wants_tls`."""
     found = server.server
-    create_accounts(found, "shop", [Account(name="shopper", password=PASSWORD)])
+    create_users(found, "shop", {"shopper": PASSWORD})
     found.execute("DROP TABLE IF EXISTS shop.items", "CREATE TABLE shop.items (id INT PRIMARY KEY)")
     found.execute(f"ALTER USER shopper@'%' REQUIRE {'SSL' if wants_tls else 'NONE'}")
     query = f"?ssl_ca={found.tls_ca}" if wants_tls else ""

@@ -17,9 +17,9 @@ from micro.paired import Paired
 from micro.server import NoServer, parse, prepare
 from perf.haproxy import running_haproxy
 from poolbench.lab.debs import FetchFailed
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.proxy import Backend, ProxySettings, running_proxy
-from poolbench.lab.proxy.rtt import running_relay
+from poolbench.lab.proxy.launch import running_relay
 
 Ends = tuple[URL, URL]
 

@@ -10,7 +10,7 @@ from typing import Self
 from pymysql.constants import CLIENT, COMMAND
 from sqlalchemy import URL
 
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 
 _HEADER = 4  # payload length in 3 bytes, little-endian, then the sequence number, 0 for a command
 

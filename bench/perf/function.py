@@ -21,7 +21,7 @@ from poolbench.function.client import Client
 from poolbench.function.measure import measure
 from poolbench.function.strategies import REFERENCE, Setting, build_engine, get
 from poolbench.function.workload import point_select, seed
-from poolbench.lab.mysql import Account, create_accounts, running_server
+from poolbench.lab.mysql import create_users, running_server
 from poolbench.lab.proxy import Backend, ProxySettings, running_proxy
 
 PAIRS = 3000
@@ -38,7 +38,7 @@ def instrument_overhead() -> Iterator[Figure]:
         folder = Path(name)
         server = lab.enter_context(running_server(None, work_dir=folder)).server
         password = secrets.token_urlsafe(12)
-        create_accounts(server, USER, [Account(name=USER, password=password)])
+        create_users(server, USER, {USER: password})
         backend = Backend(host=server.host, port=server.port, user=USER, password=password)
         proxy = lab.enter_context(
             running_proxy(ProxySettings(), backend=backend, accounts={USER: password}, work_dir=folder)

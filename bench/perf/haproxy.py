@@ -9,7 +9,7 @@ from pathlib import Path
 
 from poolbench.lab import debs
 from poolbench.lab.cache import cache_directory
-from poolbench.lab.ports import LOOPBACK, answers, free_port
+from poolbench.lab.platform import LOOPBACK, answers, free_port
 from poolbench.lab.process import Child
 
 _CONFIGURATION = """\

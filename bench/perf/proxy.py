@@ -16,10 +16,9 @@ from pymysql.constants import COMMAND
 
 from perf.figure import Figure
 from perf.haproxy import running_haproxy
-from poolbench.lab.mysql import Account, create_accounts, running_server
+from poolbench.lab.mysql import create_users, running_server
 from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
-from poolbench.lab.proxy.database import Identity
-from poolbench.lab.proxy.database_login import open_connection
+from poolbench.lab.proxy.database import Identity, open_connection
 from poolbench.lab.proxy.protocol import packet
 
 USER = SCHEMA = "perf"
@@ -83,7 +82,7 @@ def _paths(*, pinned: bool) -> Iterator[Paths]:
         processors.use_one()
         server = lab.enter_context(running_server(None, work_dir=folder)).server
         password = secrets.token_urlsafe(12)
-        create_accounts(server, SCHEMA, [Account(name=USER, password=password)])
+        create_users(server, SCHEMA, {USER: password})
         values = ", ".join(f"({number}, 'value {number}')" for number in range(1, ROWS + 1))
         server.execute(
             f"CREATE TABLE {SCHEMA}.item (id INT PRIMARY KEY, v VARCHAR(64))",

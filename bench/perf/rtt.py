@@ -14,10 +14,9 @@ from pymysql.constants import COMMAND
 from perf.figure import Figure
 from poolbench.lab.mysql import running_server
 from poolbench.lab.proxy import Backend
-from poolbench.lab.proxy.database import Identity
-from poolbench.lab.proxy.database_login import open_connection
+from poolbench.lab.proxy.database import Identity, open_connection
+from poolbench.lab.proxy.launch import running_relay
 from poolbench.lab.proxy.protocol import packet
-from poolbench.lab.proxy.rtt import running_relay
 
 RTTS_S = (0.0003, 0.0005, 0.001, 0.002, 0.005)
 RELAYS = 5

@@ -26,9 +26,9 @@ import pymysql
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.journal import Journal
 from poolbench.campaign.session import open_journal, run_session
-from poolbench.lab.processes import anonymous_mb, descendants, open_files
+from poolbench.lab.process import anonymous_mb, descendants, open_files
 from poolbench.lab.proxy.context import PAST_CLIENTS
-from poolbench.lab.proxy.events import CAPACITY
+from poolbench.lab.proxy.monitoring import CAPACITY
 from poolbench.lab.stack import Stack
 from poolbench.store import FileStore
 from poolbench.targets import variables_set
@@ -41,7 +41,7 @@ NAMES = {  # of processes, by what their command line holds
     "--datadir": "server",
     "poolbench.lab.proxy": "proxy",
     "poolbench.lab.aws": "Lambda service",
-    "warden": "warden",
+    "watchdog": "watchdog",
     "poolbench.function.sampler": "sampler",
     "poolbench.function.handler": "lane",
 }

@@ -29,7 +29,7 @@ from poolbench.campaign.session import open_journal, prepare, run_session
 from poolbench.campaign.sync import sync
 from poolbench.lab.aws import FunctionConfig
 from poolbench.lab.proxy import ProxySettings
-from poolbench.lab.stack import running_stack
+from poolbench.lab.stack import LabSpec, running_stack
 from poolbench.store import open_store
 from poolbench.targets import variables_set
 from poolbench.targets.aws import AwsTarget
@@ -73,7 +73,7 @@ def lab() -> Iterator[dict[str, str]]:
     )
     with running_stack(
         lambda endpoints: [*lab_functions(LANES, 60, endpoints), conductor],
-        ProxySettings(idle_client_timeout=TIMEOUT_S),
+        LabSpec(ProxySettings(idle_client_timeout=TIMEOUT_S)),
     ) as stack:
         variables = stack.environment() | {"AWS_EC2_METADATA_DISABLED": "true"}
         with variables_set(variables):

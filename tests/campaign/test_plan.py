@@ -12,7 +12,7 @@ from poolbench.campaign import BadCampaign
 from poolbench.campaign.file import CampaignFile, packaged
 from poolbench.campaign.plan import Campaign, Factors, Repetition
 from poolbench.function.strategies import CONTROL, REFERENCE, STRATEGIES
-from poolbench.lab.proxy import Failure
+from poolbench.lab.proxy import ProxyFault
 from poolbench.model.failures import MODES, When
 from poolbench.targets.faults import OF_THE_LABS_SERVER
 from poolbench.typed import BadValue, build
@@ -139,7 +139,7 @@ def test_a_bad_file_is_refused_with_its_cure(tmp_path: Path, change: tuple[str, 
 
 def test_every_failure_that_the_lab_can_bring_about_can_be_a_factor() -> None:
     through_proxy = {name for name, mode in MODES.items() if not mode.direct}
-    assert through_proxy == {failure.value for failure in Failure}
+    assert through_proxy == {failure.value for failure in ProxyFault}
     past_it = {name for name, mode in MODES.items() if mode.direct and mode.when is not When.ALWAYS}
     assert past_it == OF_THE_LABS_SERVER
 

@@ -11,7 +11,7 @@ from poolbench.function.measure import Measurement, measure
 from poolbench.function.probe import count_commands
 from poolbench.function.strategies import Setting, get
 from poolbench.function.workload import Workload, point_select, seed
-from poolbench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.lab.mysql import RunningServer, create_users
 
 IDLE_CLIENT_TIMEOUT_S = 1000.0  # nothing here closes idle clients; recycle must not come into play
 
@@ -35,7 +35,7 @@ def silence(connection: Connection) -> None:
 def database(server: RunningServer) -> URL:
     """The seeded schema's URL."""
     found, password = server.server, secrets.token_urlsafe(12)
-    create_accounts(found, "function_tests", [Account(name="function_tests", password=password)])
+    create_users(found, "function_tests", {"function_tests": password})
     url = URL.create("mysql+pymysql", "function_tests", password, found.host, found.port, "function_tests")
     seed(Application("nullpool", url, 1.0).engine)
     count_commands()

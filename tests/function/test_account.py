@@ -8,14 +8,14 @@ from sqlalchemy import URL, create_engine, text
 
 from poolbench.function.account import create_account
 from poolbench.function.config import Secret
-from poolbench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.lab.mysql import RunningServer, create_users
 
 
 @pytest.fixture
 def administrator(server: RunningServer) -> URL:
     """Like the first user of an RDS instance: may make users, and is not root."""
     found, password = server.server, secrets.token_urlsafe(12)
-    create_accounts(found, "rds", [Account(name="rds_first", password=password, sees_everything=True)])
+    create_users(found, "rds", {"rds_first": password}, observers={"rds_first"})
     with found.connect() as connection, connection.cursor() as cursor:
         cursor.execute("GRANT CREATE USER, PROCESS ON *.* TO rds_first@'%' WITH GRANT OPTION")
         cursor.execute("GRANT ALL PRIVILEGES ON rds.* TO rds_first@'%' WITH GRANT OPTION")

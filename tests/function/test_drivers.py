@@ -23,8 +23,8 @@ from poolbench.function.probe import count_commands
 from poolbench.function.strategies import REFERENCE, STRATEGIES, Setting, Strategy, get, misfit
 from poolbench.function.workload import WORKLOADS, point_select, seed
 from poolbench.lab import libraries
-from poolbench.lab.mysql import Account, RunningServer, create_accounts
-from poolbench.lab.proxy import Backend, Failure, Port, ProxySettings, RunningProxy, running_proxy
+from poolbench.lab.mysql import RunningServer, create_users
+from poolbench.lab.proxy import Backend, Port, ProxyFault, ProxySettings, RunningProxy, running_proxy
 from poolbench.model.row import Outcome
 
 # Connections whose event loop has gone cannot be closed, and complain of it when they are collected.
@@ -74,12 +74,12 @@ def proxies(
 ) -> Iterator[Callable[[str], tuple[RunningProxy, URL]]]:
     """One proxy that never closes idle clients, and one whose ports each do it in another way."""
     found, password = server.server, secrets.token_urlsafe(12)
-    create_accounts(found, USER, [Account(name=USER, password=password)])
+    create_users(found, USER, {USER: password})
     backend = Backend(host=found.host, port=found.port, user=USER, password=password)
     prepared = partial(running_proxy, backend=backend, accounts={USER: password})
     direct = URL.create("mysql+pymysql", USER, password, found.host, found.port, USER)
     seed(create_engine(direct, connect_args={"ssl_disabled": True}))
-    listeners = {name: Port(failure=Failure(name)) for name in (BY_CLOSE, BY_ERROR, BY_RESET)}
+    listeners = {name: Port(failure=ProxyFault(name)) for name in (BY_CLOSE, BY_ERROR, BY_RESET)}
     with (
         prepared(ProxySettings(), work_dir=tmp_path_factory.mktemp("never")) as never,
         prepared(

@@ -11,7 +11,7 @@ import pytest
 from poolbench.function.application import Application
 from poolbench.function.strategies import CONTROL
 from poolbench.lab.proxy import ProxySettings, RunningProxy
-from poolbench.lab.stack import running_stack
+from poolbench.lab.stack import LabSpec, running_stack
 from poolbench.targets import variables_set
 from poolbench.targets.functions import LANE, SAMPLER_FUNCTION
 from poolbench.targets.lab import lab_functions
@@ -35,7 +35,9 @@ def test_another_campaign_and_another_attempt_begin_with_a_new_engine(tmp_path: 
         invocation(tmp_path, sequence=1, attempt=1, campaign="another"),
     ]
     with (
-        running_stack(lambda at: lab_functions(1, 30, at), ProxySettings(idle_client_timeout=60)) as stack,
+        running_stack(
+            lambda at: lab_functions(1, 30, at), LabSpec(ProxySettings(idle_client_timeout=60))
+        ) as stack,
         variables_set(stack.environment()),
     ):
         boto3.DEFAULT_SESSION = None

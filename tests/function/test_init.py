@@ -10,9 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
-from poolbench.lab.endpoints import Endpoints
 from poolbench.lab.proxy import ProxySettings
-from poolbench.lab.stack import running_stack
+from poolbench.lab.stack import Endpoints, LabSpec, running_stack
 from poolbench.targets import variables_set
 from poolbench.targets.functions import LANE, SAMPLER_FUNCTION
 from poolbench.targets.lab import lab_functions
@@ -42,7 +41,7 @@ def early() -> Iterator[Early]:
         return [replace(lane, environment=early), sampler]
 
     with (
-        running_stack(functions, ProxySettings(idle_client_timeout=1.0)) as stack,
+        running_stack(functions, LabSpec(ProxySettings(idle_client_timeout=1.0))) as stack,
         variables_set(stack.environment()),
     ):
         boto3.DEFAULT_SESSION = None

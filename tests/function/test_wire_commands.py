@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from poolbench.function.probe import count_commands
 from poolbench.function.strategies import STRATEGIES
 from poolbench.function.workload import seed
-from poolbench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.lab.mysql import RunningServer, create_users
 from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
 from poolbench.model.row import Outcome
 from tests.function.conftest import Application
@@ -23,7 +23,7 @@ def proxy(
     server: RunningServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RunningProxy, URL]]:
     found, password = server.server, secrets.token_urlsafe(12)
-    create_accounts(found, USER, [Account(name=USER, password=password)])
+    create_users(found, USER, {USER: password})
     backend = Backend(host=found.host, port=found.port, user=USER, password=password)
     folder = tmp_path_factory.mktemp("proxy")
     with running_proxy(

@@ -18,9 +18,8 @@ import pytest
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.session import open_journal, run_session
 from poolbench.campaign.sync import sync
-from poolbench.lab.endpoints import STANDING
 from poolbench.lab.proxy import Backend, Port, running_proxy
-from poolbench.lab.stack import Stack
+from poolbench.lab.stack import STANDING, Stack
 from poolbench.report.cautions import Caution
 from poolbench.report.report import write_report
 from poolbench.store import FileStore
@@ -54,7 +53,7 @@ def restart(stack: Stack, ends: contextlib.ExitStack, work_dir: Path) -> None:
     old.stop()
     ends.enter_context(
         running_proxy(
-            stack.settings,
+            stack.spec.settings,
             backend=Backend(host=database.host, port=database.port, user=login.user, password=login.password),
             accounts={login.user: login.password},
             work_dir=work_dir,

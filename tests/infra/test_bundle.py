@@ -19,7 +19,7 @@ from poolbench.campaign import BadCampaign
 from poolbench.campaign.file import CampaignFile
 from poolbench.cli.bundle import unpacked as unpacked_code
 from poolbench.function.strategies import CONTROL
-from poolbench.lab.ports import LOOPBACK, answers, free_port
+from poolbench.lab.platform import LOOPBACK, answers, free_port
 from poolbench.lab.process import Child
 from tests.infra.conftest import CHECKS, OWN_ENGINES
 from tests.invocations import invocation

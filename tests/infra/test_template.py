@@ -11,7 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from poolbench.aws.pack import INFRA
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.stack import APPLICATION, SAMPLER, TOKEN_USER
 from poolbench.targets.functions import ALIAS, FLEET, LANE, SAMPLER_FUNCTION
 from tests.infra.conftest import Expanded, Run

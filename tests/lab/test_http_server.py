@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from poolbench.lab.http_server import HttpServer, Request, Response
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.http_server import HttpRequest, HttpResponse, HttpServer
+from poolbench.lab.platform import LOOPBACK
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def echo(request: Request) -> Response:
+async def echo(request: HttpRequest) -> HttpResponse:
     body = f"{request.method} {request.path} {request.query('q')} {request.header('x-a')} ".encode()
-    return Response(200, body + request.body)
+    return HttpResponse(200, body + request.body)
 
 
-def talk_to(handler: Callable[[Request], Awaitable[Response]], talk: Talk) -> None:
+def talk_to(handler: Callable[[HttpRequest], Awaitable[HttpResponse]], talk: Talk) -> None:
     """Run a conversation with a server of its own."""
 
     async def run() -> None:
@@ -100,10 +100,10 @@ def test_a_client_that_goes_away_in_the_middle_harms_nobody() -> None:
 
 
 def test_no_content_has_no_length_and_a_head_no_body() -> None:
-    async def handler(request: Request) -> Response:
+    async def handler(request: HttpRequest) -> HttpResponse:
         if request.method == "HEAD":
-            return Response(200, headers=(("Content-Length", "7"),))
-        return Response(204)
+            return HttpResponse(200, headers=(("Content-Length", "7"),))
+        return HttpResponse(204)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from poolbench.lab import processes
+from poolbench.lab import process as processes
 from poolbench.lab.leftovers import PREFIX, Leftover, find_leftovers, work_directory
 from tests.users import wait_for
 

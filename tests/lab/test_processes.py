@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from poolbench.lab.processes import anonymous_mb, descendants, started_at
+from poolbench.lab.process import anonymous_mb, descendants, started_at
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import URL
 
 import poolbench
-from poolbench.lab.mysql import Account, RunningServer, create_accounts
+from poolbench.lab.mysql import RunningServer, create_users
 
 ROOT = Path(poolbench.__file__).parents[2]
 USER, PASSWORD, SCHEMA = "micro", "s3cret-of-micro", "micro"
@@ -22,7 +22,7 @@ RunSuite = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="session")
 def database_url(server: RunningServer) -> URL:
-    create_accounts(server.server, SCHEMA, [Account(name=USER, password=PASSWORD, sees_everything=True)])
+    create_users(server.server, SCHEMA, {USER: PASSWORD}, observers={USER})
     return URL.create("mysql", USER, PASSWORD, server.server.host, server.server.port, SCHEMA)
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import URL
 
 from micro.groups import Group
 from poolbench.function.strategies import STRATEGIES
-from poolbench.lab.ports import LOOPBACK, free_port
+from poolbench.lab.platform import LOOPBACK, free_port
 from poolbench.lab.process import Child
 from poolbench.lab.proxy import Backend, ProxySettings
-from poolbench.lab.proxy.config import MAIN, Config
+from poolbench.lab.proxy.config import MAIN, ProxyConfig
 from tests.micro.conftest import PASSWORD, run_suite, text_of
 
 pytestmark = pytest.mark.any_server
@@ -125,7 +125,7 @@ def test_the_server_may_come_from_the_environment(database_url: URL) -> None:
 def without_tls(database_url: URL, tmp_path: Path) -> Iterator[URL]:
     """The same server by way of a proxy that has no certificate."""
     host, port, user = database_url.host or "", database_url.port or 0, database_url.username or ""
-    config = Config(
+    config = ProxyConfig(
         backend=Backend(host=host, port=port, user=user, password=PASSWORD),
         accounts={user: PASSWORD},
         settings=ProxySettings(),

@@ -10,7 +10,7 @@ from poolbench.campaign.file import CampaignFile, packaged
 from poolbench.cli.terminal import console
 from poolbench.function.drivers import DRIVERS
 from poolbench.function.strategies import STRATEGIES
-from poolbench.lab.proxy import DESCRIPTIONS, Failure
+from poolbench.lab.proxy import DESCRIPTIONS, ProxyFault
 from poolbench.model.failures import MODES
 from poolbench.targets.functions import how_to_install, library_variables
 
@@ -38,7 +38,7 @@ def failures() -> None:
         if mode.direct:
             table.add_row(mode.name, mode.when, mode.does, mode.stands_for)
         else:
-            description = DESCRIPTIONS[Failure(mode.name)]
+            description = DESCRIPTIONS[ProxyFault(mode.name)]
             table.add_row(mode.name, mode.when, description.does, description.stands_for)
     console().print(table)
 

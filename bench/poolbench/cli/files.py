@@ -7,7 +7,7 @@ from pathlib import Path
 from poolbench.campaign import BadCampaign
 from poolbench.campaign.file import CampaignFile
 from poolbench.lab import libraries
-from poolbench.lab.proxy.rtt import LONGEST_S, SHORTEST_S
+from poolbench.lab.proxy.relay import LONGEST_S, SHORTEST_S
 from poolbench.targets.faults import proxy_settings
 from poolbench.targets.functions import how_to_install, is_installed
 from poolbench.typed import unknown

@@ -18,7 +18,7 @@ from poolbench.cli.state import read_state, remove_state, state_path, write_stat
 from poolbench.lab.libraries import install_mysqlclient
 from poolbench.lab.mysql import install_mysql
 from poolbench.lab.proxy import ProxySettings
-from poolbench.lab.stack import Stack, running_stack
+from poolbench.lab.stack import LabSpec, Stack, running_stack
 from poolbench.targets.lab import lab_functions
 
 START_TIMEOUT_S = 300.0
@@ -174,7 +174,6 @@ def _run(command: tuple[str, ...], variables: Mapping[str, str]) -> int:
 def _stack(server: str | None, idle_client_timeout: float, lanes: int) -> AbstractContextManager[Stack]:
     return running_stack(
         lambda endpoints: lab_functions(lanes, 30, endpoints),
-        ProxySettings(idle_client_timeout=idle_client_timeout),
-        server=server,
+        LabSpec(ProxySettings(idle_client_timeout=idle_client_timeout), server=server),
         say=lambda text: click.echo(text, err=True),
     )

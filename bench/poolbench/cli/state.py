@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from poolbench.lab.cache import cache_directory
-from poolbench.lab.processes import started_at
+from poolbench.lab.process import started_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The user's cache directory, where what is costly to make is made once.
+"""The user's cache directory, for whatever is costly to make.
 
 Standard library only: it is imported before there is an environment.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 def cache_directory() -> Path:
     """Directory of fetched software and prepared data, below XDG_CACHE_HOME or ~/.cache."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG base directory specification has a relative path ignored.
+    # The XDG base directory specification says to ignore relative paths.
     return (base if base.is_absolute() else Path.home() / ".cache") / "poolbench"
 
 

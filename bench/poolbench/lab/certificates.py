@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 
 _VALID_FOR = datetime.timedelta(days=30)  # longer than any lab runs
 
@@ -115,7 +115,7 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def main(arguments: list[str]) -> None:
-    """Make a certificate in the folder that is given, and print JSON with the paths of its files."""
+    """Make a certificate in a folder, and print JSON with the paths of its files."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.exit("usage: python -m poolbench.lab.certificates FOLDER")
     folder = Path(arguments[0]).resolve()

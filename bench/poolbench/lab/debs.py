@@ -1,6 +1,6 @@
 """Debian packages into a private directory: root or not, with the system untouched.
 
-Standard library only, and importable by a bare python3: the Makefile fetches pip with it where there is none.
+Standard library only, and importable by a bare python3: the Makefile fetches pip with it if pip is missing.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from poolbench.lab.cache import build_once
 from poolbench.lab.platform import parent_death_hook
+from poolbench.lab.process import last_lines
 
 # Hooks of the machine's configuration run as part of `update`: some empty the system's package cache.
 _CONFIGURATION = """\
@@ -52,7 +53,7 @@ Description: assumed to be there
 
 
 class FetchFailed(Exception):
-    """Packages cannot be had; the message ends with apt's own words."""
+    """Packages cannot be fetched; the message ends with apt's output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def fetch(
             in `*` stands for the last name that begins so.
         into: made whole or not at all.
         suite: take them from there, not from the machine's own release.
-        without: directories, relative to `into`, that nobody needs.
+        without: directories, relative to `into`, to leave out.
 
     Raises:
         FetchFailed: no apt here, no such package, no archive to be reached, or `into` cannot be written.
@@ -118,7 +119,7 @@ class Apt:
         """Lay out the state.
 
         Raises:
-            FetchFailed: there is no keyring to check `suite` with.
+            FetchFailed: the keyring of `suite` is missing.
 
         """
         for part in ("lists/partial", "cache/archives/partial", "log"):
@@ -126,7 +127,7 @@ class Apt:
         self._folder = folder
         self._configuration = folder / "apt.conf"
         self._configuration.write_text(_CONFIGURATION.format(folder=folder))
-        self._unreached = ""  # what `update` said of sources that it could not reach
+        self._unreached = ""  # errors of `update` for sources that it could not reach
         if suite is not None:
             self._turn_to(suite)
 
@@ -146,7 +147,7 @@ class Apt:
             if all(names):
                 return names
         wanted = ", nor ".join(" ".join(choice) for choice in choices)
-        raise FetchFailed(f"the archive has no {wanted}\n{_tail(self._unreached)}".strip())
+        raise FetchFailed(f"the archive has no {wanted}\n{last_lines(self._unreached)}".strip())
 
     def unpack(self, packages: Sequence[str], root: Path) -> None:
         """Download and unpack.
@@ -164,7 +165,7 @@ class Apt:
             _run("dpkg-deb", "--extract", str(archive), str(root))
 
     def _resolve(self, name: str) -> str:
-        """A package that can be installed; empty when there is none."""
+        """Return the name of a package that can be installed; empty if the archive lacks it."""
         names = [name]
         if name.endswith("*"):
             names = sorted(self._apt("apt-cache", "pkgnames", name.removesuffix("*")).stdout.split())
@@ -206,12 +207,8 @@ def _run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         preexec_fn=parent_death_hook(),
     )
     if check and done.returncode:
-        raise FetchFailed(f"{command[0]} failed:\n{_tail(done.stdout + done.stderr)}")
+        raise FetchFailed(f"{command[0]} failed:\n{last_lines(done.stdout + done.stderr)}")
     return done
-
-
-def _tail(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-5:])
 
 
 def main() -> None:

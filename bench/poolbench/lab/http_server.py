@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote
 
 import h11
 
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 
 _READ_BYTES = 1 << 18
 _HEAD_BYTES = 1 << 21  # awslambdaric puts up to 1 MB of traceback into a header
@@ -22,7 +22,7 @@ _BODY_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """A whole request."""
 
     method: str
@@ -45,7 +45,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class HttpResponse:
     """A whole answer."""
 
     status: int
@@ -58,7 +58,7 @@ class Response:
         return cls(status, json.dumps(content).encode(), (("Content-Type", "application/json"),))
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class _TooLarge(Exception):
@@ -100,7 +100,7 @@ class HttpServer:
         assert task is not None
         self._connections.add(task)
         try:
-            # Cancelled by close(), or the peer has gone: in both cases there is nobody to tell.
+            # Cancelled by close(), or the peer has gone: either way nobody waits for an answer.
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await self._converse(reader, writer)
         finally:
@@ -113,9 +113,9 @@ class HttpServer:
             try:
                 request = await _receive(connection, reader, writer)
             except h11.RemoteProtocolError as error:
-                response = Response(error.error_status_hint, str(error).encode())
+                response = HttpResponse(error.error_status_hint, str(error).encode())
             except _TooLarge:
-                response = Response(413, f"the limit is {_BODY_BYTES} bytes".encode())
+                response = HttpResponse(413, f"the limit is {_BODY_BYTES} bytes".encode())
             else:
                 if request is None:
                     return
@@ -129,7 +129,7 @@ class HttpServer:
 
 async def _receive(
     connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> Request | None:
+) -> HttpRequest | None:
     head: h11.Request | None = None
     body = bytearray()
     while True:
@@ -147,7 +147,7 @@ async def _receive(
                 raise _TooLarge
         elif isinstance(event, h11.EndOfMessage):
             assert head is not None
-            return Request(
+            return HttpRequest(
                 head.method.decode(),
                 head.target.decode("latin-1"),
                 tuple((name.decode(), value.decode("latin-1")) for name, value in head.headers.raw_items()),
@@ -157,7 +157,7 @@ async def _receive(
             return None
 
 
-def _encode(connection: h11.Connection, response: Response) -> bytes:
+def _encode(connection: h11.Connection, response: HttpResponse) -> bytes:
     if connection.our_state in (h11.MUST_CLOSE, h11.ERROR):
         return b""
     headers = list(response.headers)

@@ -1,4 +1,4 @@
-"""What a lab leaves when nobody could end it: a power cut, or a SIGKILL where children outlive parents."""
+"""Leftovers of a lab that was interrupted: by a power cut, or a SIGKILL where children outlive parents."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from poolbench.lab.processes import processes, started_at
+from poolbench.lab.process import processes, started_at
 
 PREFIX = "poolbench-lab-"
 _OWNER = "owner"
@@ -49,7 +49,7 @@ def work_directory() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let no second Ctrl-C in, and no closed terminal: it would leave half a directory behind."""
+    """Ignore a second Ctrl-C and a closed terminal, which would leave half a directory behind."""
     if threading.current_thread() is not threading.main_thread():  # which gets none
         yield
         return
@@ -62,7 +62,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def find_leftovers() -> list[Leftover]:
-    """Directories of this user's labs that nobody runs any more."""
+    """Directories of this user's labs whose owners have gone."""
     return [
         Leftover(folder, tuple(_working_in(folder)))
         for folder in _folders()
@@ -97,7 +97,7 @@ def own_mark() -> str:
 
 
 def marked_by(mark: str) -> int | None:
-    """Process that left a mark; None if it has gone, or this is no mark."""
+    """Process that left a mark; None if it has gone, or the mark is malformed."""
     pid, _, started = mark.partition(" ")
     return int(pid) if pid.isdecimal() and started_at(int(pid)) == started != "" else None
 

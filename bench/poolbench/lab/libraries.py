@@ -1,31 +1,30 @@
 """Python libraries beside the environment's own: the other SQLAlchemy, and a driver that is compiled here.
 
-Each lies in a directory of the cache, for the functions' PYTHONPATH, and is pinned by hash in `locks/`.
+Each has a directory in the cache, for the functions' PYTHONPATH, and is pinned by hash in `locks/`.
 """
 
 import os
-import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
 
 from poolbench.lab import debs
 from poolbench.lab.cache import build_once, cache_directory
-from poolbench.lab.platform import parent_death_hook
+from poolbench.lab.process import last_lines, run
 
 SQLALCHEMY = ("2.0", "2.1")  # 2.1 is the one that the project's own lock has
 MYSQLCLIENT = "mysqlclient"
 
 
 class LibraryUnavailable(Exception):
-    """A library cannot be had here; the message ends with pip's or apt's own words."""
+    """A library cannot be installed; the message ends with pip's or apt's output."""
 
 
 def sqlalchemy(version: str) -> Path:
     """Directory with the last release of a SQLAlchemy series that is not the environment's own.
 
     Raises:
-        LibraryUnavailable: no index to be reached, say.
+        LibraryUnavailable: for example, no package index can be reached.
 
     """
     return _installed(f"sqlalchemy-{version}", dict(os.environ), "--only-binary", ":all:")
@@ -46,13 +45,13 @@ def install_mysqlclient() -> Path:
     """Compile mysqlclient, with MariaDB's client library: the system's, or else a private copy from apt.
 
     Raises:
-        LibraryUnavailable: there is no compiler or no client library to be had.
+        LibraryUnavailable: the compiler or the client library is missing.
 
     """
     if made := mysqlclient():
         return made
     environment = dict(os.environ)
-    if _run(["pkg-config", "--exists", "libmariadb"], environment).returncode:
+    if run(["pkg-config", "--exists", "libmariadb"], environment).returncode:
         try:
             prefix = debs.fetch(["libmariadb-dev", "libmariadb3"], into=_client_library())
         except debs.FetchFailed as error:
@@ -73,27 +72,11 @@ def _installed(name: str, environment: dict[str, str], *options: str) -> Path:
         with resources.as_file(lock) as requirements:
             pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
             target = ["--no-deps", "--require-hashes", "--target", str(partial), "-r", str(requirements)]
-            done = _run([*pip, *options, *target], environment)
+            done = run([*pip, *options, *target], environment)
         if done.returncode:
-            said = "\n".join(done.stdout.strip().splitlines()[-5:])
-            raise LibraryUnavailable(f"{name} cannot be installed:\n{said}")
+            raise LibraryUnavailable(f"{name} cannot be installed:\n{last_lines(done.stdout)}")
 
     return build_once(_directory(name), build)
-
-
-def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            preexec_fn=parent_death_hook(),
-        )
-    except FileNotFoundError:
-        return subprocess.CompletedProcess(command, 127, f"there is no {command[0]}")
 
 
 def _directory(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""What only Linux offers, in one place, and what is lost elsewhere."""
+"""What the operating system offers: free ports, and what only Linux has, with what is lost elsewhere."""
 
 import contextlib
 import ctypes
@@ -22,7 +22,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # <linux/sockios.h>, 
 
 
 def fidelity_notes() -> list[str]:
-    """What is less faithful on this machine than on Linux, one sentence each; empty on Linux."""
+    """Differences from Linux that make this machine less faithful, one sentence each; empty on Linux."""
     if IS_LINUX:
         return []
     return [
@@ -60,7 +60,7 @@ def exit_descriptor(pid: int) -> int | None:
 
 
 def raise_file_limit() -> None:
-    """As many connections as the system lets us have: the usual limit, 1024, is for programs with few.
+    """Allow as many connections as the system permits: the usual limit, 1024, is too low.
 
     macOS names no limit and refuses what is above OPEN_MAX (its setrlimit(2)).
     """
@@ -112,3 +112,23 @@ def _interface_flags(name: str) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         flags: int = struct.unpack(_IFREQ, fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request))[1]
     return flags
+
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """Return a port that is free now; another program may still bind it first."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(host: str, port: int, timeout_s: float = 0.5) -> bool:
+    """Whether something accepts connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s):
+            return True
+    except OSError:
+        return False

@@ -21,7 +21,7 @@ class ProxyEvent:
     """Something that the lab's proxy did."""
 
     wall_ns: int
-    kind: str  # as poolbench.lab.proxy.events names it
+    kind: str  # as poolbench.lab.proxy.monitoring names it
     client: int | None  # the `connection_id` of rows
     database: int | None
     detail: str | None

@@ -9,7 +9,7 @@ from poolbench.function.strategies import REFERENCE
 from poolbench.report.requests import Kind
 from poolbench.report.settings import Setting
 
-_IDLE_CLOSE = "idle_close"  # of `poolbench.lab.proxy.events`
+_IDLE_CLOSE = "idle_close"  # of `poolbench.lab.proxy.monitoring`
 
 
 @dataclass(frozen=True, slots=True)

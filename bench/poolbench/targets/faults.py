@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from poolbench.campaign import BadCampaign
 from poolbench.campaign.plan import Campaign
-from poolbench.lab.endpoints import USUAL
 from poolbench.lab.mysql import ServerOptions
-from poolbench.lab.mysql.crowd import Crowd
-from poolbench.lab.proxy import Failure, ProxySettings
-from poolbench.lab.stack import Stack
+from poolbench.lab.mysql.server import ConnectionHog
+from poolbench.lab.proxy import ProxyFault, ProxySettings
+from poolbench.lab.stack import USUAL, Stack
 from poolbench.model.failures import MODES, FailureMode, When
 
 OF_THE_LABS_SERVER = {"server_restart_direct", "too_many_connections"}
@@ -18,11 +17,11 @@ HARMS = "would stop or fill your database"
 FULL_AT = 151  # MySQL's default; few enough to be filled in no time
 
 
-def listeners_of(campaign: Campaign) -> Mapping[str, Failure]:
+def listeners_of(campaign: Campaign) -> Mapping[str, ProxyFault]:
     """Ports that the proxy needs: one for each failure, so that cells do not get in each other's way."""
     through_proxy = [MODES[name] for name in campaign.factors.failures if not MODES[name].direct]
-    return {USUAL: Failure(USUAL)} | {
-        mode.name: Failure(mode.name if mode.when is When.ALWAYS else USUAL) for mode in through_proxy
+    return {USUAL: ProxyFault(USUAL)} | {
+        mode.name: ProxyFault(mode.name if mode.when is When.ALWAYS else USUAL) for mode in through_proxy
     }
 
 
@@ -70,12 +69,12 @@ class LabFaults:
         """Of this lab, whose database may be a user's."""
         self._users_database = users_database
         login = stack.endpoints.application
-        crowd = Crowd(stack.server.server, login.user, login.password)
+        hog = ConnectionHog(stack.server.server, login.user, login.password)
         self._proxy = stack.proxy
         # Those past the proxy: what begins them, and what ends them.
         self._direct: Mapping[str, tuple[Callable[[], None], Callable[[], None]]] = {
             "server_restart_direct": (stack.server.restart, _nothing),
-            "too_many_connections": (crowd.gather, crowd.leave),
+            "too_many_connections": (hog.take_all, hog.release),
         }
 
     def refuses(self, mode: FailureMode) -> str | None:
@@ -94,14 +93,14 @@ class LabFaults:
         if failure in self._direct:
             self._direct[failure][0]()
         else:
-            self._proxy.fail(Failure(failure), failure)
+            self._proxy.fail(ProxyFault(failure), failure)
 
     def end(self, failure: str) -> None:
         """Let it be over."""
         if failure in self._direct:
             self._direct[failure][1]()
         else:
-            self._proxy.fail(Failure(USUAL), failure)
+            self._proxy.fail(ProxyFault(USUAL), failure)
 
 
 def _nothing() -> None:

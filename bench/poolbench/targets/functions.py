@@ -11,7 +11,7 @@ from poolbench.campaign.target import Endpoint
 from poolbench.function.drivers import DRIVERS
 from poolbench.lab import libraries
 from poolbench.lab.aws import FunctionConfig
-from poolbench.lab.endpoints import Endpoints, Login
+from poolbench.lab.stack import DatabaseLogin, Endpoints
 
 ALIAS = "live"
 LANE, FLEET, SAMPLER_FUNCTION = "poolbench-lane-{:02d}", "poolbench-fleet", "poolbench-sampler"
@@ -110,5 +110,5 @@ def _function(
     )
 
 
-def _secret(login: Login) -> str:
+def _secret(login: DatabaseLogin) -> str:
     return json.dumps({"username": login.user, "password": login.password, "dbname": login.schema})

@@ -13,11 +13,10 @@ from poolbench.campaign import BadCampaign
 from poolbench.campaign.plan import Campaign
 from poolbench.campaign.target import Endpoint, FaultInjector, Limits
 from poolbench.lab.aws import Freeze, FunctionConfig
-from poolbench.lab.endpoints import USUAL, Endpoints, Login
 from poolbench.lab.leftovers import running_labs
 from poolbench.lab.platform import available_memory_mb
 from poolbench.lab.proxy import ProxySettings
-from poolbench.lab.stack import Stack, running_stack
+from poolbench.lab.stack import USUAL, DatabaseLogin, Endpoints, LabSpec, Stack, running_stack
 from poolbench.model.header import TargetFacts
 from poolbench.targets.faults import LabFaults, listeners_of, proxy_settings, server_options
 from poolbench.targets.functions import ALIAS, FLEET, LANE, SAMPLER_FUNCTION, make_functions
@@ -55,7 +54,7 @@ class Database:
 
 
 # Puts another proxy in the place of the lab's, before this database, for as long as its block runs.
-ProxyMaker = Callable[[Database, Login], AbstractContextManager[Endpoint]]
+ProxyMaker = Callable[[Database, DatabaseLogin], AbstractContextManager[Endpoint]]
 
 
 def endpoints_of(places: Endpoints, settings: ProxySettings | None = None) -> list[Endpoint]:
@@ -160,20 +159,17 @@ def running_lab(campaign: Campaign, options: LabOptions) -> Iterator[LabTarget]:
             made = make_functions(lanes, timeout_s, endpoints, places, series, fleet=campaign.fleet)
             return options.code(made)
 
-        stack = parts.enter_context(
-            running_stack(
-                functions,
-                settings,
-                server=options.server,
-                own_database=options.users_database,
-                options=server_options(campaign),
-                listeners=listeners_of(campaign),
-                tls=campaign.tls,
-                freeze=options.freeze,
-                added_rtt_s=campaign.added_rtt_s,
-                say=options.say,
-            )
+        spec = LabSpec(
+            settings,
+            server=options.server,
+            user_database=options.users_database,
+            options=server_options(campaign),
+            listeners=listeners_of(campaign),
+            tls=campaign.tls,
+            freeze=options.freeze,
+            added_rtt_s=campaign.added_rtt_s,
         )
+        stack = parts.enter_context(running_stack(functions, spec, say=options.say))
         yield LabTarget(
             stack=stack,
             lanes=tuple(f"{LANE.format(number)}:{ALIAS}" for number in range(lanes)),

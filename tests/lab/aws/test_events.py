@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 
 from poolbench.lab.aws.environment import Host
-from poolbench.lab.aws.fleet import Fleet
-from poolbench.lab.aws.freezer import SignalFreezer
+from poolbench.lab.aws.fleet import FunctionFleet
+from poolbench.lab.aws.freezer import Freezer
 from poolbench.lab.aws.invoke_api import InvokeApi
-from poolbench.lab.aws.warden import Warden
-from poolbench.lab.http_server import Request
+from poolbench.lab.aws.watchdog import Watchdog
+from poolbench.lab.http_server import HttpRequest
 from tests.lab.aws.conftest import Start, function, poll
 
 INVOKE = "/2015-03-31/functions/append/invocations"
@@ -22,23 +22,24 @@ def run_event(tmp_path: Path, then: str) -> list[str]:
     trace.touch()
 
     async def run() -> None:
-        warden = Warden()
+        watchdog = Watchdog()
         host = Host(
             endpoint_url="http://127.0.0.1:1",
             log_dir=tmp_path,
-            freezer=SignalFreezer(),
-            warden=warden,
+            freezer=Freezer(),
+            watchdog=watchdog,
             init_slots=asyncio.Semaphore(1),
         )
-        fleet = Fleet(function("append"), host)
+        fleet = FunctionFleet(function("append"), host)
         api = InvokeApi({"append": fleet}, event_retries_s=(0.01, 0.02))
         body = json.dumps({"file": str(trace), "then": then}).encode()
-        answer = await api.handle(Request("POST", INVOKE, (("X-Amz-Invocation-Type", "Event"),), body))
+        answer = await api.handle(HttpRequest("POST", INVOKE, (("X-Amz-Invocation-Type", "Event"),), body))
         assert answer.status == 202
         async with asyncio.timeout(60):
-            await api.finish_events()
+            while api.events:
+                await asyncio.wait(api.events)
         fleet.close()
-        warden.close()
+        watchdog.close()
 
     asyncio.run(run())
     return trace.read_text().split()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolbench.lab.aws.function import BadFunction, BadReference, FunctionConfig, parse_reference
+from poolbench.typed import build
 from tests.lab.aws.conftest import FUNCTIONS
 
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
@@ -59,8 +60,8 @@ def test_a_config_survives_its_way_to_the_service() -> None:
         provisioned_concurrency=1,
         aliases=("live", "blue"),
     )
-    arrived = FunctionConfig.from_dict(config.as_dict())
-    assert FunctionConfig.from_dict(arrived.as_dict()) == arrived
+    arrived = build(FunctionConfig, config.as_dict())
+    assert build(FunctionConfig, arrived.as_dict()) == arrived
     assert (arrived.environment, arrived.aliases, arrived.code) == ({"AB": "c"}, ("live", "blue"), FUNCTIONS)
 
 

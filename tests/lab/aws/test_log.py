@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolbench.lab.aws.log import TAIL_BYTES, LogStream, end_lines, init_report_line, start_line
+from poolbench.lab.aws.runtime import TAIL_BYTES, LogStream, end_lines, init_report_line, start_line
 
 
 def test_the_lines_of_an_invocation() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from poolbench.lab.processes import descendants
+from poolbench.lab.process import descendants
 from tests.lab.aws.conftest import FUNCTIONS, poll, process_state
 
 # A program that uses the lab, and says which processes there are when all of them are frozen.

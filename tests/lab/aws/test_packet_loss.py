@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from poolbench.lab.aws import AwsUnavailable, Freeze, running_aws
-from poolbench.lab.nftables import NftablesUnavailable, library_path
+from poolbench.lab.aws.freezer import NftablesUnavailable, library_path
 from poolbench.lab.platform import IS_LINUX
 from tests.lab.aws.conftest import FUNCTIONS, function
 

@@ -17,7 +17,7 @@ import pytest
 from poolbench.lab.mysql import RunningServer, ServerOptions, ServerUnavailable, running_server
 from poolbench.lab.mysql import instance as instance_module
 from poolbench.lab.mysql import server as server_module
-from poolbench.lab.ports import LOOPBACK, answers, free_port
+from poolbench.lab.platform import LOOPBACK, answers, free_port
 from tests.lab.mysql.clients import administrator, login
 
 Start = Callable[..., AbstractContextManager[RunningServer]]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from poolbench.lab import debs
-from poolbench.lab.mysql import ServerUnavailable, install_mysql, installed_mysql, prefix, running_server
-from poolbench.lab.mysql.prefix import fetched_server
+from poolbench.lab.mysql import ServerUnavailable, find, install_mysql, installed_mysql, running_server
+from poolbench.lab.mysql.find import fetched_server
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_mysql_that_cannot_be_had_says_so_in_one_line() -> None:
 
 @pytest.mark.usefixtures("cache", "offline")
 def test_mysql_needs_debians_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefix, "_UNSTABLE", replace(prefix._UNSTABLE, keyring=tmp_path / "missing.gpg"))
+    monkeypatch.setattr(find, "_UNSTABLE", replace(find._UNSTABLE, keyring=tmp_path / "missing.gpg"))
     with pytest.raises(ServerUnavailable, match=r"missing\.gpg"):
         install_mysql()
 

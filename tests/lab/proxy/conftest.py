@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pymysql
 import pytest
 
-from poolbench.lab.mysql import Account, RunningServer, Server, create_accounts
+from poolbench.lab.mysql import RunningServer, Server, create_users
 from poolbench.lab.proxy import Backend, Port, ProxySettings, RunningProxy, running_proxy
 
 SCHEMA, OTHER_SCHEMA = "proxy_tests", "proxy_tests_too"
@@ -59,9 +59,7 @@ class Start(Protocol):
 def database(server: RunningServer) -> Database:
     accounts = {name: secrets.token_urlsafe(12) for name in (USER, OTHER_USER)}
     for schema in (SCHEMA, OTHER_SCHEMA):
-        create_accounts(
-            server.server, schema, [Account(name=name, password=word) for name, word in accounts.items()]
-        )
+        create_users(server.server, schema, accounts)
     server.server.execute(
         f"CREATE TABLE IF NOT EXISTS {SCHEMA}.item (id INT PRIMARY KEY, v VARCHAR(64))",
         f"CREATE TABLE IF NOT EXISTS {SCHEMA}.account (id INT PRIMARY KEY, balance INT NOT NULL)",

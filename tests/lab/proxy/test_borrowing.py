@@ -9,15 +9,14 @@ import pymysql
 import pytest
 
 from poolbench.lab.mysql import RunningServer
-from poolbench.lab.proxy import Backend, Failure, ProxySettings
+from poolbench.lab.proxy import Backend, ProxyFault, ProxySettings
 from poolbench.lab.proxy import server as proxy_server
-from poolbench.lab.proxy.config import Config
-from poolbench.lab.proxy.database import DatabaseRefused, Identity
-from poolbench.lab.proxy.database_login import Opened
-from poolbench.lab.proxy.facts import Facts
+from poolbench.lab.proxy.config import ProxyConfig
+from poolbench.lab.proxy.database import Facts, Identity, Opened
+from poolbench.lab.proxy.errors import DatabaseRefused
 from poolbench.lab.proxy.protocol import packet
 from poolbench.lab.proxy.server import Proxy
-from poolbench.lab.proxy.session_state import SessionState
+from poolbench.lab.proxy.session import SessionState
 from tests.lab.proxy.conftest import (
     OTHER_USER,
     USER,
@@ -37,25 +36,25 @@ TIMED_OUT = "Timed-out waiting to acquire database connection"
 def test_who_waits_for_longer_than_the_borrow_timeout_gets_9501(database: Database, start: Start) -> None:
     proxy = start(max_connections_percent=1, connection_borrow_timeout=0.3)
     waiting = database.connect(proxy.port)
-    held = hold_all(database, proxy)
+    in_use = hold_all(database, proxy)
     began = time.monotonic()
     with pytest.raises(pymysql.OperationalError) as error:
         rows(waiting, "SELECT 1")
     assert error.value.args == (9501, TIMED_OUT)
     assert time.monotonic() - began >= 0.3
     assert any(event["kind"] == "borrow_timeout" for event in proxy.events()["events"])
-    held[0].rollback()
+    in_use[0].rollback()
     assert rows(waiting, "SELECT 1") == ((1,),)  # the same client connection goes on
 
 
 @pytest.mark.any_server
 def test_a_new_client_that_finds_no_connection_gets_9501_too(database: Database, start: Start) -> None:
     proxy = start(max_connections_percent=1, connection_borrow_timeout=0.2)
-    held = hold_all(database, proxy)
+    in_use = hold_all(database, proxy)
     with pytest.raises(pymysql.OperationalError) as error:
         database.connect(proxy.port)
     assert error.value.args == (9501, TIMED_OUT)
-    assert len(held) == borrowed(proxy)
+    assert len(in_use) == borrowed(proxy)
 
 
 @pytest.mark.any_server
@@ -79,7 +78,7 @@ def test_clients_in_a_hurry_open_no_more_connections_than_there_are_clients(
 def test_those_who_wait_are_served_in_turn(database: Database, start: Start) -> None:
     proxy = start(max_connections_percent=1)
     waiting = [database.connect(proxy.port) for _ in range(3)]
-    held = hold_all(database, proxy)
+    in_use = hold_all(database, proxy)
     asked = proxy.events()["next"]
 
     def commands() -> int:
@@ -90,7 +89,7 @@ def test_those_who_wait_are_served_in_turn(database: Database, start: Start) -> 
     for number, thread in enumerate(threads, 1):
         thread.start()
         eventually(lambda expected=before + number: bool(commands() == expected))  # type: ignore[misc]
-    held[0].rollback()
+    in_use[0].rollback()
     for thread in threads:
         thread.join()
     served = [event["client"] for event in proxy.events(since=asked)["events"] if event["kind"] == "borrow"]
@@ -133,14 +132,14 @@ def test_while_the_database_is_away_clients_wait_and_idle_ones_survive(
 ) -> None:
     proxy = start()
     client = database.connect(proxy.port)
-    proxy.fail(Failure.SERVER_RESTART)
+    proxy.fail(ProxyFault.SERVER_RESTART)
     eventually(lambda: proxy.metrics()["DatabaseConnections"] == 0)
     answer: list[Any] = []
     thread = threading.Thread(target=lambda: answer.append(rows(client, "SELECT 1")))
     thread.start()
     eventually(lambda: proxy.metrics()["DatabaseConnectionsSetupFailed"] > 1)
     assert answer == []
-    proxy.fail(Failure.IDLE_CLOSE)
+    proxy.fail(ProxyFault.IDLE_CLOSE)
     thread.join()
     assert answer == [((1,),)]
 
@@ -181,7 +180,7 @@ def test_what_nobody_foresaw_is_told_and_not_tried_again_at_once(
         raise RuntimeError("'cryptography' package is required")  # as PyMySQL says where it is not installed
 
     async def borrow() -> None:
-        config = Config(backend=Backend("", 0, "", ""), accounts={USER: ""}, settings=ProxySettings())
+        config = ProxyConfig(backend=Backend("", 0, "", ""), accounts={USER: ""}, settings=ProxySettings())
         facts = Facts("8.4.0", max_connections=10, autocommit=True, charset=45, collations={})
         await Proxy(config, facts).context.pool.borrow(1, Identity(USER, 0), SessionState(None, True), 30)
 

@@ -15,8 +15,7 @@ import pymysql
 import pytest
 
 from poolbench.lab.proxy import DESCRIPTIONS
-from poolbench.lab.proxy.config import Config
-from poolbench.lab.proxy.settings import ProxySettings
+from poolbench.lab.proxy.config import ProxyConfig, ProxySettings
 from tests.lab.proxy.conftest import USER, Database, rows
 
 BACKEND = {"host": "127.0.0.1", "port": 1, "user": "u", "password": ""}
@@ -42,7 +41,7 @@ def test_help_has_every_setting_and_failure(shown: str) -> None:
 def test_the_configuration_that_help_shows_is_one(shown: str) -> None:
     match = re.search(r"echo '(.*?)' \|", shown, re.DOTALL)
     assert match
-    config = Config.parse(match[1])
+    config = ProxyConfig.parse(match[1])
     assert (config.listeners["main"].port, config.settings.idle_client_timeout) == (3307, 60)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolbench.lab.proxy.command_reader import WHOLE_LIMIT, CommandReader
+from poolbench.lab.proxy.commands import WHOLE_LIMIT, CommandReader
 from poolbench.lab.proxy.protocol import MAX_PAYLOAD, Malformed, packet
 from tests.lab.proxy.packets import CUTS, cut
 

@@ -11,8 +11,8 @@ import pymysql
 import pytest
 
 from poolbench.lab.process import ChildFailed
-from poolbench.lab.proxy import Backend, ControlFailed, Failure, ProxySettings, RunningProxy, running_proxy
-from poolbench.lab.proxy.events import CAPACITY, Event, EventLog, Kind
+from poolbench.lab.proxy import Backend, ControlFailed, ProxyFault, ProxySettings, RunningProxy, running_proxy
+from poolbench.lab.proxy.monitoring import CAPACITY, EventKind, EventLog, ProxyEvent
 from tests.lab.proxy.conftest import USER, Database, Start, eventually, rows, value
 
 pytestmark = pytest.mark.any_server
@@ -78,13 +78,13 @@ def test_what_was_borrowed_is_released_however_it_ends(database: Database, start
 
 def test_load_does_not_push_out_how_a_connection_began_and_the_log_stays_bounded() -> None:
     log = EventLog()
-    log.add(Kind.ACCEPT, 7)
+    log.add(EventKind.ACCEPT, 7)
     for _ in range(2 * CAPACITY):
-        log.add(Kind.BORROW, 7, 1)
-        log.add(Kind.RELEASE, 7, 1)
+        log.add(EventKind.BORROW, 7, 1)
+        log.add(EventKind.RELEASE, 7, 1)
     answer = log.select()
-    events = [Event._make(event) for event in answer.events]
-    assert events[0].kind == Kind.ACCEPT
+    events = [ProxyEvent._make(event) for event in answer.events]
+    assert events[0].kind == EventKind.ACCEPT
     assert len(events) == CAPACITY + 1
     assert answer.forgotten == 3 * CAPACITY
     assert log.select(since=answer.next - 10).forgotten == 0
@@ -95,8 +95,8 @@ def test_what_a_sampler_has_seen_already_is_not_looked_at_again() -> None:
     """Clients wait meanwhile: of a full log the few new events must not cost what all of them do."""
     log = EventLog()
     for _ in range(CAPACITY):
-        log.add(Kind.BORROW, 7, 1)
-        log.add(Kind.ACCEPT, 7)
+        log.add(EventKind.BORROW, 7, 1)
+        log.add(EventKind.ACCEPT, 7)
 
     def cost(since: int) -> float:
         began = time.perf_counter()
@@ -166,12 +166,12 @@ def test_the_borrow_latency_is_what_clients_wait_for_a_database_connection(
     proxy = start()
     client = database.connect(proxy.port)
     before = proxy.metrics()["DatabaseConnectionsBorrowLatency"]
-    proxy.fail(Failure.BORROW_EXHAUSTION)
+    proxy.fail(ProxyFault.BORROW_EXHAUSTION)
     thread = threading.Thread(target=lambda: rows(client, "SELECT 1"))
     thread.start()
     eventually(lambda: proxy.clients()[0]["commands"]["COM_QUERY"] == 2)
     time.sleep(0.2)
-    proxy.fail(Failure.IDLE_CLOSE)
+    proxy.fail(ProxyFault.IDLE_CLOSE)
     thread.join()
     after = proxy.metrics()["DatabaseConnectionsBorrowLatency"]
     assert after["count"] - before["count"] == 1
@@ -182,11 +182,11 @@ def test_the_database_is_available_until_it_does_not_answer(database: Database, 
     proxy = start(connection_borrow_timeout=0.5)
     client = database.connect(proxy.port)
     assert proxy.metrics()["AvailabilityPercentage"] == 100
-    proxy.fail(Failure.SERVER_RESTART)
+    proxy.fail(ProxyFault.SERVER_RESTART)
     with pytest.raises(pymysql.OperationalError, match="9501"):
         rows(client, "SELECT 1")
     assert proxy.metrics()["AvailabilityPercentage"] == 0
-    proxy.fail(Failure.IDLE_CLOSE)
+    proxy.fail(ProxyFault.IDLE_CLOSE)
     assert rows(client, "SELECT 1") == ((1,),)
     assert proxy.metrics()["AvailabilityPercentage"] == 100
 
@@ -240,18 +240,18 @@ def ask(proxy: RunningProxy, request: bytes) -> bytes:
     [
         (
             b"GET /colour HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"404 there is no GET /colour, only GET /, GET /metrics, ",
+            b"404 unknown GET /colour: use GET /, GET /metrics, ",
         ),
-        (b"DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"404 there is no DELETE /metrics, only "),
-        (b"GET /events?client=x HTTP/1.1\r\nHost: x\r\n\r\n", b"400 client: 'x' is no whole number"),
-        (b"GET /events?to=1 HTTP/1.1\r\nHost: x\r\n\r\n", b"400 there is no parameter 'to', only since, "),
+        (b"DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"404 unknown DELETE /metrics: use "),
+        (b"GET /events?client=x HTTP/1.1\r\nHost: x\r\n\r\n", b"400 client: 'x' is not a whole number"),
+        (b"GET /events?to=1 HTTP/1.1\r\nHost: x\r\n\r\n", b"400 parameter: unknown 'to': "),
         (b"PUT /settings HTTP/1.1\r\nHost: x\r\n\r\n", b"400 the body is not JSON: "),
         (
             b"PUT /settings HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]",
-            b"400 the body is no JSON object",
+            b"400 the body must be a JSON object",
         ),
         (b"PUT /settings HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{", b"400 the body is not JSON: "),
-        (b"PUT /listeners/side HTTP/1.1\r\nHost: x\r\n\r\n", b"400 there is no listener 'side', only main"),
+        (b"PUT /listeners/side HTTP/1.1\r\nHost: x\r\n\r\n", b"400 listener: unknown 'side': there are main"),
     ],
 )
 def test_bad_requests_are_told_why(proxy: RunningProxy, request_: bytes, says: bytes) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from poolbench.lab.ports import LOOPBACK
-from poolbench.lab.proxy import facts
-from poolbench.lab.proxy.auth import new_nonce
-from poolbench.lab.proxy.database import Backend, DatabaseRefused, DatabaseUnavailable, Identity
-from poolbench.lab.proxy.database_login import open_connection
-from poolbench.lab.proxy.handshake import Greeting
+from poolbench.lab.platform import LOOPBACK
+from poolbench.lab.proxy import database as database_module
+from poolbench.lab.proxy.database import Backend, Identity, learn, open_connection
+from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
+from poolbench.lab.proxy.handshake import Greeting, new_nonce
 from poolbench.lab.proxy.protocol import auth_switch, packet
 
 
@@ -45,7 +44,7 @@ def something_else(says: bytes) -> Iterator[Backend]:
 def test_what_is_no_mysql_server_is_a_database_that_is_not_there(says: bytes) -> None:
     with something_else(says) as backend:
         with pytest.raises(DatabaseUnavailable):
-            facts.learn(backend)
+            learn(backend)
         with pytest.raises(DatabaseUnavailable):
             open_connection(backend, Identity("somebody", 0), "")
 
@@ -67,6 +66,6 @@ def test_a_plugin_that_nobody_here_knows_is_told_at_once_and_not_waited_for() ->
 
 
 def test_one_that_accepts_and_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(database_module, "CONNECT_TIMEOUT_S", 0.2)
     with something_else(b"") as backend, pytest.raises(DatabaseUnavailable, match="timed out"):
-        facts.learn(backend)
+        learn(backend)

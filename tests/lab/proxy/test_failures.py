@@ -11,7 +11,7 @@ import pymysql
 import pytest
 from pymysql.constants import COMMAND
 
-from poolbench.lab.proxy import DESCRIPTIONS, ControlFailed, Failure, Port, RunningProxy
+from poolbench.lab.proxy import DESCRIPTIONS, ControlFailed, Port, ProxyFault, RunningProxy
 from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows
 
 pytestmark = pytest.mark.any_server
@@ -21,7 +21,7 @@ IDLE_S = 1.0
 def wait_until_dead(proxy: RunningProxy) -> None:
     def is_dead() -> bool:
         how = {event["kind"]: event["detail"] for event in proxy.events()["events"]}
-        return "idle_close" in how and (how["idle_close"] == Failure.BLACK_HOLE or "close" in how)
+        return "idle_close" in how and (how["idle_close"] == ProxyFault.BLACK_HOLE or "close" in how)
 
     eventually(is_dead)
 
@@ -60,30 +60,30 @@ def outcome(client: Any) -> tuple[int, str]:
     return error.value.args[0], error.value.args[1]
 
 
-@pytest.mark.parametrize("dead", [Failure.IDLE_CLOSE], indirect=True)
+@pytest.mark.parametrize("dead", [ProxyFault.IDLE_CLOSE], indirect=True)
 def test_idle_close_is_a_bare_fin(dead: Any) -> None:
     assert what_comes(dead) == b""
 
 
-@pytest.mark.parametrize("dead", [Failure.IDLE_CLOSE], indirect=True)
+@pytest.mark.parametrize("dead", [ProxyFault.IDLE_CLOSE], indirect=True)
 def test_idle_close_is_2013_to_the_next_statement(dead: Any) -> None:
     assert outcome(dead) == (2013, "Lost connection to MySQL server during query")
 
 
-@pytest.mark.parametrize("dead", [Failure.IDLE_ERROR], indirect=True)
+@pytest.mark.parametrize("dead", [ProxyFault.IDLE_ERROR], indirect=True)
 def test_idle_error_is_4031_with_sequence_0_and_fin(dead: Any) -> None:
     received = what_comes(dead)
     assert received[3] == 0
     assert received[4:].startswith(b"\xff\xbf\x0f#HY000The client was disconnected by the server")
 
 
-@pytest.mark.parametrize("dead", [Failure.IDLE_RESET], indirect=True)
+@pytest.mark.parametrize("dead", [ProxyFault.IDLE_RESET], indirect=True)
 def test_idle_reset_is_a_connection_reset(dead: Any) -> None:
     with pytest.raises(ConnectionResetError):
         what_comes(dead)
 
 
-@pytest.mark.parametrize("dead", [Failure.BLACK_HOLE], indirect=True)
+@pytest.mark.parametrize("dead", [ProxyFault.BLACK_HOLE], indirect=True)
 def test_in_a_black_hole_nothing_is_answered_and_nothing_ends(dead: Any) -> None:
     dead._sock.sendall(b"\x01\x00\x00\x00\x0e")
     dead._sock.settimeout(0.5)
@@ -95,7 +95,7 @@ def test_even_in_a_black_hole_nothing_is_kept_for_longer_than_a_client_lives(
     database: Database, start: Start
 ) -> None:
     proxy = start(
-        listeners={"main": Port(failure=Failure.BLACK_HOLE)}, idle_client_timeout=1, client_lifetime=2
+        listeners={"main": Port(failure=ProxyFault.BLACK_HOLE)}, idle_client_timeout=1, client_lifetime=2
     )
     client = database.connect(proxy.port)
     wait_until_dead(proxy)
@@ -104,7 +104,7 @@ def test_even_in_a_black_hole_nothing_is_kept_for_longer_than_a_client_lives(
 
 
 def test_a_black_hole_swallows_those_that_are_idle_and_no_others(database: Database, start: Start) -> None:
-    proxy = start(listeners={"main": Port(failure=Failure.BLACK_HOLE)}, idle_client_timeout=IDLE_S)
+    proxy = start(listeners={"main": Port(failure=ProxyFault.BLACK_HOLE)}, idle_client_timeout=IDLE_S)
     swallowed = database.connect(proxy.port)
     wait_until_dead(proxy)
     assert rows(database.connect(proxy.port), "SELECT 1") == ((1,),)
@@ -113,10 +113,10 @@ def test_a_black_hole_swallows_those_that_are_idle_and_no_others(database: Datab
 
 
 @pytest.mark.parametrize(
-    ("failure", "polite"), [(Failure.IDLE_CLOSE, False), (Failure.IDLE_CLOSE_NOTIFY, True)]
+    ("failure", "polite"), [(ProxyFault.IDLE_CLOSE, False), (ProxyFault.IDLE_CLOSE_NOTIFY, True)]
 )
 def test_only_idle_close_notify_ends_tls_in_order(
-    database: Database, start: Start, failure: Failure, polite: bool
+    database: Database, start: Start, failure: ProxyFault, polite: bool
 ) -> None:
     proxy = start(listeners={"main": Port(failure=failure)}, idle_client_timeout=IDLE_S)
     context = ssl.create_default_context(cafile=str(proxy.authority))
@@ -175,27 +175,27 @@ def test_a_client_lives_no_longer_than_its_lifetime_however_busy(database: Datab
 def test_refused_connects_are_refused_and_open_connections_go_on(database: Database, start: Start) -> None:
     proxy = start()
     client = database.connect(proxy.port)
-    proxy.fail(Failure.REFUSED_CONNECTS)
+    proxy.fail(ProxyFault.REFUSED_CONNECTS)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((proxy.host, proxy.port))
     assert rows(client, "SELECT 1") == ((1,),)
-    proxy.fail(Failure.IDLE_CLOSE)
+    proxy.fail(ProxyFault.IDLE_CLOSE)
     assert rows(database.connect(proxy.port), "SELECT 1") == ((1,),)
 
 
 def test_borrow_exhaustion_is_9501_until_it_is_over(database: Database, start: Start) -> None:
     proxy = start(connection_borrow_timeout=0.5)
     client = database.connect(proxy.port)
-    proxy.fail(Failure.BORROW_EXHAUSTION)
+    proxy.fail(ProxyFault.BORROW_EXHAUSTION)
     assert outcome(client)[0] == 9501
-    proxy.fail(Failure.IDLE_CLOSE)
+    proxy.fail(ProxyFault.IDLE_CLOSE)
     assert rows(client, "SELECT 1") == ((1,),)
 
 
 def test_a_pause_delays_and_loses_nothing(database: Database, start: Start) -> None:
     proxy = start()
     client = database.connect(proxy.port)
-    proxy.fail(Failure.PAUSE)
+    proxy.fail(ProxyFault.PAUSE)
     answers: list[Any] = []
     threads = [
         threading.Thread(target=lambda: answers.append(rows(client, "SELECT 1"))),
@@ -206,7 +206,7 @@ def test_a_pause_delays_and_loses_nothing(database: Database, start: Start) -> N
     eventually(lambda: proxy.metrics()["ClientConnectionsReceived"] == 2)
     time.sleep(0.2)
     assert answers == []
-    proxy.fail(Failure.IDLE_CLOSE)
+    proxy.fail(ProxyFault.IDLE_CLOSE)
     for thread in threads:
         thread.join()
     assert answers == [((1,),), ((1,),)]
@@ -214,7 +214,7 @@ def test_a_pause_delays_and_loses_nothing(database: Database, start: Start) -> N
 
 def test_listeners_die_each_in_its_own_way(database: Database, start: Start) -> None:
     proxy = start(
-        listeners={"fin": Port(), "rst": Port(failure=Failure.IDLE_RESET)}, idle_client_timeout=IDLE_S
+        listeners={"fin": Port(), "rst": Port(failure=ProxyFault.IDLE_RESET)}, idle_client_timeout=IDLE_S
     )
     fin, rst = database.connect(proxy.ports["fin"]), database.connect(proxy.ports["rst"])
     assert what_comes(fin) == b""
@@ -227,9 +227,9 @@ def test_listeners_die_each_in_its_own_way(database: Database, start: Start) -> 
 
 
 def test_every_failure_is_described_and_a_wrong_name_is_told_the_right_ones(start: Start) -> None:
-    assert set(DESCRIPTIONS) == set(Failure)
+    assert set(DESCRIPTIONS) == set(ProxyFault)
     proxy = start()
-    with pytest.raises(ControlFailed, match="no failure 'explode', only idle_close, "):
+    with pytest.raises(ControlFailed, match="failure: unknown 'explode': there are idle_close, "):
         proxy.fail("explode")  # type: ignore[arg-type]
-    with pytest.raises(ControlFailed, match="no listener 'side', only main"):
-        proxy.fail(Failure.PAUSE, listener="side")
+    with pytest.raises(ControlFailed, match="listener: unknown 'side': there are main"):
+        proxy.fail(ProxyFault.PAUSE, listener="side")

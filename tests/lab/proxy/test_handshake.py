@@ -11,15 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymysql.constants import CLIENT
 
-from poolbench.lab.proxy.auth import (
+from poolbench.lab.proxy.handshake import (
     CACHING_SHA2,
     NATIVE,
+    OFFERED,
+    ClientLogin,
+    Greeting,
     authenticate,
     caching_sha2_password,
     native_password,
     new_nonce,
+    wants_tls,
 )
-from poolbench.lab.proxy.handshake import OFFERED, Greeting, Login, wants_tls
 from poolbench.lab.proxy.protocol import Malformed
 
 sha1 = functools.partial(hashlib.sha1, usedforsecurity=False)
@@ -34,19 +37,21 @@ def response(capabilities: int, tail: bytes) -> bytes:
 def test_a_login_tells_user_schema_plugin_and_attributes() -> None:
     attributes = b"\x0cprogram_name\x09queuepool"
     tail = b"app\x00\x03abcshop\x00" + NATIVE + b"\x00" + bytes([len(attributes)]) + attributes
-    login = Login.parse_response(response(OFFERED, tail))
+    login = ClientLogin.parse_response(response(OFFERED, tail))
     assert (login.user, login.database, login.plugin, login.auth_response) == ("app", "shop", NATIVE, b"abc")
     assert login.attributes == {"program_name": "queuepool"}
     assert login.charset == 45
 
 
 def test_an_old_client_leaves_out_plugin_attributes_and_schema() -> None:
-    login = Login.parse_response(response(CLIENT.SECURE_CONNECTION, b"app\x00\x00"))
+    login = ClientLogin.parse_response(response(CLIENT.SECURE_CONNECTION, b"app\x00\x00"))
     assert (login.user, login.database, login.plugin, login.attributes) == ("app", None, b"", {})
 
 
 def test_capabilities_that_were_not_offered_are_not_granted() -> None:
-    login = Login.parse_response(response(OFFERED | CLIENT.COMPRESS | CLIENT.LOCAL_FILES, b"app\x00\x00"))
+    login = ClientLogin.parse_response(
+        response(OFFERED | CLIENT.COMPRESS | CLIENT.LOCAL_FILES, b"app\x00\x00")
+    )
     assert not login.capabilities & (CLIENT.COMPRESS | CLIENT.LOCAL_FILES)
 
 
@@ -62,7 +67,7 @@ def test_neither_compression_nor_files_of_the_client_are_offered() -> None:
 
 def test_a_change_of_user_tells_the_same() -> None:
     payload = b"\x11other\x00\x02abshop\x00\x2d\x00" + CACHING_SHA2 + b"\x00\x00"
-    login = Login.parse_change_user(payload, OFFERED)
+    login = ClientLogin.parse_change_user(payload, OFFERED)
     assert (login.user, login.database, login.charset, login.plugin) == ("other", "shop", 45, CACHING_SHA2)
 
 
@@ -74,17 +79,17 @@ def test_a_request_for_tls_is_the_fixed_part_alone() -> None:
 
 def test_a_client_from_before_4_1_is_told_apart() -> None:
     with pytest.raises(Malformed, match=r"before MySQL 4\.1"):
-        Login.parse_response(bytes(40))
+        ClientLogin.parse_response(bytes(40))
 
 
 @given(st.binary(max_size=200))
 def test_noise_is_malformed_and_nothing_else(noise: bytes) -> None:
     with contextlib.suppress(Malformed):
-        Login.parse_response(response(OFFERED, noise))
+        ClientLogin.parse_response(response(OFFERED, noise))
     with contextlib.suppress(Malformed):
-        Login.parse_response(noise)
+        ClientLogin.parse_response(noise)
     with contextlib.suppress(Malformed):
-        Login.parse_change_user(b"\x11" + noise, OFFERED)
+        ClientLogin.parse_change_user(b"\x11" + noise, OFFERED)
 
 
 def finish(method: bytes, password: str | None, plugin: bytes, *answers: bytes) -> tuple[list[bytes], bool]:

@@ -11,7 +11,8 @@ import pymysql
 import pytest
 
 from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, running_proxy
-from poolbench.lab.proxy.rtt import SHORTEST_S, running_relay
+from poolbench.lab.proxy.launch import running_relay
+from poolbench.lab.proxy.relay import SHORTEST_S
 from tests.lab.proxy.conftest import Database, rows, value
 
 pytestmark = pytest.mark.any_server

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from poolbench.lab.ports import LOOPBACK
-from poolbench.lab.proxy import line
-from poolbench.lab.proxy.line import Line
+from poolbench.lab.platform import LOOPBACK
+from poolbench.lab.proxy import transport
+from poolbench.lab.proxy.transport import ClientLine
 
 
-class _Ended(Line):
+class _Ended(ClientLine):
     def __init__(self, note: Callable[[], None]) -> None:
-        super().__init__()
+        super().__init__(1)
         self._note = note
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -46,7 +46,7 @@ async def _hung_up_on(*, reads: bool) -> int:
 
 
 def test_it_is_cut_off_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "UNSENT_LIMIT_S", 0.05)
+    monkeypatch.setattr(transport, "UNSENT_LIMIT_S", 0.05)
     assert asyncio.run(_hung_up_on(reads=False)) == 0
 
 

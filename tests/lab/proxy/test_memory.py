@@ -4,15 +4,16 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pymysql.constants import ER
 
-from poolbench.lab.processes import anonymous_mb
+from poolbench.lab.process import anonymous_mb
 from poolbench.lab.proxy import RunningProxy
 from poolbench.lab.proxy.client import PROGRAM_LENGTH
-from poolbench.lab.proxy.faults import Failure
+from poolbench.lab.proxy.faults import ProxyFault
 from poolbench.lab.proxy.protocol import error, packet
 from tests.lab.proxy.conftest import Database, Start, rows, value
 
@@ -22,6 +23,14 @@ MB = 1 << 20
 def memory(proxy: RunningProxy) -> float:
     """Bytes of the proxy's own."""
     return anonymous_mb(proxy.pid) * MB
+
+
+def settled(read: Callable[[], float]) -> float:
+    """Wait until a number no longer changes."""
+    seen = -1.0
+    while seen != (seen := read()):
+        time.sleep(0.3)
+    return seen
 
 
 @pytest.mark.any_server
@@ -51,10 +60,7 @@ def test_a_client_that_only_asks_fills_no_memory_and_gets_every_answer_later(
     def taken() -> int:
         return int(proxy.metrics()["ClientCommands"])
 
-    seen = -1
-    while seen != (seen := taken()):
-        time.sleep(0.3)
-    assert seen < commands
+    assert settled(taken) < commands
     assert memory(proxy) - before < 8 * MB
     assert rows(other, "SELECT 1") == ((1,),)
     owed = commands * len(error(1, ER.UNKNOWN_COM_ERROR, "08S01", "Unknown command"))
@@ -68,7 +74,7 @@ def test_a_client_that_only_asks_fills_no_memory_and_gets_every_answer_later(
 def test_one_that_does_not_wait_to_be_let_in_fills_no_memory(database: Database, start: Start) -> None:
     proxy = start()
     before = memory(proxy)
-    proxy.fail(Failure.PAUSE)
+    proxy.fail(ProxyFault.PAUSE)
     with socket.create_connection((proxy.host, proxy.port), timeout=0.5) as eager:
         with pytest.raises(TimeoutError):
             eager.sendall(bytes(64 * MB))
@@ -96,7 +102,7 @@ def test_a_client_that_does_not_read_fills_no_memory(
     client, other = database.connect(proxy.port, **how), database.connect(proxy.port)
     before = memory(proxy)
     client._execute_command(3, "SELECT REPEAT('x', 1000000) FROM item a, item b, item c, item d")  # 81 MB
-    time.sleep(1)
+    settled(lambda: memory(proxy))
     assert memory(proxy) - before < 16 * MB
     assert rows(other, "SELECT 1") == ((1,),)
     client._read_query_result()

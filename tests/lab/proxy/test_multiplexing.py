@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from poolbench.lab.proxy import RunningProxy
-from poolbench.lab.proxy.session_state import TRACKED
+from poolbench.lab.proxy.statements import TRACKED
 from tests.lab.proxy.conftest import (
     OTHER_SCHEMA,
     OTHER_USER,

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymysql.constants import COMMAND
 
-from poolbench.lab.proxy.protocol import MAX_PAYLOAD, Malformed, packet
-from poolbench.lab.proxy.reply import Reply
+from poolbench.lab.proxy.protocol import MAX_PAYLOAD, Malformed, ServerReply, packet
 from tests.lab.proxy.packets import CUTS, cut, definition, eof, err, frame, ok, result_set
 
 MORE = 2 | 8
@@ -37,7 +36,7 @@ def query_answers(draw: st.DrawFn) -> tuple[list[bytes], int, int]:
             return [*payloads, b"\x01", definition(), eof(2), b"\x01x", err(1205)], 2, 1205
 
 
-def feed(reply: Reply, pieces: Sequence[bytes]) -> list[bool]:
+def feed(reply: ServerReply, pieces: Sequence[bytes]) -> list[bool]:
     return [reply.feed(piece) for piece in pieces]
 
 
@@ -47,7 +46,7 @@ def test_the_end_of_an_answer_is_found_wherever_it_is_cut(
 ) -> None:
     payloads, status, error = answer
     pieces = cut(frame(payloads), cuts)
-    reply = Reply()
+    reply = ServerReply()
     reply.begin(COMMAND.COM_QUERY)
     ends = feed(reply, pieces)
     assert ends == [False] * (len(pieces) - 1) + [True]
@@ -57,7 +56,7 @@ def test_the_end_of_an_answer_is_found_wherever_it_is_cut(
 def test_every_single_cut_of_a_result_set_gives_the_same() -> None:
     data = frame(result_set([b"\x05value", b"\xfb", b"\x00"], status=1, columns=2))
     for at in range(1, len(data)):
-        reply = Reply()
+        reply = ServerReply()
         reply.begin(COMMAND.COM_QUERY)
         assert feed(reply, [data[:at], data[at:]]) == [False, True]
         assert reply.status == 1
@@ -72,13 +71,13 @@ def test_a_prepared_statement_brings_as_many_definitions_as_it_says(
     for count in (parameters, columns):
         payloads += [definition()] * count + ([eof()] if count else [])
     pieces = cut(frame(payloads), cuts)
-    reply = Reply()
+    reply = ServerReply()
     reply.begin(COMMAND.COM_STMT_PREPARE)
     assert feed(reply, pieces) == [False] * (len(pieces) - 1) + [True]
 
 
 def test_with_a_cursor_the_rows_come_later() -> None:
-    reply = Reply()
+    reply = ServerReply()
     reply.begin(COMMAND.COM_STMT_EXECUTE)
     assert reply.feed(frame([b"\x01", definition(), eof(CURSOR)]))
     reply.begin(COMMAND.COM_STMT_FETCH)
@@ -90,7 +89,7 @@ def test_a_row_of_sixteen_megabytes_is_one_row_and_its_bytes_are_not_packets() -
     first = packet(4, b"\xfd" + inside * (MAX_PAYLOAD // len(inside) + 1))[: MAX_PAYLOAD + 4]
     first = (MAX_PAYLOAD | 4 << 24).to_bytes(4, "little") + first[4:]
     head = frame([b"\x01", definition(), eof()])
-    reply = Reply()
+    reply = ServerReply()
     reply.begin(COMMAND.COM_QUERY)
     assert not reply.feed(head + first)
     assert not reply.feed(packet(5, eof()))  # the continuation, of five bytes
@@ -99,13 +98,13 @@ def test_a_row_of_sixteen_megabytes_is_one_row_and_its_bytes_are_not_packets() -
 
 
 def test_a_row_that_begins_like_eof_is_a_row() -> None:
-    reply = Reply()
+    reply = ServerReply()
     reply.begin(COMMAND.COM_QUERY)
     assert not reply.feed(frame([b"\x01", definition(), eof(), b"\xfe" + bytes(8) + b"x"]))
 
 
 def test_statistics_are_one_packet_whatever_it_holds() -> None:
-    reply = Reply()
+    reply = ServerReply()
     reply.begin(COMMAND.COM_STATISTICS)
     assert reply.feed(packet(1, b"Uptime: 4  Threads: 1"))
 
@@ -122,7 +121,7 @@ def test_statistics_are_one_packet_whatever_it_holds() -> None:
     ],
 )
 def test_what_no_server_says_is_malformed(data: bytes, what: str) -> None:
-    reply = Reply()
+    reply = ServerReply()
     reply.begin(COMMAND.COM_QUERY)
     with pytest.raises(Malformed, match=what):
         reply.feed(data)
@@ -133,7 +132,7 @@ def test_what_no_server_says_is_malformed(data: bytes, what: str) -> None:
     st.lists(st.binary(max_size=60), max_size=6),
 )
 def test_noise_is_malformed_or_unfinished_but_never_anything_else(command: int, pieces: list[bytes]) -> None:
-    reply = Reply()
+    reply = ServerReply()
     reply.begin(command)
     with contextlib.suppress(Malformed):
         feed(reply, pieces)

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymysql.constants import COMMAND
 
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, login
-from poolbench.lab.proxy.config import MAIN, Config
-from poolbench.lab.proxy.events import Event
-from poolbench.lab.proxy.facts import Facts
+from poolbench.lab.proxy.config import MAIN, ProxyConfig
+from poolbench.lab.proxy.database import Facts
+from poolbench.lab.proxy.monitoring import ProxyEvent
 from poolbench.lab.proxy.protocol import packet
 from poolbench.lab.proxy.server import Proxy
 from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows, value
@@ -129,7 +129,7 @@ def test_bytes_one_by_one_are_a_command_all_the_same(database: Database, proxy: 
 def test_half_a_command_holds_no_database_connection(database: Database, proxy: RunningProxy) -> None:
     client = database.connect(proxy.port)
     client._sock.sendall(packet(0, b"\x03SELECT 42")[:-2])
-    time.sleep(0.05)
+    rows(database.connect(proxy.port), "SELECT 1")  # answered after the proxy has read the other's bytes
     assert borrowed(proxy) == 0
 
 
@@ -186,7 +186,7 @@ def test_a_client_that_does_not_go_on_is_shown_out_after_the_login_timeout(
     monkeypatch: pytest.MonkeyPatch, says: bytes
 ) -> None:
     monkeypatch.setattr(login, "LOGIN_TIMEOUT_S", 0.1)
-    config = Config(backend=Backend("", 0, "", ""), accounts={}, settings=ProxySettings())
+    config = ProxyConfig(backend=Backend("", 0, "", ""), accounts={}, settings=ProxySettings())
     facts = Facts("8.4.0", max_connections=10, autocommit=True, charset=45, collations={})
 
     async def why_ended() -> list[str | None]:
@@ -199,7 +199,7 @@ def test_a_client_that_does_not_go_on_is_shown_out_after_the_login_timeout(
         while proxy.context.clients:
             await asyncio.sleep(0.01)
         proxy.listeners[MAIN].refuse()
-        return [Event._make(event).detail for event in proxy.context.events.select().events]
+        return [ProxyEvent._make(event).detail for event in proxy.context.events.select().events]
 
     assert asyncio.run(asyncio.wait_for(why_ended(), 60))[-1] == "no login: timeout"
 

@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from perf.rtt import RTTS_S, missed
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.proxy import Backend
-from poolbench.lab.proxy.rtt import LONGEST_S, RunningRelay, running_relay
+from poolbench.lab.proxy.launch import RunningRelay, running_relay
+from poolbench.lab.proxy.relay import LONGEST_S
 from tests.lab.proxy.conftest import Database, Start, rows
 
 pytestmark = pytest.mark.any_server
@@ -101,8 +102,8 @@ def test_the_added_time_is_the_one_asked_for(database: Database, tmp_path: Path,
 
 LATE_RELAY = """
 import json
-from poolbench.lab.proxy.calibration import calibrate
-from poolbench.lab.proxy.relay import Relay
+from poolbench.lab.proxy.delay import Relay
+from poolbench.lab.proxy.relay import calibrate
 
 corrections = []
 

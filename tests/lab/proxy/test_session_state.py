@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolbench.lab.proxy.session_state import TRACKED, Replay, SessionState, replay
+from poolbench.lab.proxy.session import Replay, SessionState, replay
+from poolbench.lab.proxy.statements import TRACKED
 
 NEW = SessionState(None, True, (("names", "utf8mb4"),))
 FRESH = SessionState(None, True)  # a database connection of which nothing was asked yet

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolbench.lab.proxy.lexer import split, statements_of
 from poolbench.lab.proxy.statements import (
     NO_EFFECT,
     UNTRACKED_VARIABLE,
@@ -14,6 +13,8 @@ from poolbench.lab.proxy.statements import (
     Kill,
     _read,
     effect_of,
+    split,
+    statements_of,
 )
 
 

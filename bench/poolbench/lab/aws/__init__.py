@@ -6,9 +6,10 @@ a fixed time without a call; a frozen process stops, but its kernel does not, un
 (`Freeze.DROP`); of Lambda's API there is Invoke alone.
 """
 
+from poolbench.lab.aws.environment import EnvironmentInfo
 from poolbench.lab.aws.freezer import Freeze
 from poolbench.lab.aws.function import BadFunction, FunctionConfig
-from poolbench.lab.aws.launch import AwsUnavailable, EnvironmentInfo, RunningAws, running_aws
+from poolbench.lab.aws.launch import AwsUnavailable, RunningAws, running_aws
 
 __all__ = [
     "AwsUnavailable",

@@ -7,18 +7,17 @@ import signal
 import sys
 from pathlib import Path
 
-from poolbench.lab.aws.endpoint import Endpoint
-from poolbench.lab.aws.freezer import Freeze, make_freezer
-from poolbench.lab.aws.function import FunctionConfig
-from poolbench.lab.aws.variables import python_version
-from poolbench.lab.nftables import NftablesUnavailable
+from poolbench.lab.aws.freezer import Freeze, NftablesUnavailable, make_freezer
+from poolbench.lab.aws.function import FunctionConfig, python_version
+from poolbench.lab.aws.service import AwsService
+from poolbench.typed import build
 
 
 async def serve(path: Path) -> None:
     """Announce where it listens, provision, and serve until SIGTERM."""
     config = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()  # its secrets are no longer needed there
-    functions = [FunctionConfig.from_dict(entry) for entry in config["functions"]]
+    functions = [build(FunctionConfig, entry) for entry in config["functions"]]
     for function in functions:
         python_version(function.interpreter)  # asked now, remembered: it starts a process
     try:
@@ -26,7 +25,7 @@ async def serve(path: Path) -> None:
     except NftablesUnavailable as error:
         _announce({"error": str(error)})
         return
-    endpoint = Endpoint(functions, path.parent, freezer)
+    endpoint = AwsService(functions, path.parent, freezer)
     try:
         await endpoint.start(config["port"])
     except OSError as error:

@@ -1,12 +1,14 @@
 """What a function is, within Lambda's limits, and how its callers may name it."""
 
+import functools
 import importlib.util
 import re
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 REGION, ACCOUNT = "us-east-1", "123456789012"  # moto's account
 LATEST, PUBLISHED = "$LATEST", "1"
@@ -50,7 +52,7 @@ class BadFunction(ValueError):
 
 
 class BadReference(ValueError):
-    """A function's name that is none; the message is Lambda's."""
+    """A malformed function name; the message is Lambda's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,7 @@ class FunctionConfig:
 
     @property
     def interpreter(self) -> Path:
-        """That runs it."""
+        """Interpreter that runs it."""
         return self.python or Path(sys.executable)
 
     @property
@@ -120,7 +122,7 @@ class FunctionConfig:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
 
     def version_of(self, qualifier: str | None) -> str | None:
-        """Version that a qualifier stands for; None if there is no such alias or version."""
+        """Version that a qualifier stands for; None if it is neither an alias nor a version."""
         if qualifier in (None, LATEST):
             return LATEST
         return PUBLISHED if qualifier == PUBLISHED or qualifier in self.aliases else None
@@ -129,7 +131,7 @@ class FunctionConfig:
         """Directory that the handler is imported from.
 
         Raises:
-            BadFunction: none is given, and the handler's package is not importable here.
+            BadFunction: `code` is not set, and the handler's package cannot be imported here.
 
         """
         if self.code is not None:
@@ -147,24 +149,7 @@ class FunctionConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON types, with the defaults of this interpreter filled in."""
-        return asdict(self) | {
-            "environment": dict(self.environment),
-            "aliases": list(self.aliases),
-            "code": str(self.task_root()),
-            "python": str(self.interpreter),
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Inverse of `as_dict`."""
-        return cls(
-            **data
-            | {
-                "aliases": tuple(data["aliases"]),
-                "code": Path(data["code"]),
-                "python": Path(data["python"]),
-            }
-        )
+        return asdict(self) | {"code": str(self.task_root()), "python": str(self.interpreter)}
 
 
 def parse_reference(reference: str, qualifier: str | None) -> tuple[str, str | None]:
@@ -185,3 +170,24 @@ def parse_reference(reference: str, qualifier: str | None) -> tuple[str, str | N
             "The derived qualifier from the function name does not match the specified qualifier."
         )
     return found["name"], qualifier or found["qualifier"]
+
+
+@functools.cache
+def python_version(python: Path) -> str:
+    """Major and minor version of an interpreter that has the runtime client.
+
+    Raises:
+        BadFunction: it is not an interpreter, or lacks `awslambdaric`.
+
+    """
+    if python == Path(sys.executable):
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
+    script = "import awslambdaric, sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        asked = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    except subprocess.CalledProcessError as error:
+        why = error.stderr.strip().splitlines()[-1:] or [f"exit status {error.returncode}"]
+        raise BadFunction(f"python {python}: {why[0]}: install awslambdaric there") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BadFunction(f"python {python}: {error}") from error
+    return asked.stdout.strip()

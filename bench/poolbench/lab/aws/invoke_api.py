@@ -10,10 +10,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
-from poolbench.lab.aws.fleet import Fleet, Throttled
+from poolbench.lab.aws.fleet import FunctionFleet, Throttled
 from poolbench.lab.aws.function import ACCOUNT, REGION, BadReference, parse_reference
-from poolbench.lab.aws.runtime_api import Invocation
-from poolbench.lab.http_server import Request, Response
+from poolbench.lab.aws.runtime_api import LambdaInvocation
+from poolbench.lab.http_server import HttpRequest, HttpResponse
 
 PREFIX = "/2015-03-31/functions/"
 _MB = 1024 * 1024
@@ -31,17 +31,22 @@ class _Refused(Exception):
 
 
 class InvokeApi:
-    """`POST /2015-03-31/functions/NAME/invocations` for a set of functions."""
+    """`POST /2015-03-31/functions/NAME/invocations` for a set of functions.
+
+    Attributes:
+        events: asynchronous invocations that are not done with, repetitions included.
+
+    """
 
     def __init__(
-        self, fleets: Mapping[str, Fleet], event_retries_s: Sequence[float] = EVENT_RETRIES_S
+        self, fleets: Mapping[str, FunctionFleet], event_retries_s: Sequence[float] = EVENT_RETRIES_S
     ) -> None:
         """Serve these functions, by name."""
         self._fleets = fleets
         self._event_retries_s = event_retries_s
-        self._events: set[asyncio.Task[None]] = set()
+        self.events: set[asyncio.Task[None]] = set()
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request, errors as Lambda words them."""
         request_id = str(uuid.uuid4())
         try:
@@ -50,12 +55,7 @@ class InvokeApi:
             body = json.dumps(refused.body).encode()
             return _answer(refused.status, request_id, body, {"x-amzn-ErrorType": refused.kind})
 
-    async def finish_events(self) -> None:
-        """Wait until all asynchronous invocations that were accepted are done with, repetitions included."""
-        while self._events:
-            await asyncio.wait(self._events)
-
-    async def _invoke(self, request: Request, request_id: str) -> Response:
+    async def _invoke(self, request: HttpRequest, request_id: str) -> HttpResponse:
         name, _, operation = request.target.partition("?")[0].removeprefix(PREFIX).rpartition("/")
         if request.method != "POST" or operation != "invocations":
             message = "of Lambda's API this endpoint serves Invoke alone"
@@ -65,7 +65,7 @@ class InvokeApi:
         payload = _payload(request, kind)
         if kind == "DryRun":
             return _answer(204, request_id)
-        invocation = Invocation(
+        invocation = LambdaInvocation(
             request_id=request_id,
             arn=arn,
             payload=payload,
@@ -74,12 +74,12 @@ class InvokeApi:
         )
         if kind == "Event":
             task = asyncio.create_task(self._run_event(fleet, invocation, version))
-            self._events.add(task)  # the loop itself keeps only a weak reference
-            task.add_done_callback(self._events.discard)
+            self.events.add(task)  # the loop itself keeps only a weak reference
+            task.add_done_callback(self.events.discard)
             return _answer(202, request_id)
         return await _run(fleet, invocation, version, with_log=request.header("x-amz-log-type") == "Tail")
 
-    def _resolve(self, reference: str, qualifier: str | None) -> tuple[Fleet, str, str]:
+    def _resolve(self, reference: str, qualifier: str | None) -> tuple[FunctionFleet, str, str]:
         """Fleet, version, and the ARN that the function sees itself called by."""
         try:
             name, qualifier = parse_reference(reference, qualifier)
@@ -94,8 +94,8 @@ class InvokeApi:
             )
         return fleet, version, arn
 
-    async def _run_event(self, fleet: Fleet, invocation: Invocation, version: str) -> None:
-        """Run an asynchronous invocation; like Lambda's, nobody is told how it went."""
+    async def _run_event(self, fleet: FunctionFleet, invocation: LambdaInvocation, version: str) -> None:
+        """Run an asynchronous invocation; its caller does not learn the outcome, as with Lambda."""
         give_up = time.monotonic() + _EVENT_AGE_S
         retries = iter(self._event_retries_s)
         patience_s = _THROTTLED_FIRST_S
@@ -112,7 +112,9 @@ class InvokeApi:
             await asyncio.sleep(delay_s)
 
 
-async def _run(fleet: Fleet, invocation: Invocation, version: str, *, with_log: bool) -> Response:
+async def _run(
+    fleet: FunctionFleet, invocation: LambdaInvocation, version: str, *, with_log: bool
+) -> HttpResponse:
     try:
         result = await fleet.invoke(invocation, version)
     except Throttled as throttled:
@@ -131,7 +133,7 @@ async def _run(fleet: Fleet, invocation: Invocation, version: str, *, with_log: 
     return _answer(200, invocation.request_id, result.answer.payload, headers)
 
 
-def _payload(request: Request, kind: str) -> bytes:
+def _payload(request: HttpRequest, kind: str) -> bytes:
     limit = _LIMITS.get(kind)
     if limit is None:
         message = (
@@ -155,7 +157,7 @@ def _payload(request: Request, kind: str) -> bytes:
     return payload
 
 
-def _client_context(request: Request) -> str | None:
+def _client_context(request: HttpRequest) -> str | None:
     encoded = request.header("x-amz-client-context")
     if encoded is None:
         return None
@@ -168,8 +170,8 @@ def _client_context(request: Request) -> str | None:
 
 def _answer(
     status: int, request_id: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-) -> Response:
-    return Response(
+) -> HttpResponse:
+    return HttpResponse(
         status,
         body,
         (

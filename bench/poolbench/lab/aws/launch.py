@@ -12,36 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poolbench.lab.aws.concurrency import KEEP_IDLE_S
-from poolbench.lab.aws.freezer import Freeze
-from poolbench.lab.aws.function import BadFunction, FunctionConfig
-from poolbench.lab.aws.variables import python_version
-from poolbench.lab.nftables import NftablesUnavailable, library_path
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.aws.environment import EnvironmentInfo
+from poolbench.lab.aws.fleet import KEEP_IDLE_S
+from poolbench.lab.aws.freezer import Freeze, NftablesUnavailable, library_path
+from poolbench.lab.aws.function import BadFunction, FunctionConfig, python_version
+from poolbench.lab.internals import ChangedInternals, check_moto
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.process import Child, ChildFailed
 
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever http_proxy says
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # ignores http_proxy
 _BASE_S, _PER_ENVIRONMENT_S = 30.0, 15.0  # patience with provisioning: dozens of environments on two cores
 
 
 class AwsUnavailable(Exception):
     """The stand-in did not start, or does not answer; the message names the function or port, and why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentInfo:
-    """An execution environment as the service sees it."""
-
-    id: str
-    function: str
-    version: str
-    provisioned: bool
-    pid: int | None  # of the runtime, which leads its process group; None after a reset
-    state: str  # initializing, frozen, busy, draining or reset
-    freezes: int
-    invocations: int
-    init_s: float | None
-    peak_mb: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +54,7 @@ class RunningAws:
         """End an environment as Lambda does every few hours; return the id of its successor, if provisioned.
 
         Raises:
-            AwsUnavailable: there is no such environment, or its successor could not be initialised.
+            AwsUnavailable: the environment does not exist, or its successor could not be initialised.
 
         """
         answer: str | None = self._ask("replace", {"environment": environment_id})["environment"]
@@ -130,35 +114,26 @@ def running_aws(
 
     Raises:
         BadFunction: a name occurs twice, a handler's package is not installed, an interpreter is of no use.
-        AwsUnavailable: a provisioned environment could not be initialised, the port is taken, or this
-            machine cannot freeze like that.
+        AwsUnavailable: a provisioned environment could not be initialised, the port is taken, this machine
+            cannot freeze like that, or moto has changed.
 
     """
-    libraries = _libraries(freeze)
+    try:
+        check_moto()
+    except ChangedInternals as changed:
+        raise AwsUnavailable(str(changed)) from changed
     names = [config.name for config in functions]
     for name in names:
         if names.count(name) > 1:
             raise BadFunction(f"function {name} is defined twice")
     for config in functions:
         python_version(config.interpreter)
+    libraries = _libraries(freeze)
     folder = work_dir / "aws"
     folder.mkdir(mode=0o700)
-    config_file = folder / "config.json"
-    config_file.touch(mode=0o600)
     described = [config.as_dict() for config in functions]
     settings = {"functions": described, "port": port, "freeze": freeze, "keep_idle_s": keep_idle_s}
-    config_file.write_text(json.dumps(settings))
-    try:
-        child = Child(
-            [sys.executable, "-m", "poolbench.lab.aws", str(config_file)],
-            log=folder / "service.log",
-            # Its state machines call it back, which no proxy should see.
-            env={**os.environ, "NO_PROXY": f"{LOOPBACK},localhost", **libraries},
-            announces=True,
-        )
-    except ChildFailed as failed:
-        config_file.unlink(missing_ok=True)
-        raise AwsUnavailable(f"the AWS service did not start: {failed}") from failed
+    child = _start(settings, folder, libraries)
     try:
         if "error" in child.announcement:
             raise AwsUnavailable(child.announcement["error"])
@@ -170,8 +145,25 @@ def running_aws(
         child.stop()
 
 
+def _start(settings: dict[str, Any], folder: Path, libraries: dict[str, str]) -> Child:
+    config_file = folder / "config.json"
+    config_file.touch(mode=0o600)
+    config_file.write_text(json.dumps(settings))
+    try:
+        return Child(
+            [sys.executable, "-m", "poolbench.lab.aws", str(config_file)],
+            log=folder / "service.log",
+            # Its state machines call it back, not through a web proxy.
+            env={**os.environ, "NO_PROXY": f"{LOOPBACK},localhost", **libraries},
+            announces=True,
+        )
+    except ChildFailed as failed:
+        config_file.unlink(missing_ok=True)
+        raise AwsUnavailable(f"the AWS service did not start: {failed}") from failed
+
+
 def _libraries(freeze: Freeze) -> dict[str, str]:
-    """Variables with which the service finds what a way of freezing needs."""
+    """Variables with which the service finds the library that a way of freezing needs."""
     if freeze is Freeze.SIGNAL:
         return {}
     try:

@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from poolbench.lab.http_server import Request, Response
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.http_server import HttpRequest, HttpResponse
+from poolbench.lab.platform import LOOPBACK
 
 _THREADS = 8
 _SPELLED = "moto.preserved_header_names"
 
 
 class MotoApp:
-    """moto, imported at its first request: that takes a second, and a campaign may do without."""
+    """moto, imported at its first request: importing takes a second, and a campaign may not need it."""
 
     def __init__(self, port: int) -> None:
         """`port` is where the endpoint listens: moto's Step Functions invoke their Lambda there."""
@@ -28,11 +28,11 @@ class MotoApp:
         self._lock = threading.Lock()
         self._application: Callable[..., Any] | None = None
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, request)
 
-    def _run(self, request: Request) -> Response:
+    def _run(self, request: HttpRequest) -> HttpResponse:
         with self._lock:
             if self._application is None:
                 self._application = _load(self._port)
@@ -40,9 +40,9 @@ class MotoApp:
 
         chunks, status, headers = run_wsgi_app(self._application, self._environ(request), buffered=True)
         body = b"" if request.method == "HEAD" else b"".join(chunks)
-        return Response(int(status.split()[0]), body, tuple(headers.items()))
+        return HttpResponse(int(status.split()[0]), body, tuple(headers.items()))
 
-    def _environ(self, request: Request) -> dict[str, Any]:
+    def _environ(self, request: HttpRequest) -> dict[str, Any]:
         """WSGI's view of the request (PEP 3333), with the raw path that S3 keys need."""
         path, _, query = request.target.partition("?")
         environ: dict[str, Any] = {

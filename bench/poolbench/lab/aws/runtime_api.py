@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from poolbench.lab.http_server import HttpServer, Request, Response
-from poolbench.lab.ports import LOOPBACK
+from poolbench.lab.http_server import HttpRequest, HttpResponse, HttpServer
+from poolbench.lab.platform import LOOPBACK
 
 _ROOT = "/2018-06-01/runtime/"
 _MEDIA_TYPE = "application/json"
@@ -17,7 +17,7 @@ RESPONSE_LIMIT = 6 * 1024 * 1024 + 100  # as AWS's own runtime interface emulato
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class LambdaInvocation:
     """One event on its way to the handler."""
 
     request_id: str
@@ -28,7 +28,7 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HandlerResult:
     """What the handler returned, or the error that it raised."""
 
     payload: bytes
@@ -56,9 +56,9 @@ class RuntimeApi:
         """`on_next` is called when the runtime asks for an event: it has finished all it had to do."""
         self._on_next = on_next
         self.initialised: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._asked: asyncio.Future[tuple[Invocation, int]] | None = None
-        self._current: Invocation | None = None
-        self._answer: asyncio.Future[Answer] | None = None
+        self._asked: asyncio.Future[tuple[LambdaInvocation, int]] | None = None
+        self._current: LambdaInvocation | None = None
+        self._answer: asyncio.Future[HandlerResult] | None = None
         self._server: HttpServer | None = None
 
     @property
@@ -76,7 +76,7 @@ class RuntimeApi:
         if self._server:
             self._server.close()
 
-    def deliver(self, invocation: Invocation, deadline_ms: int) -> asyncio.Future[Answer]:
+    def deliver(self, invocation: LambdaInvocation, deadline_ms: int) -> asyncio.Future[HandlerResult]:
         """Hand an event to the runtime that has asked for one; the future is its answer.
 
         Args:
@@ -90,21 +90,21 @@ class RuntimeApi:
         self._asked = None
         return self._answer
 
-    async def _handle(self, request: Request) -> Response:
+    async def _handle(self, request: HttpRequest) -> HttpResponse:
         if not request.target.startswith(_ROOT):
             return _refuse(404, "NotFound", f"no such path: {request.target}")
         match request.method, request.target.removeprefix(_ROOT).split("/"):
             case "GET", ["invocation", "next"]:
                 return await self._next()
             case "POST", ["invocation", request_id, "response" | "error" as kind]:
-                return self._finish(request_id, Answer(request.body, is_error=kind == "error"))
+                return self._finish(request_id, HandlerResult(request.body, is_error=kind == "error"))
             case "POST", ["init", "error"]:
                 if not self.initialised.done():
                     self.initialised.set_exception(InitError(request.body))
                 return _accept()
         return _refuse(404, "NotFound", f"no such operation: {request.method} {request.target}")
 
-    async def _next(self) -> Response:
+    async def _next(self) -> HttpResponse:
         self._asked = asyncio.get_running_loop().create_future()
         self._current = None
         asked = self._asked
@@ -122,9 +122,9 @@ class RuntimeApi:
         ]
         if invocation.client_context is not None:
             headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
-        return Response(200, invocation.payload, tuple(headers))
+        return HttpResponse(200, invocation.payload, tuple(headers))
 
-    def _finish(self, request_id: str, answer: Answer) -> Response:
+    def _finish(self, request_id: str, answer: HandlerResult) -> HttpResponse:
         if self._current is None or self._answer is None or request_id != self._current.request_id:
             return _refuse(400, "InvalidRequestID", "Invalid request ID")
         if self._answer.done():
@@ -135,22 +135,22 @@ class RuntimeApi:
                 f"Response payload size ({size} bytes) exceeded maximum allowed payload size "
                 f"({RESPONSE_LIMIT} bytes)."
             )
-            self._answer.set_result(error_answer("Function.ResponseSizeTooLarge", message))
+            self._answer.set_result(error_result("Function.ResponseSizeTooLarge", message))
             limit = f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
             return _refuse(413, "RequestEntityTooLarge", limit)
         self._answer.set_result(answer)
         return _accept()
 
 
-def error_answer(kind: str, message: str) -> Answer:
-    """Return the answer that Lambda makes up for a function that could not."""
-    return Answer(json.dumps({"errorType": kind, "errorMessage": message}).encode(), is_error=True)
+def error_result(kind: str, message: str) -> HandlerResult:
+    """Return the answer that Lambda gives in place of a function that failed."""
+    return HandlerResult(json.dumps({"errorType": kind, "errorMessage": message}).encode(), is_error=True)
 
 
-def _accept() -> Response:
-    return Response(202, b'{"status":"OK"}\n', (("Content-Type", _MEDIA_TYPE),))
+def _accept() -> HttpResponse:
+    return HttpResponse(202, b'{"status":"OK"}\n', (("Content-Type", _MEDIA_TYPE),))
 
 
-def _refuse(status: int, kind: str, message: str) -> Response:
+def _refuse(status: int, kind: str, message: str) -> HttpResponse:
     body = json.dumps({"errorMessage": message, "errorType": kind}).encode()
-    return Response(status, body, (("Content-Type", _MEDIA_TYPE),))
+    return HttpResponse(status, body, (("Content-Type", _MEDIA_TYPE),))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from poolbench.lab.certificates import Certificate, issue
 from poolbench.lab.leftovers import marked_by, own_mark
-from poolbench.lab.mysql.ready import wait_until_it_answers
-from poolbench.lab.mysql.server import ServerOptions, ServerUnavailable
-from poolbench.lab.mysql.settings import running_settings
-from poolbench.lab.ports import LOOPBACK, free_port
+from poolbench.lab.mysql.binary import running_settings
+from poolbench.lab.mysql.instance import wait_until_it_answers
+from poolbench.lab.mysql.server import Server, ServerOptions, ServerUnavailable
+from poolbench.lab.platform import LOOPBACK, free_port
 from poolbench.lab.process import Child
 
 DOCKER = "docker"
@@ -37,7 +37,7 @@ def engine_runs() -> bool:
 
 
 def create_command(name: str, port: int, options: ServerOptions) -> list[str]:
-    """Command that creates the container; the password comes through the environment, for nobody to read."""
+    """Command that creates the container; the environment passes the password, hidden from `ps`."""
     return [
         # A power cut ends the engine, too, and at its next start --rm has it remove what was left.
         *("docker", "create", "--rm", "--name", name, "--label", f"{LABEL}={name}"),
@@ -92,27 +92,26 @@ class Container:
 
         """
         self._folder, self._name = folder, f"{LABEL}-{secrets.token_hex(4)}"
-        password = secrets.token_urlsafe(18)
-        port = free_port()
         tls = folder / "tls"
         tls.mkdir()
         certificate = issue(tls)
         certificate.key.chmod(0o644)  # in the container another user reads it; here the folder protects it
-        _docker(*create_command(self._name, port, options)[1:], MYSQL_ROOT_PASSWORD=password)
+        described = Server(
+            host=LOOPBACK,
+            port=free_port(),
+            user="root",
+            password=secrets.token_urlsafe(18),
+            source=DOCKER,
+            tls_ca=certificate.authority,
+        )
+        create = create_command(self._name, described.port, options)
+        _docker(*create[1:], MYSQL_ROOT_PASSWORD=described.password)
         with contextlib.ExitStack() as undo:
             undo.callback(_remove_when_asked_or_orphaned(self._name).communicate)
             _docker("cp", str(tls), f"{self._name}:{_TLS}")
             # Attached, because a container that fails takes its log with it.
             output = self._follow(undo, "start", "--attach", self._name)
-            self.server = wait_until_it_answers(
-                output,
-                _START_TIMEOUT_S,
-                port=port,
-                user="root",
-                password=password,
-                source=DOCKER,
-                tls_ca=certificate.authority,
-            )
+            self.server = wait_until_it_answers(output, described, _START_TIMEOUT_S)
             self._undo = undo.pop_all()
 
     @property
@@ -129,15 +128,7 @@ class Container:
         """
         _docker("restart", "--time", str(_STOP_GRACE_S), self._name)
         output = self._follow(self._undo, "logs", "--follow", "--tail", "0", self._name)
-        wait_until_it_answers(
-            output,
-            _START_TIMEOUT_S,
-            port=self.server.port,
-            user=self.server.user,
-            password=self.server.password,
-            source=DOCKER,
-            tls_ca=self.server.tls_ca,
-        )
+        wait_until_it_answers(output, self.server, _START_TIMEOUT_S)
 
     def kill(self) -> None:
         """SIGKILL; the engine removes what is left."""

@@ -4,17 +4,45 @@ import contextlib
 import secrets
 from pathlib import Path
 
+import pymysql
+
 from poolbench.lab.certificates import issue
-from poolbench.lab.mysql.binary import Binary
-from poolbench.lab.mysql.data import prepare
-from poolbench.lab.mysql.ready import PortTaken, wait_until_it_answers
-from poolbench.lab.mysql.server import Server, ServerOptions
-from poolbench.lab.mysql.settings import running_settings
-from poolbench.lab.ports import LOOPBACK, free_port
-from poolbench.lab.process import Child
+from poolbench.lab.mysql.binary import Binary, prepare, running_settings
+from poolbench.lab.mysql.server import Server, ServerOptions, ServerUnavailable
+from poolbench.lab.platform import LOOPBACK, free_port
+from poolbench.lab.process import Child, ChildFailed
+
+
+class PortTaken(ServerUnavailable):
+    """Another program listens on the port."""
+
+
+def wait_until_it_answers(child: Child, server: Server, timeout_s: float) -> Server:
+    """Ask until the server lets its administrator in, which nobody else's server on that port would.
+
+    Raises:
+        PortTaken: it found its port in use.
+        ServerUnavailable: it exited or did not answer in time; the message ends with its log.
+
+    """
+    answers: list[Server] = []
+
+    def answered() -> bool:
+        with contextlib.suppress(pymysql.Error):
+            answers.append(server.asked())
+        return bool(answers)
+
+    try:
+        child.wait_until(answered, timeout_s)
+    except ChildFailed as error:
+        if "Address already in use" in child.log_tail():
+            raise PortTaken(f"port {server.port} is taken by another program") from error
+        raise ServerUnavailable(f"the database server did not start: {error}") from error
+    return answers[0]
+
 
 ADMINISTRATOR = "poolbench_admin"
-_START_TIMEOUT_S = 60.0  # it takes half a second; a loaded machine may take its time
+_START_TIMEOUT_S = 60.0  # usually half a second, more on a loaded machine
 _STOP_GRACE_S = 20.0
 _PORTS_TRIED = 3
 
@@ -76,7 +104,7 @@ class Instance:
         self._child.kill()
 
     def close(self) -> None:
-        """End it; nobody needs the data, so there is nothing to save."""
+        """End it without saving its data, which is not needed any more."""
         self.kill()
 
     def _start_on_free_port(self) -> tuple[Child, Server]:
@@ -91,17 +119,16 @@ class Instance:
         child = Child(
             [*self._command, f"--port={port}"], log=log, env=self._binary.environment(), cwd=self._folder
         )
+        described = Server(
+            host=LOOPBACK,
+            port=port,
+            user=ADMINISTRATOR,
+            password=self._password,
+            source=self._binary.source,
+            tls_ca=self._certificate.authority,
+        )
         try:
-            server = wait_until_it_answers(
-                child,
-                _START_TIMEOUT_S,
-                port=port,
-                user=ADMINISTRATOR,
-                password=self._password,
-                source=self._binary.source,
-                tls_ca=self._certificate.authority,
-            )
+            return child, wait_until_it_answers(child, described, _START_TIMEOUT_S)
         except BaseException:
             child.kill()
             raise
-        return child, server

@@ -3,19 +3,18 @@
 It stands in for RDS Proxy and is not it: what AWS does not document is a choice made here, and says so.
 """
 
-from poolbench.lab.proxy.config import Port
+from poolbench.lab.proxy.config import Port, ProxySettings, SettingError
 from poolbench.lab.proxy.database import Backend
-from poolbench.lab.proxy.faults import DESCRIPTIONS, Failure
+from poolbench.lab.proxy.faults import DESCRIPTIONS, ProxyFault
+from poolbench.lab.proxy.handshake import Tokens
 from poolbench.lab.proxy.launch import ControlFailed, RunningProxy, running_proxy
-from poolbench.lab.proxy.settings import ProxySettings, SettingError
-from poolbench.lab.proxy.tokens import Tokens
 
 __all__ = [
     "DESCRIPTIONS",
     "Backend",
     "ControlFailed",
-    "Failure",
     "Port",
+    "ProxyFault",
     "ProxySettings",
     "RunningProxy",
     "SettingError",

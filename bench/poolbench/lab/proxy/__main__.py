@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from poolbench.lab.internals import ChangedInternals, check_pymysql
 from poolbench.lab.platform import raise_file_limit
 from poolbench.lab.proxy import control
-from poolbench.lab.proxy.config import Config, ConfigError
-from poolbench.lab.proxy.database import DatabaseUnavailable
-from poolbench.lab.proxy.facts import learn
+from poolbench.lab.proxy.config import ConfigError, ProxyConfig, ProxySettings, SettingError
+from poolbench.lab.proxy.database import learn
+from poolbench.lab.proxy.errors import DatabaseUnavailable
 from poolbench.lab.proxy.faults import DESCRIPTIONS
 from poolbench.lab.proxy.server import Proxy
-from poolbench.lab.proxy.settings import ProxySettings, SettingError
 
 _EPILOG = """\
 Try it, with a MySQL or MariaDB server at hand:
@@ -32,22 +32,22 @@ Try it, with a MySQL or MariaDB server at hand:
 
 CONFIG is JSON, because it holds passwords: give the file mode 0600, or pipe it in.
 
-  backend       where the database is, and a user of it who is only asked for the server's settings; with
-                "authority": FILE (PEM) TLS is spoken to it, and its certificate checked; so is that it
-                names the host, but for "check_hostname": false, as through a tunnel
-  accounts      user to password: who may come in, and with what the proxy goes on to the database
-  tokens        {USER: {"key": ..., "valid_s": 900}}: these of the accounts come in with tokens signed
-                with that key, not with their password
+  backend       address of the database, and a user whom the proxy only asks for the server's settings.
+                With "authority": FILE (PEM) the proxy uses TLS and checks the server's certificate and
+                host name; "check_hostname": false skips the latter, as needed for a tunnel
+  accounts      user to password: who may log in, and how the proxy logs in to the database
+  tokens        {USER: {"key": ..., "valid_s": 900}}: these users log in with tokens signed with that key,
+                not with their password
   settings      see below; the names are those of AWS
   tls           {"authority": FILE, "certificate": FILE, "key": FILE}, all PEM; clients may then use TLS.
-                `python -m poolbench.lab.certificates FOLDER` makes some
-  host          to listen on, 127.0.0.1 unless given; away from loopback only with RequireTLS
-  listeners     {NAME: {"port": NUMBER, "failure": ...}}: a failure for each, "main" with idle_close unless
-                given; all share one pool of database connections
-  control_port  of the control API, which is always on loopback; any free one unless given
+                `python -m poolbench.lab.certificates FOLDER` makes them
+  host          address to listen on, default 127.0.0.1; any other than loopback needs RequireTLS
+  listeners     {NAME: {"port": NUMBER, "failure": ...}}; default: "main" with idle_close. All listeners
+                share one pool of database connections
+  control_port  port of the control API, which is always on loopback; default: any free one
 
-Only backend and accounts must be there. When it is ready it prints one line of JSON: host, ports by listener,
-control_url and pid. It ends, and all connections with it, at SIGTERM or Ctrl-C.
+Only backend and accounts are required. When the proxy is ready it prints one line of JSON: host, ports by
+listener, control_url and pid. SIGTERM or Ctrl-C ends it and all connections.
 
 settings, their defaults and ranges:
 """
@@ -67,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("config", metavar="CONFIG", help="configuration file, or - for standard input")
     path = parser.parse_args(arguments).config
     try:
-        config = Config.parse(sys.stdin.read() if path == "-" else Path(path).read_text())
+        check_pymysql()
+        config = ProxyConfig.parse(sys.stdin.read() if path == "-" else Path(path).read_text())
         asyncio.run(_run(config))
-    except (ConfigError, SettingError, DatabaseUnavailable, OSError) as error:
+    except (ChangedInternals, ConfigError, SettingError, DatabaseUnavailable, OSError) as error:
         sys.exit(f"proxy: {error}")
 
 
@@ -87,7 +88,7 @@ def _help_on_failures() -> str:
     return "\n".join(f"  {failure:20} {about.does}" for failure, about in DESCRIPTIONS.items())
 
 
-async def _run(config: Config) -> None:
+async def _run(config: ProxyConfig) -> None:
     raise_file_limit()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -95,7 +96,7 @@ async def _run(config: Config) -> None:
         loop.add_signal_handler(number, stopped.set)
     proxy = Proxy(config, learn(config.backend))
     await proxy.open()
-    control_url = await control.Control(proxy).open(config.control_port)
+    control_url = await control.ProxyControl(proxy).open(config.control_port)
     announcement = {
         "host": config.host,
         "ports": {listener.name: listener.port for listener in proxy.listeners.values()},
@@ -110,7 +111,7 @@ async def _run(config: Config) -> None:
     housekeeping.add_done_callback(lambda _: stopped.set())
     await stopped.wait()
     if housekeeping.done():
-        housekeeping.result()  # never ends but by what nobody foresaw, which is raised here
+        housekeeping.result()  # it ends only by an unforeseen error, which is raised here
     # Not by asyncio's own end, which waits for threads: one may be logging in to a database that hangs.
     os._exit(0)
 

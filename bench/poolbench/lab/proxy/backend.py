@@ -1,4 +1,4 @@
-"""One connection to the database, spoken to packet by packet once it is authenticated."""
+"""One authenticated connection to the database, packet by packet."""
 
 import asyncio
 import itertools
@@ -9,14 +9,13 @@ from typing import Protocol, cast
 
 from pymysql.constants import COMMAND
 
-from poolbench.lab.proxy.database import DatabaseRefused, DatabaseUnavailable, Identity
-from poolbench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, packet
-from poolbench.lab.proxy.reply import Reply
-from poolbench.lab.proxy.session_state import SessionState, replay
-from poolbench.lab.proxy.tls import TlsChannel
-from poolbench.lab.proxy.valve import Valve
+from poolbench.lab.proxy.database import Identity
+from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
+from poolbench.lab.proxy.protocol import AUTOCOMMIT, COM_RESET_CONNECTION, Malformed, ServerReply, packet
+from poolbench.lab.proxy.session import SessionState, replay
+from poolbench.lab.proxy.transport import FlowControl, TlsChannel
 
-# For a command of the proxy's own; a server that takes longer hangs. MySQL's connect_timeout.
+# For the proxy's own commands; a server that takes longer hangs. The value is MySQL's connect_timeout.
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -26,11 +25,11 @@ class Borrower(Protocol):
     def answer(self, data: bytes) -> None:
         """Take bytes of the database's answer."""
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: ServerReply) -> None:
         """Note that the answer is complete."""
 
     def backend_is_slow(self, *, slow: bool) -> None:
-        """Note that the database does, or no longer does, fall behind in taking what it is sent."""
+        """Note whether the database takes what it is sent too slowly."""
 
     def backend_lost(self) -> None:
         """Note that the connection to the database is gone."""
@@ -56,7 +55,7 @@ class BackendConnection(asyncio.Protocol):
         identity: Identity,
         state: SessionState,
         init_query: Sequence[bytes],
-        on_lost: Callable[["BackendConnection"], None],
+        on_lost: Callable[["BackendConnection"], object],
         tls: TlsChannel | None = None,
     ) -> None:
         self.id = next(self._ids)
@@ -69,17 +68,17 @@ class BackendConnection(asyncio.Protocol):
         self._initial = state
         self._init_query = init_query
         self._on_lost = on_lost
-        self._reply = Reply()
+        self._reply = ServerReply()
         self._transport: asyncio.Transport
         self._write: Callable[[bytes], None]
         self._tls = tls
-        self.valve: Valve
+        self.flow: FlowControl
         self._waiting: asyncio.Future[bytes] | None = None  # for the answer to a command of the proxy's own
         self._answer = b""
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is of no use any more."""
+        """Whether it is closed or closing."""
         return self._transport.is_closing()
 
     @property
@@ -90,7 +89,7 @@ class BackendConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio's protocol."""
         self._transport = cast(asyncio.Transport, transport)
-        self.valve = Valve(self._transport)
+        self.flow = FlowControl(self._transport)
         self._write = self._transport.write
         if self._tls:
             self._tls.carry, self._write = self._write, self._tls.send
@@ -116,7 +115,7 @@ class BackendConnection(asyncio.Protocol):
                 borrower.answer(data)
                 if self._reply.feed(data):
                     borrower.answered(self._reply)
-            else:  # the server says good-bye, by ERR 4031 or 1053 say
+            else:  # the server ends the session, for example with ERR 4031 or 1053
                 self.close()
         except (Malformed, ssl.SSLError):
             self.close()
@@ -137,21 +136,21 @@ class BackendConnection(asyncio.Protocol):
         self._write(data)
 
     def send_more(self, data: bytes) -> None:
-        """Go on with a command that is longer than one read."""
+        """Send more of a command that is longer than one read."""
         self._write(data)
 
     def close(self) -> None:
         """Drop the connection; the server rolls back and forgets the session."""
         self._transport.abort()
-        self._on_lost(self)  # now: nobody is to be lent it while the loop gets round to `connection_lost`
+        self._on_lost(self)  # now, so that the pool does not lend it before `connection_lost` is called
 
     async def run(self, payload: bytes) -> None:
-        """Run a command of the proxy's own, while nobody has borrowed the connection.
+        """Run a command of the proxy itself, while the connection is not lent.
 
         Raises:
             DatabaseRefused: it was answered with an error.
             DatabaseUnavailable: the connection was lost, or there was no answer within ANSWER_TIMEOUT_S;
-                whoever runs the command is to close the connection then.
+                the caller must close the connection then.
 
         """
         if self.is_closed:
@@ -175,10 +174,10 @@ class BackendConnection(asyncio.Protocol):
             self.state = self.state.with_autocommit(bool(self._reply.status & AUTOCOMMIT))
 
     async def synchronise(self, state: SessionState) -> None:
-        """Bring the session into the given state.
+        """Bring the session into a state.
 
         Raises:
-            DatabaseRefused: the server refused a part of it; the connection is then closed.
+            DatabaseRefused: the server refused a part; the connection is then closed.
             DatabaseUnavailable: it is lost, or does not answer.
 
         """
@@ -207,7 +206,7 @@ class BackendConnection(asyncio.Protocol):
         await self.initialise()
 
     async def ping(self) -> None:
-        """See whether it still answers.
+        """Check that the server still answers.
 
         Raises:
             DatabaseRefused: it answers with an error.
@@ -217,10 +216,10 @@ class BackendConnection(asyncio.Protocol):
         await self.run(bytes([COMMAND.COM_PING]))
 
     async def initialise(self) -> None:
-        """Run the InitQuery; what it sets is what a session here begins with.
+        """Run the InitQuery, which sets the initial state of a session.
 
         Raises:
-            DatabaseRefused: the server refused a part of it.
+            DatabaseRefused: the server refused a statement.
             DatabaseUnavailable: it is lost, or does not answer.
 
         """

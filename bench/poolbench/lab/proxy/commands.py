@@ -1,307 +1,154 @@
-"""The command phase of one client connection: take a command, borrow, pass on, answer, give back."""
+"""The commands of the protocol: their names, their effect on a session, and how to cut bytes into them. Pure.
 
-import asyncio
-from collections import Counter
-from collections.abc import Coroutine
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+A client may send several commands at once, and a command of many megabytes. The reader hands out a long
+command as it comes, without ever holding all of it.
+"""
 
-from pymysql.constants import ER
-from pymysql.constants.COMMAND import COM_CHANGE_USER, COM_PING, COM_QUERY, COM_QUIT
+from types import MappingProxyType
 
-from poolbench.lab.proxy.backend import BackendConnection
-from poolbench.lab.proxy.command_reader import WHOLE_LIMIT, CommandReader
-from poolbench.lab.proxy.context import Context
-from poolbench.lab.proxy.events import Kind
-from poolbench.lab.proxy.handshake import Login
-from poolbench.lab.proxy.kill import carry_out
-from poolbench.lab.proxy.loan import Loan
-from poolbench.lab.proxy.login import Refused, change_user
+from pymysql.constants import COMMAND
+
 from poolbench.lab.proxy.protocol import (
     COM_RESET_CONNECTION,
     HEADER_SIZE,
+    MAX_PAYLOAD,
     Malformed,
-    ok,
-    ok_payload,
-    packet,
+    payload_length,
 )
-from poolbench.lab.proxy.reply import Reply
-from poolbench.lab.proxy.session import Session
-from poolbench.lab.proxy.statements import NO_EFFECT, Kill, effect_of
-from poolbench.lab.proxy.valve import Hold
-from poolbench.lab.proxy.wire_commands import (
-    PASSED_ON,
-    QUERIES,
-    TOO_LONG,
-    UNANSWERED,
-    effect_of_command,
-    name_of,
+from poolbench.lab.proxy.statements import NO_EFFECT, Effect, Kill
+
+NAMES = MappingProxyType(
+    {number: name for name, number in vars(COMMAND).items() if name.startswith("COM_") and name != "COM_END"}
+    | {COM_RESET_CONNECTION: "COM_RESET_CONNECTION"}
 )
+UNANSWERED = frozenset({COMMAND.COM_QUIT, COMMAND.COM_STMT_CLOSE, COMMAND.COM_STMT_SEND_LONG_DATA})
+# All others (replication, COM_SHUTDOWN, obsolete ones) are answered as unknown.
+PASSED_ON = frozenset(
+    {
+        COMMAND.COM_INIT_DB,
+        COMMAND.COM_QUERY,
+        COMMAND.COM_FIELD_LIST,
+        COMMAND.COM_STATISTICS,
+        COMMAND.COM_PROCESS_INFO,
+        COMMAND.COM_PROCESS_KILL,
+        COMMAND.COM_DEBUG,
+        COMMAND.COM_PING,
+        COMMAND.COM_STMT_PREPARE,
+        COMMAND.COM_STMT_EXECUTE,
+        COMMAND.COM_STMT_RESET,
+        COMMAND.COM_SET_OPTION,
+        COMMAND.COM_STMT_FETCH,
+    }
+)
+QUERIES = frozenset({COMMAND.COM_QUERY, COMMAND.COM_STMT_EXECUTE})  # what QueryRequests counts
+_EFFECTS = MappingProxyType(
+    {
+        COMMAND.COM_STMT_PREPARE: Effect(pin="prepared statement"),
+        COMMAND.COM_SET_OPTION: Effect(pin="COM_SET_OPTION"),
+    }
+)
+TOO_LONG = Effect(pin="statement longer than 16 KB")
 
-if TYPE_CHECKING:
-    from poolbench.lab.proxy.client import ClientConnection
 
-INBOX_LIMIT = 256 * 1024  # beyond it the client is not read until its command is answered
+def effect_of_command(command: int, argument: bytes) -> Effect:
+    """Return the effect on the session of any command but COM_QUERY; for that see `effect_of`."""
+    if command == COMMAND.COM_INIT_DB:
+        return Effect(schema=argument.decode(errors="replace"))
+    if command == COMMAND.COM_PROCESS_KILL and len(argument) >= 4:
+        return Effect(kill=Kill(int.from_bytes(argument[:4], "little"), query_only=False))
+    return _EFFECTS.get(command, NO_EFFECT)
 
 
-class Commands:
-    """The commands of one client.
+def name_of(command: int) -> str:
+    """Return the name of a command, such as COM_QUERY, or its number if it has none."""
+    return NAMES.get(command, f"0x{command:02x}")
+
+
+# Text up to 16 KB does not pin (RDS Proxy's documentation) and is read; with the byte that names the command
+# that is the longest payload that is handed out whole.
+WHOLE_LIMIT = 1 + 16 * 1024
+
+
+class CommandReader:
+    """Bytes in, commands out.
 
     Attributes:
-        id: of the client connection.
-        answer: takes what the database answers, for the client.
-        session: what the commands have made of it.
-        loan: the database connection that it has borrowed.
-        busy: whether a command is not answered yet.
-        logging_in: whether the client logs in anew, so that its bytes are no commands.
+        length: payload length of the command last begun; MAX_PAYLOAD if it is that or more.
+        unfinished: whether parts of the command last begun are yet to be taken.
 
     """
 
-    def __init__(self, client: "ClientConnection", context: Context, login: Login) -> None:
-        self.id = client.id
-        self.answer = client.sender()
-        self.session = Session(login, context.facts)
-        self.loan = Loan(self, client.id, context)
-        self.logging_in = False
-        self._client = client
-        self._tls = client.speaks_tls
-        self._context = context
-        self._reader = CommandReader()
-        self._counts: Counter[int] = Counter()
-        self.busy = False
-        self._borrowing = False
-        self._effect = NO_EFFECT
-        self._sink: BackendConnection | None = None  # what takes the rest of a long command
-        self._used_at = self._asked_at = self._sent_at = monotonic()
-        self._task: asyncio.Task[None] | None = None
-        self._client_is_slow = False
-        self._finish_because = ""
+    __slots__ = ("_at", "_continued", "_inbox", "_rest", "length", "unfinished")
 
-    def counts_by_name(self) -> dict[str, int]:
-        """How many commands there were, by name."""
-        return {name_of(command): count for command, count in self._counts.items()}
+    def __init__(self) -> None:
+        self.length = 0
+        self.unfinished = False
+        self._inbox = b""
+        self._at = 0  # bytes before are taken; cutting them off each time would be quadratic
+        self._rest = 0  # bytes of the current packet that are not taken yet
+        self._continued = False  # and another packet of the same command follows
 
-    def idle_s(self, now: float) -> float:
-        """Seconds since the last answer; 0 while a command runs."""
-        return 0.0 if self.busy else now - self._used_at
+    @property
+    def waiting(self) -> int:
+        """How many bytes have come and are not taken yet."""
+        return len(self._inbox) - self._at
 
-    def finish(self, because: str) -> None:
-        """End the connection as soon as no command runs."""
-        if self.busy:
-            self._finish_because = because
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the client."""
+        if self._inbox:
+            self._inbox = self._inbox[self._at :] + data
+            self._at = 0
         else:
-            self._client.end(because)
+            self._inbox = data
 
-    async def attach(self) -> None:
-        """Borrow a database connection once, as RDS Proxy does for every new client, to see that it works.
+    def begin(self) -> bytes:
+        """Take the next command, header and payload, or the first part of a long one; empty if none has come.
+
+        The command before it must be finished.
 
         Raises:
-            Refused: there is none in time, or the database refuses the user or the schema.
+            Malformed: it has no payload, or is not the first packet of an exchange.
 
         """
-        await self.loan.borrow(self.session)
-        self.loan.give_back()
-
-    def receive(self, data: bytes) -> None:
-        """Take bytes of the client."""
-        reader = self._reader
-        reader.feed(data)
-        if reader.unfinished:
-            self._pass_on()
-        if not (self.busy or self._client_is_slow):
-            self._next()
-        elif reader.waiting > INBOX_LIMIT:
-            self._client.valve.hold(Hold.FULL, on=True)
-
-    def _pass_on(self) -> None:
-        """Pass on more of a long command, or drop it where it is answered already."""
-        if not self._borrowing and (part := self._reader.more()) and self._sink:
-            self._sink.send_more(part)
-
-    def _next(self) -> None:
-        """Begin commands until one has to be waited for."""
-        reader = self._reader
-        try:
-            while not (self.busy or self._client_is_slow or reader.unfinished) and (data := reader.begin()):
-                self._begin(data[HEADER_SIZE], data, reader.length)
-                if reader.unfinished:
-                    self._pass_on()
-        except Malformed as malformed:
-            self.busy = True
-            self._client.end("malformed command", str(malformed))
-
-    def _begin(self, command: int, data: bytes, length: int) -> None:
-        self._asked_at = now = monotonic()
-        self._sink = None
-        self._counts[command] += 1
-        self._context.metrics.commands += command not in UNANSWERED
-        if command in QUERIES:
-            self._context.metrics.count_query(tls=self._tls)
-        if command == COM_QUERY:
-            effect = effect_of(data[HEADER_SIZE + 1 :]) if length <= WHOLE_LIMIT else TOO_LONG
-        elif self._answers_alone(command, data):
-            return
-        else:
-            effect = effect_of_command(command, data[HEADER_SIZE + 1 :])
-        self._effect = effect
-        if effect.kill:
-            data = self._kill(effect.kill, data)
-            if not data:
-                return
-        backend = self.loan.backend or self.loan.take(self.session)
-        if backend:
-            self._forward(backend, command, data, now)
-        else:
-            self.busy = self._borrowing = True
-            self._start(self._borrow(command, data))
-
-    def _answers_alone(self, command: int, data: bytes) -> bool:
-        """Deal with what the database need not know of, or not yet; whether that was all."""
-        if command in PASSED_ON:
-            if command != COM_PING or self.loan.backend or self._context.settings.ping_database:
-                return False
-            self._answer_ok()
-        elif command == COM_QUIT:
-            self.busy = True
-            self._client.end("client left")
-        elif command in UNANSWERED:
-            self._used_at = self._asked_at  # it is done with
-            if backend := self.loan.backend:
-                self._sink = backend
-                backend.send_more(data)
-        elif command == COM_RESET_CONNECTION:
-            self._let_go_dirty()
-            self.session.reset()
-            self._answer_ok()
-        elif command == COM_CHANGE_USER:
-            self.busy = True
-            self._start(self._change_user(data[HEADER_SIZE:]))
-        else:
-            self._answer_refused(Refused(ER.UNKNOWN_COM_ERROR, "08S01", "Unknown command"))
-        return True
-
-    def _kill(self, kill: Kill, data: bytes) -> bytes:
-        """Aim a KILL at the database connection behind a client's; empty: that was all."""
-        try:
-            aimed = carry_out(kill, self._client, self._context.clients)
-        except Refused as refused:
-            self._answer_refused(refused)
+        inbox, at = self._inbox, self._at
+        size = len(inbox)
+        if size <= at + HEADER_SIZE:
+            if size == at + HEADER_SIZE and inbox[at : at + 3] == b"\x00\x00\x00":
+                raise Malformed("an empty command")
             return b""
-        if aimed is None:
-            return data
-        if not aimed:
-            self._answer_ok()
-        return aimed
+        length = inbox[at] | inbox[at + 1] << 8 | inbox[at + 2] << 16
+        if inbox[at + 3] or not length:
+            raise Malformed(f"a command with sequence number {inbox[at + 3]} and {length} bytes")
+        end = at + HEADER_SIZE + length
+        if size < end and length <= WHOLE_LIMIT:
+            return b""
+        self.length = length
+        self.unfinished = self._continued = length == MAX_PAYLOAD
+        if size > end:
+            self._at = end
+            return inbox[at:end]
+        self._inbox, self._at = b"", 0
+        self._rest = end - size
+        self.unfinished = self._rest > 0 or self._continued
+        return inbox[at:] if at else inbox
 
-    def _forward(self, backend: BackendConnection, command: int, data: bytes, now: float) -> None:
-        self.busy = True
-        self._sent_at = now
-        self._sink = backend
-        if self._client_is_slow:
-            backend.valve.hold(Hold.PEER_SLOW, on=True)
-        backend.send(command, data)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task = asyncio.get_running_loop().create_task(work)
-        self._task.add_done_callback(self._client.end_if_failed)
-
-    async def _borrow(self, command: int, data: bytes) -> None:
-        self._client.valve.hold(Hold.BORROWING, on=True)
-        try:
-            backend = await self.loan.borrow(self.session)
-        except Refused as refused:
-            self._borrowing = False
-            self._answer_refused(refused)
-            self._go_on()
-        else:
-            self._borrowing = False
-            self._forward(backend, command, data, monotonic())
-            self._pass_on()
-        self._client.valve.hold(Hold.BORROWING, on=False)
-
-    def _answer_ok(self) -> None:
-        self._used_at = monotonic()
-        self._client.send(ok(1, self.session.status))
-
-    def _answer_refused(self, refused: Refused) -> None:
-        self._used_at = monotonic()
-        self._client.send(packet(1, refused.payload()))
-
-    async def _change_user(self, payload: bytes) -> None:
-        self._let_go_dirty()
-        self.logging_in = True
-        try:
-            login = await change_user(self._client, self._context, payload, self.session.login.capabilities)
-            self.session.begin(login, login.database)
-            await self.attach()
-        except Refused as refused:
-            self._client.refuse(refused)
-        except (Malformed, TimeoutError, ConnectionError) as failure:
-            self._client.end("no login", str(failure) or "timeout")
-        else:
-            self.logging_in = False
-            self._client.send_payload(ok_payload(self.session.status))
-            self._reader.feed(self._client.take_inbox())
-            self._go_on()
-
-    def _go_on(self) -> None:
-        """Take the next command, this one being answered."""
-        self.busy = False
-        if self._finish_because:
-            self._client.end(self._finish_because)
-        else:
-            self._next()
-            self._client.valve.hold(Hold.FULL, on=self._reader.waiting > INBOX_LIMIT)
-
-    def answered(self, reply: Reply) -> None:
-        """Take note of the state that an answer leaves the session in, and give back if it allows."""
-        backend = self.loan.backend
-        assert backend is not None
-        if self._reader.unfinished:  # refused half-way, as too long say
-            backend.close()
-            return
-        now = monotonic()
-        context, session = self._context, self.session
-        context.metrics.count_answer(now - self._asked_at, now - self._sent_at)
-        self._used_at = backend.used_at = now
-        was_pinned = session.pinned
-        session.note(reply, self._effect, context.settings)
-        backend.state = session.state
-        if session.pinned and not was_pinned:
-            context.metrics.pins[session.pinned] += 1
-            context.events.add(Kind.PIN, self.id, backend.thread_id, session.pinned)
-        if session.loose:
-            self.loan.give_back(reply.error)
-        self.busy = False
-        if self._reader.waiting or self._finish_because:
-            self._go_on()
-
-    def client_is_slow(self, *, slow: bool) -> None:
-        """Neither read from the database nor begin a command while the client does not take what it has."""
-        self._client_is_slow = slow
-        if backend := self.loan.backend:
-            backend.valve.hold(Hold.PEER_SLOW, on=slow)
-        if not (slow or self.busy):
-            self._go_on()
-
-    def backend_is_slow(self, *, slow: bool) -> None:
-        """Do not read from the client while the database does not take what it has."""
-        self._client.valve.hold(Hold.PEER_SLOW, on=slow)
-
-    def backend_lost(self) -> None:
-        """End the client, whose transaction or statement is gone with the database connection."""
-        self.loan.lose()
-        self._client.end("database connection lost")
-
-    def end(self) -> None:
-        """Give back what is borrowed; the client is gone."""
-        if self._task:
-            self._task.cancel()
-        if self.busy:
-            self.loan.close()
-        else:
-            self._let_go_dirty()
-
-    def _let_go_dirty(self) -> None:
-        self.loan.give_back_dirty()
-        self.session.let_go()
+    def more(self) -> bytes:
+        """Take more of the command that was begun; empty if nothing has come."""
+        parts = []
+        while self.unfinished:
+            if not self._rest:
+                if self.waiting < HEADER_SIZE:
+                    break
+                length = payload_length(self._inbox, self._at)
+                self._rest = HEADER_SIZE + length
+                self._continued = length == MAX_PAYLOAD
+            part = self._inbox[self._at : self._at + self._rest]
+            if not part:
+                break
+            self._at += len(part)
+            self._rest -= len(part)
+            self.unfinished = self._rest > 0 or self._continued
+            parts.append(part)
+        if not self.waiting:
+            self._inbox, self._at = b"", 0
+        return b"".join(parts)

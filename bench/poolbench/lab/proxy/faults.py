@@ -1,11 +1,11 @@
-"""Ways in which a connection through the proxy dies, by name."""
+"""Failure modes that the proxy simulates, by name."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 
-class Failure(StrEnum):
+class ProxyFault(StrEnum):
     """What a listener does to its clients; one at a time."""
 
     IDLE_CLOSE = "idle_close"
@@ -20,7 +20,7 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class FaultDescription:
     """What a failure looks like, and what it stands for."""
 
     does: str
@@ -29,38 +29,38 @@ class Description:
 
 DESCRIPTIONS = MappingProxyType(
     {
-        Failure.IDLE_CLOSE: Description(
-            "FIN after IdleClientTimeout, without a word before it",
-            "RDS Proxy's idle client timeout, as far as it is known",
+        ProxyFault.IDLE_CLOSE: FaultDescription(
+            "FIN after IdleClientTimeout, without an error packet",
+            "RDS Proxy's idle client timeout, as far as known",
         ),
-        Failure.IDLE_CLOSE_NOTIFY: Description(
+        ProxyFault.IDLE_CLOSE_NOTIFY: FaultDescription(
             "TLS close_notify, then FIN, after IdleClientTimeout; without TLS just FIN",
-            "the idle client timeout of a proxy that shuts TLS down in order",
+            "the idle client timeout of a proxy that shuts TLS down cleanly",
         ),
-        Failure.IDLE_ERROR: Description(
+        ProxyFault.IDLE_ERROR: FaultDescription(
             "ERR 4031, then FIN, after IdleClientTimeout",
             "wait_timeout of MySQL from 8.0.24 on",
         ),
-        Failure.IDLE_RESET: Description(
+        ProxyFault.IDLE_RESET: FaultDescription(
             "RST after IdleClientTimeout", "wait_timeout of MariaDB, and firewalls"
         ),
-        Failure.BLACK_HOLE: Description(
-            "after IdleClientTimeout the connection stays, and nothing is answered any more",
+        ProxyFault.BLACK_HOLE: FaultDescription(
+            "after IdleClientTimeout the connection stays open but is never answered",
             "NAT gateways, load balancers and Nitro v6 interfaces, which forget a flow after 350 s",
         ),
-        Failure.SERVER_RESTART: Description(
-            "all database connections end, and none can be opened until the failure is switched off",
+        ProxyFault.SERVER_RESTART: FaultDescription(
+            "all database connections end, and new ones fail until the failure is switched off",
             "a restart or failover of the database",
         ),
-        Failure.REFUSED_CONNECTS: Description(
+        ProxyFault.REFUSED_CONNECTS: FaultDescription(
             "new connections are refused, open ones go on", "a proxy endpoint that is being replaced"
         ),
-        Failure.BORROW_EXHAUSTION: Description(
+        ProxyFault.BORROW_EXHAUSTION: FaultDescription(
             "no database connection can be borrowed: 9501 after ConnectionBorrowTimeout",
             "a pool that is full of long transactions or pinned sessions",
         ),
-        Failure.PAUSE: Description(
-            "nothing is read from clients or the database until the failure is switched off",
+        ProxyFault.PAUSE: FaultDescription(
+            "the proxy reads nothing from clients or the database until the failure is switched off",
             "a stall of the network or of the proxy",
         ),
     }

@@ -1,16 +1,32 @@
-"""What proxy and client say to each other before the first command. Pure."""
+"""What proxy and client say to each other before the first command, and how a client proves who it is. Pure.
 
+A password exchange is a generator: it yields payloads for the client, is sent the client's next payload, and
+returns whether the client is genuine. The proxy knows the password itself, as RDS Proxy does from Secrets
+Manager, so `caching_sha2_password` always takes its fast path and never needs RSA.
+
+Tokens take the place of a password, as with IAM authentication: AWS signs a URL (SigV4, valid for 15 minutes)
+and RDS Proxy asks for it by `mysql_clear_password`, over TLS only. Here the signature is an HMAC of user and
+expiry, with a key that the proxy and its clients share. It is accepted without TLS, too, for campaigns that
+use none.
+"""
+
+import hashlib
+import hmac
+import secrets
 import struct
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from time import time
+from types import MappingProxyType
 from typing import Self
 
 from pymysql.constants import CLIENT
 
-from poolbench.lab.proxy.protocol import Malformed, read_bytes, read_integer, read_terminated
+from poolbench.lab.proxy.protocol import Malformed, auth_switch, read_bytes, read_integer, read_terminated
 
 # Not offered: COMPRESS (packets must stay readable), LOCAL_FILES (LOAD DATA LOCAL would ask the client for
 # files), DEPRECATE_EOF, SESSION_TRACK and QUERY_ATTRIBUTES (every client then gets the same framing).
-# LONG_PASSWORD stays on: without it, MariaDB's connectors take a later field for more capabilities.
+# LONG_PASSWORD stays on: without it, MariaDB's connectors parse a later field as more capabilities.
 OFFERED = (
     CLIENT.CAPABILITIES
     | CLIENT.FOUND_ROWS
@@ -71,7 +87,7 @@ def wants_tls(payload: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class ClientLogin:
     """What a client says about itself, in the handshake or in COM_CHANGE_USER."""
 
     capabilities: int  # of the offered ones, those that the client has too
@@ -143,7 +159,7 @@ def _parse_tail(payload: bytes, at: int, capabilities: int) -> tuple[bytes, dict
     """Plugin and connection attributes, which end both kinds of login; older clients leave them out."""
     plugin, attributes = b"", dict[str, str]()
     if capabilities & CLIENT.PLUGIN_AUTH and at < len(payload):
-        # Some clients leave the last NUL away.
+        # Some clients omit the last NUL.
         plugin, at = read_terminated(payload + b"\x00", at)
     if capabilities & CLIENT.CONNECT_ATTRS and at < len(payload):
         length, at = read_integer(payload, at)
@@ -165,3 +181,84 @@ def _read_short(payload: bytes, at: int) -> tuple[bytes, int]:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
+
+
+NATIVE = b"mysql_native_password"
+CACHING_SHA2 = b"caching_sha2_password"
+CLEAR = b"mysql_clear_password"
+FAST_AUTH_SUCCESS = b"\x01\x03"  # comes before OK, and waits for no answer
+
+Exchange = Generator[bytes, bytes, bool]
+
+
+def new_nonce() -> bytes:
+    """Random bytes without NUL, which ends strings, and $, a separator in the server's own plugins."""
+    return bytes(secrets.choice(range(37, 128)) for _ in range(NONCE_SIZE))
+
+
+def native_password(nonce: bytes, password: bytes) -> bytes:
+    """Return SHA1(password) XOR SHA1(nonce + SHA1(SHA1(password)))."""
+    once = hashlib.sha1(password, usedforsecurity=False).digest()
+    twice = hashlib.sha1(once, usedforsecurity=False).digest()
+    return _xor(once, hashlib.sha1(nonce + twice, usedforsecurity=False).digest())
+
+
+def caching_sha2_password(nonce: bytes, password: bytes) -> bytes:
+    """Return SHA256(password) XOR SHA256(SHA256(SHA256(password)) + nonce)."""
+    once = hashlib.sha256(password).digest()
+    twice = hashlib.sha256(once).digest()
+    return _xor(once, hashlib.sha256(twice + nonce).digest())
+
+
+# By their names in ClientPasswordAuthType.
+METHODS = MappingProxyType({"MYSQL_NATIVE_PASSWORD": NATIVE, "MYSQL_CACHING_SHA2_PASSWORD": CACHING_SHA2})
+_RESPONSES: dict[bytes, Callable[[bytes, bytes], bytes]] = {
+    NATIVE: native_password,
+    CACHING_SHA2: caching_sha2_password,
+}
+
+
+def authenticate(
+    method: bytes, nonce: bytes, password: str | None, plugin: bytes, response: bytes
+) -> Exchange:
+    """Check the `response` that the client's `plugin` made, having it use `method` if it did not.
+
+    For an unknown user (password None) the exchange is the same, and fails. An empty password is answered
+    with nothing, or with a NUL.
+    """
+    if plugin != method:
+        response = yield auth_switch(method, nonce)
+    expected = _RESPONSES[method](nonce, password.encode()) if password else b""
+    genuine = hmac.compare_digest(response if password else response.rstrip(b"\x00"), expected)
+    return genuine and password is not None
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(left, right, strict=True))
+
+
+VALID_S = 900.0  # as for AWS's tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Key for one user's tokens; a token is `expiry in ms since the epoch:signature`."""
+
+    key: str = field(repr=False)
+    valid_s: float = VALID_S
+
+    def issue(self, user: str) -> str:
+        """Make a token that is valid from now on."""
+        return self._sign(user, round((time() + self.valid_s) * 1e3))
+
+    def accept(self, user: str, token: str) -> bool:
+        """Whether a token is genuine, belongs to that user, and has not expired."""
+        expiry, colon, _ = token.partition(":")
+        if not (colon and expiry.isdecimal() and expiry.isascii()):
+            return False
+        genuine = hmac.compare_digest(self._sign(user, int(expiry)).encode(), token.encode())
+        return genuine and time() * 1e3 < int(expiry)
+
+    def _sign(self, user: str, expiry_ms: int) -> str:
+        text = f"{user}:{expiry_ms}"
+        return f"{expiry_ms}:{hmac.new(self.key.encode(), text.encode(), hashlib.sha256).hexdigest()}"

@@ -1,4 +1,4 @@
-"""The proxy as a process of its own, for the length of a `with` block."""
+"""The proxy, and relays that add a round-trip time, as processes for the length of a `with` block."""
 
 import contextlib
 import json
@@ -12,13 +12,41 @@ from pathlib import Path
 from typing import Any
 
 from poolbench.lab.certificates import issue
+from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.process import Child
-from poolbench.lab.proxy.config import MAIN, Config, Port
+from poolbench.lab.proxy.config import MAIN, Port, ProxyConfig, ProxySettings
 from poolbench.lab.proxy.database import Backend
-from poolbench.lab.proxy.faults import Failure
-from poolbench.lab.proxy.rtt import running_relay
-from poolbench.lab.proxy.settings import ProxySettings
-from poolbench.lab.proxy.tokens import Tokens
+from poolbench.lab.proxy.faults import ProxyFault
+from poolbench.lab.proxy.handshake import Tokens
+from poolbench.lab.proxy.relay import check_range
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRelay:
+    """A relay that accepts clients on loopback."""
+
+    host: str
+    port: int
+    child: Child
+
+
+@contextlib.contextmanager
+def running_relay(host: str, port: int, rtt_s: float, *, work_dir: Path) -> Iterator[RunningRelay]:
+    """Run a relay to `host` and `port` that adds a round-trip time; its log is in `work_dir`.
+
+    Raises:
+        ValueError: the time is out of range.
+        ChildFailed: it did not start.
+
+    """
+    check_range(rtt_s)
+    command = [sys.executable, "-m", "poolbench.lab.proxy.relay", host, str(port), str(rtt_s)]
+    child = Child(command, log=work_dir / f"rtt-{port}.log", announces=True)
+    try:
+        yield RunningRelay(LOOPBACK, child.announcement["port"], child)
+    finally:
+        child.stop()
+
 
 TIMEOUT_S = 10
 
@@ -72,16 +100,16 @@ class RunningProxy:
         """Change settings, under their AWS names.
 
         Raises:
-            ControlFailed: there is no such setting, or it is out of range.
+            ControlFailed: the setting does not exist, or the value is out of range.
 
         """
         self._call("PUT", "settings", settings)
 
-    def fail(self, failure: Failure, listener: str | None = None) -> None:
-        """Let the clients of a listener (the first one) die in another way from now on.
+    def fail(self, failure: ProxyFault, listener: str | None = None) -> None:
+        """Switch a listener (the first one) to another failure.
 
         Raises:
-            ControlFailed: there is no such listener.
+            ControlFailed: the listener does not exist.
 
         """
         self._call("PUT", f"listeners/{listener or next(iter(self.ports))}", {"failure": failure})
@@ -112,7 +140,7 @@ def running_proxy(
     control_port: int = 0,
     rtt_s: float = 0.0,
 ) -> Iterator[RunningProxy]:
-    """Run a proxy on loopback; its log, its certificates and (briefly) its configuration lie in `work_dir`.
+    """Run a proxy on loopback; its log, its certificates and (briefly) its configuration are in `work_dir`.
 
     Args:
         settings: as of RDS Proxy.
@@ -128,28 +156,18 @@ def running_proxy(
         ChildFailed: it did not start; the message ends with its own words.
 
     """
-    folder = work_dir / "proxy"  # the same files lie beside it for the database
+    folder = work_dir / "proxy"  # work_dir holds files of the same names for the database
     folder.mkdir(parents=True, exist_ok=True)
-    tls = issue(folder)
-    config = Config(
+    config = ProxyConfig(
         backend=backend,
-        accounts=accounts,
-        tokens=tokens or {},
+        accounts=dict(accounts),
+        tokens=dict(tokens or {}),
         settings=settings,
-        tls=tls,
-        listeners=listeners or {MAIN: Port()},
+        tls=issue(folder),
+        listeners=dict(listeners or {MAIN: Port()}),
         control_port=control_port,
     )
-    path = folder / "proxy.json"
-    path.touch(mode=0o600)
-    try:
-        path.write_text(config.dump())
-        child = Child(
-            [sys.executable, "-m", "poolbench.lab.proxy", path], log=folder / "proxy.log", announces=True
-        )
-    finally:
-        path.unlink()
-    running = RunningProxy(**child.announcement, authority=tls.authority, child=child)
+    running = _start(config, folder)
     with contextlib.ExitStack() as ends:
         ends.callback(running.stop)
         if rtt_s:
@@ -159,3 +177,16 @@ def running_proxy(
             }
             running = replace(running, ports={name: relay.port for name, relay in relays.items()})
         yield running
+
+
+def _start(config: ProxyConfig, folder: Path) -> RunningProxy:
+    assert config.tls is not None
+    path = folder / "proxy.json"
+    path.touch(mode=0o600)
+    try:
+        path.write_text(config.dump())
+        command = [sys.executable, "-m", "poolbench.lab.proxy", str(path)]
+        child = Child(command, log=folder / "proxy.log", announces=True)
+    finally:
+        path.unlink()
+    return RunningProxy(**child.announcement, authority=config.tls.authority, child=child)

@@ -1,50 +1,32 @@
 """Who a client is: the greeting and the authentication."""
 
 import asyncio
-import ssl
 from dataclasses import replace
-from typing import Protocol
 
 from pymysql.constants import ER
 
-from poolbench.lab.proxy.auth import CACHING_SHA2, CLEAR, FAST_AUTH_SUCCESS, METHODS, authenticate, new_nonce
-from poolbench.lab.proxy.context import Context
-from poolbench.lab.proxy.handshake import Greeting, Login, wants_tls
-from poolbench.lab.proxy.protocol import AUTOCOMMIT, auth_switch, error_payload
-from poolbench.lab.proxy.tokens import Tokens
+from poolbench.lab.proxy.context import ProxyContext
+from poolbench.lab.proxy.errors import Refused
+from poolbench.lab.proxy.handshake import (
+    CACHING_SHA2,
+    CLEAR,
+    FAST_AUTH_SUCCESS,
+    METHODS,
+    ClientLogin,
+    Greeting,
+    Tokens,
+    authenticate,
+    new_nonce,
+    wants_tls,
+)
+from poolbench.lab.proxy.protocol import AUTOCOMMIT, auth_switch
+from poolbench.lab.proxy.transport import ClientLine
 
 LOGIN_TIMEOUT_S = 10  # MySQL's connect_timeout
 TLS_REQUIRED = (3159, "HY000", "This RDS Proxy requires TLS connections")  # RDS Proxy's own words
 
 
-class Refused(Exception):
-    """The client may not come in; code, SQLSTATE and message are what it is told."""
-
-    def __init__(self, code: int, sqlstate: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.sqlstate = code, sqlstate
-
-    def payload(self) -> bytes:
-        """Return the ERR packet's."""
-        return error_payload(self.code, self.sqlstate, str(self))
-
-
-class Line(Protocol):
-    """The client, packet by packet."""
-
-    id: int
-
-    async def read_packet(self) -> bytes:
-        """Payload of the next packet."""
-
-    def send_payload(self, payload: bytes) -> None:
-        """Send a packet."""
-
-    def start_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on."""
-
-
-async def log_in(line: Line, context: Context) -> Login:
+async def log_in(line: ClientLine, context: ProxyContext) -> ClientLogin:
     """Greet a client and have it authenticate; all but the OK packet.
 
     Raises:
@@ -58,7 +40,7 @@ async def log_in(line: Line, context: Context) -> Login:
         return await _log_in(line, context)
 
 
-async def _log_in(line: Line, context: Context) -> Login:
+async def _log_in(line: ClientLine, context: ProxyContext) -> ClientLogin:
     nonce = new_nonce()
     greeting = Greeting(
         version=context.facts.version,
@@ -76,12 +58,14 @@ async def _log_in(line: Line, context: Context) -> Login:
         payload = await line.read_packet()
     elif context.settings.require_tls:
         raise Refused(*TLS_REQUIRED)
-    login = Login.parse_response(payload)
+    login = ClientLogin.parse_response(payload)
     await _check(line, context, nonce, login)
     return login
 
 
-async def change_user(line: Line, context: Context, payload: bytes, capabilities: int) -> Login:
+async def change_user(
+    line: ClientLine, context: ProxyContext, payload: bytes, capabilities: int
+) -> ClientLogin:
     """Authenticate a client anew, by COM_CHANGE_USER; all but the OK packet.
 
     Raises:
@@ -91,14 +75,14 @@ async def change_user(line: Line, context: Context, payload: bytes, capabilities
         TimeoutError: it takes longer than LOGIN_TIMEOUT_S.
 
     """
-    login = Login.parse_change_user(payload, capabilities)
-    # Its proof is made with the greeting's nonce, which is not kept: it has to make another.
+    login = ClientLogin.parse_change_user(payload, capabilities)
+    # The client used the greeting's nonce, which is not kept, so it has to authenticate with a new one.
     async with asyncio.timeout(LOGIN_TIMEOUT_S):
         await _check(line, context, new_nonce(), replace(login, plugin=b""))
     return login
 
 
-async def _check(line: Line, context: Context, nonce: bytes, login: Login) -> None:
+async def _check(line: ClientLine, context: ProxyContext, nonce: bytes, login: ClientLogin) -> None:
     if tokens := context.tokens.get(login.user):
         await _check_token(line, tokens, login.user)
         return
@@ -120,11 +104,18 @@ async def _check(line: Line, context: Context, nonce: bytes, login: Login) -> No
         line.send_payload(FAST_AUTH_SUCCESS)
 
 
-async def _check_token(line: Line, tokens: Tokens, user: str) -> None:
+async def _check_token(line: ClientLine, tokens: Tokens, user: str) -> None:
     line.send_payload(auth_switch(CLEAR, b""))
     answered = await line.read_packet()
     if not tokens.accept(user, answered.rstrip(b"\x00").decode(errors="replace")):
         raise _denied(user, answered)
+
+
+def refuse(line: ClientLine, context: ProxyContext, refused: Refused) -> None:
+    """Send a client the error and end the connection."""
+    context.metrics.failed_auth += refused.code == ER.ACCESS_DENIED_ERROR
+    line.send_payload(refused.payload())
+    line.end("login refused")
 
 
 def _denied(user: str, answered: bytes) -> Refused:

@@ -2,15 +2,49 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 from poolbench.lab.proxy.backend import BackendConnection
-from poolbench.lab.proxy.database import DatabaseRefused, DatabaseUnavailable, Identity
-from poolbench.lab.proxy.free import FreeConnections
-from poolbench.lab.proxy.session_state import SessionState
+from poolbench.lab.proxy.database import Identity
+from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
+from poolbench.lab.proxy.session import SessionState, replay
 
-RETRY_S = 0.1  # between attempts to reach a database that is away
+
+class FreeConnections:
+    """Grouped by identity, which a session must share to use them; iteration goes over all."""
+
+    def __init__(self) -> None:
+        # Dictionaries keep the order: a connection that comes back goes to the end.
+        self._groups: dict[Identity, dict[BackendConnection, None]] = {}
+
+    def __iter__(self) -> Iterator[BackendConnection]:
+        return (connection for group in self._groups.values() for connection in group)
+
+    def of(self, identity: Identity) -> dict[BackendConnection, None]:
+        """Those of an identity, the last used last; for reading only."""
+        return self._groups.get(identity, {})
+
+    def add(self, connection: BackendConnection) -> None:
+        """Take in one that has just been used."""
+        self._groups.setdefault(connection.identity, {})[connection] = None
+
+    def remove(self, connection: BackendConnection) -> bool:
+        """Take one out; False if it is not here."""
+        group = self._groups.get(connection.identity)
+        return group is not None and group.pop(connection, group) is None
+
+    def nearest(self, identity: Identity, state: SessionState) -> BackendConnection | None:
+        """Return the one that takes least to bring into `state`, the last used first."""
+        usable = [each for each in reversed(self.of(identity)) if replay(each.state, state)]
+        return next((each for each in usable if each.state == state), usable[0] if usable else None)
+
+    def longest_unused(self) -> list[BackendConnection]:
+        """All, by when a borrower last had an answer from them, the longest unused first."""
+        return sorted(self, key=lambda connection: connection.used_at)
+
+
+RETRY_S = 0.1  # between attempts to reach a database that does not answer
 
 Open = Callable[[Identity], Awaitable[BackendConnection]]
 
@@ -35,7 +69,7 @@ class Pool:
         capacity: how many connections there may be; see `resize`.
         connections: all that are open.
         lent: how many of them are borrowed, those that are being cleaned included.
-        exhausted: pretend that there is none to be had.
+        exhausted: pretend that all connections are in use.
 
     """
 
@@ -53,9 +87,9 @@ class Pool:
     def take(
         self, borrower: int, identity: Identity, state: SessionState, preferred: BackendConnection | None
     ) -> BackendConnection | None:
-        """Lend a free connection in the very state that is wanted; None if there is none, or a queue.
+        """Lend a free connection that is already in the wanted state; None if none is, or others wait.
 
-        `preferred` is the one that the borrower had last. Unless somebody else has used it since, what was
+        `preferred` is the one that the borrower had last. Unless another client has used it since, what was
         left there (LAST_INSERT_ID(), SHOW WARNINGS) is still found.
         """
         free = self._free.of(identity)
@@ -75,9 +109,9 @@ class Pool:
     ) -> BackendConnection:
         """Lend a connection, opened or waited for if need be, and bring it into the wanted state.
 
-        With a timeout of 0 only a free connection will do, as with RDS Proxy; one is then opened for whoever
-        asks next, if the cap allows. To bring a free one into the wanted state it may still take as long as
-        any command of the proxy's own.
+        With a timeout of 0 only a free connection will do, as with RDS Proxy; the pool then opens one for
+        the next client, if the cap allows. Bringing a free one into the wanted state may still take as long
+        as any command of the proxy itself.
 
         Raises:
             BorrowTimeout: none became free, or the database did not answer, within `timeout_s`.
@@ -129,8 +163,8 @@ class Pool:
                     return connection
                 if turn.refused:
                     raise turn.refused
-                # Those who are served meanwhile leave connections behind that are still being opened; what is
-                # free is for the first, unless that is this one, who has found nothing to use.
+                # Those who asked for connections that are still being opened may have been served meanwhile.
+                # Free ones are for the first in the queue; if this is the first, it cannot use any.
                 coming = self._opening + (0 if is_first else len(self._free.of(identity)))
                 if not turn.opening and coming < len(self._queue) and self._reserve(evict=is_first):
                     turn.opening = True
@@ -145,7 +179,7 @@ class Pool:
         return None if self.exhausted else self._free.nearest(identity, state)
 
     def _reserve(self, *, evict: bool) -> bool:
-        """Make room for one more connection, if need be at the cost of a free one that is of no use here."""
+        """Make room for one more connection, if necessary by closing a free one that does not fit."""
         if self.exhausted:
             return False
         if len(self.connections) + self._opening >= self.capacity:
@@ -157,7 +191,7 @@ class Pool:
         return True
 
     async def _open(self, identity: Identity, turn: "_Turn | None") -> None:
-        """Open a connection, for whoever is first in the queue when it is there; `turn` asked for it."""
+        """Open a connection for the first in the queue when it is ready; `turn` asked for it."""
         try:
             connection = await self._open_connection(identity)
         except DatabaseUnavailable:
@@ -182,24 +216,24 @@ class Pool:
         self.lent += 1
 
     def give_back(self, connection: BackendConnection) -> None:
-        """Take back a connection that is fit for anybody."""
+        """Take back a connection that any client may use."""
         connection.borrower = None
         if connection not in self.connections:  # it has died meanwhile
             return
-        connection.valve.open()
+        connection.flow.open()
         self.lent -= 1
         self._set_free(connection)
 
     def clean(self, connection: BackendConnection) -> None:
-        """Take back a connection whose session is not fit for others: reset it first, in the background."""
+        """Take back a connection after resetting its session, in the background."""
         connection.borrower = None
-        connection.valve.open()  # whoever had it may have been slow
+        connection.flow.open()  # the last borrower may have been slow
         self._in_background(self._give_back_after(connection.reset(), connection))
 
     def verify(self, connection: BackendConnection) -> None:
         """Take back a connection that the server may be about to close, once it has answered a ping."""
         connection.borrower = None
-        connection.valve.open()
+        connection.flow.open()
         self._in_background(self._give_back_after(connection.ping(), connection))
 
     def exhaust(self, *, on: bool) -> None:
@@ -208,7 +242,7 @@ class Pool:
         self._wake()
 
     def resize(self, capacity: int) -> None:
-        """Go on with another cap.
+        """Change the cap.
 
         Free connections above it are closed now, lent ones when they come back; what RDS Proxy does with
         them, its documentation does not say.
@@ -219,7 +253,7 @@ class Pool:
             turn.changed.set()
 
     def trim(self, keep: int, used_before: float) -> None:
-        """Of the free connections last used before that time keep so many; the longest unused are closed."""
+        """Keep only so many of the free connections last used before that time; close the longest unused."""
         idle = [each for each in self._free.longest_unused() if each.used_at < used_before]
         for connection in idle[: max(0, len(idle) - keep)]:
             connection.close()
@@ -239,7 +273,7 @@ class Pool:
                 self._in_background(self._give_back_after(connection.ping(), connection))
 
     async def _give_back_after(self, work: Awaitable[None], connection: BackendConnection) -> None:
-        """Take a connection back once work on it is done, or close it if that fails, however it does."""
+        """Take a connection back after work on it, or close it if the work fails for any reason."""
         try:
             await work
         except (DatabaseRefused, DatabaseUnavailable):

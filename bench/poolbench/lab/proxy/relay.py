@@ -1,157 +1,166 @@
 """Adds round-trip time to a path: `python -m poolbench.lab.proxy.relay HOST PORT SECONDS` relays later.
 
-Every byte goes on half the round-trip time after it arrived. asyncio cannot do that: its timers round up
-to a millisecond. Here the kernel says when bytes arrived, so that the time it takes to wake this process
-does not count, an interval timer wakes it shortly before they are due, and the rest is waited for awake. What
-clients see on top of the round-trip time all the same is measured at the start and taken off the delay.
+The relay (see `delay`) is calibrated when it starts, so that only the time asked for is added. A client and a
+server, processes that do nothing else, exchange bytes directly and through the relay in turn, each time after
+an equal pause, so that the CPUs sleep equally deep. The excess is what the relayed exchange takes longer than
+the direct one and the round-trip time together. Most of it is not the relay's work but waking up: of the
+relay, and of a client that waits for longer than it does without a relay, and whose CPU goes to sleep
+meanwhile. It differs from machine to machine.
 
-A relay cannot delay the SYN of a client, whose connection is open at once. The three-way handshake is made up
-for by connecting to the target 1.5 round trips later: where the server speaks first, as MySQL's does, its
-greeting then comes 2 round trips after the client's SYN, as over a real path.
+It depends on what came before, too: right after a direct exchange the CPUs are awake, right after connecting
+they have more to acknowledge (0.02 ms where this was written). So exchanges are measured on connections that
+have been open for a while, in blocks of the same kind, as workloads make them.
 """
 
 import argparse
+import contextlib
 import gc
-import heapq
-import itertools
 import json
 import os
 import selectors
 import signal
 import socket
+import statistics
+import struct
 import sys
 import time
+import traceback
 from collections.abc import Callable
 
-from poolbench.lab.platform import raise_file_limit, run_before_others
-from poolbench.lab.ports import LOOPBACK
-from poolbench.lab.proxy.calibration import Address, calibrate
-from poolbench.lab.proxy.relay_end import CHUNK, RESET_ON_CLOSE, End
-from poolbench.lab.proxy.rtt import LONGEST_S, SHORTEST_S, check_range
+from poolbench.lab.platform import LOOPBACK, parent_death_hook, raise_file_limit, run_before_others
+from poolbench.lab.proxy.delay import Address, Relay
 
-AWAKE_NS = 60_000  # how long before something is due the timer rings: waking up takes about as long
-CALIBRATED_S = 0.005  # a longer time is calibrated as this one: what is to be corrected grows no more
-ACCEPT_AGAIN_NS = 100_000_000  # after no connection could be accepted
-LATENESS_LIMIT_NS = 1_000_000  # beyond it, this process was not asleep but had no CPU
+SHORTEST_S, LONGEST_S = 0.0002, 1.0  # of the round-trip time that can be added
+CALIBRATED_S = 0.005  # longer times are calibrated as this one: the correction does not grow further
+ROUNDS = 2  # the second corrects the remainder, because a shorter wait changes the time to wake up
+KIND_S = 0.16  # for greetings, and for exchanges, in each round
+BLOCK = 6  # the first of each is not counted
+QUICK_ACKS = 20  # Linux acknowledges the first segments of a connection at once, later ones with the answer
+PAUSE_S = 0.0005
+GREETING_S = (
+    0.0001  # about what servers take before they greet, during which the client's CPU falls asleep or not
+)
+_RESULT = struct.Struct("dd")
 
 
-class Relay:
-    """Relays from one listening port to one target, half a round-trip time late in each direction.
+def calibrate(relay: Relay, rtt_s: float) -> None:
+    """Correct a relay that is to add `rtt_s`; meanwhile its target is replaced.
 
-    Attributes:
-        target: where new connections go.
+    Raises:
+        ChildProcessError: a process that this needs has ended.
 
     """
+    target = relay.target
+    with socket.create_server((LOOPBACK, 0)) as listener, contextlib.ExitStack() as children:
+        relay.target = listener.getsockname()
+        children.callback(_end, _fork(lambda: _echo(listener)))
+        ours, theirs = map(children.enter_context, socket.socketpair())
+        children.callback(_end, _fork(lambda: _measure(theirs, relay.address, relay.target, rtt_s)))
+        theirs.close()  # so that its end is seen
+        rounds = 0
 
-    def __init__(self, target: Address, rtt_s: float) -> None:
-        self.target = target
-        self._half_ns = int(rtt_s * 1e9 / 2)
-        self._connect_ns = 3 * self._half_ns  # from the client's connection to the one to the target
-        self._woke_ns = 0  # when it last did, if nothing has been read since
-        self._lateness_ns = 0.0
-        self._selector = selectors.DefaultSelector()
-        self._due: list[tuple[int, int, Callable[[], None]]] = []
-        self._order = itertools.count()
-        self._listener = socket.create_server((LOOPBACK, 0), backlog=1024)
-        self._listener.setblocking(False)
-        self._listen()
-        self._alarm, ring = socket.socketpair()
-        ring.setblocking(False)
-        self._alarm.setblocking(False)
-        signal.signal(signal.SIGALRM, lambda *_: None)
-        signal.set_wakeup_fd(ring.fileno(), warn_on_full_buffer=False)
-        self._ring = ring
-        self.watch(self._alarm, selectors.EVENT_READ, lambda _: self._alarm.recv(CHUNK))
+        def take(_: int) -> None:
+            nonlocal rounds
+            result = ours.recv(_RESULT.size)
+            if not result:
+                raise ChildProcessError("the calibration's client has ended")
+            relay.correct(*_RESULT.unpack(result))
+            rounds += 1
+            if rounds < ROUNDS:
+                ours.send(b"\x00")
 
-    @property
-    def address(self) -> Address:
-        """Where clients connect."""
-        host, port = self._listener.getsockname()
-        return host, port
+        relay.watch(ours, selectors.EVENT_READ, take)
+        relay.run_until(lambda: rounds == ROUNDS)
+        relay.watch(ours, 0, take)
+    relay.target = target
 
-    def watch(self, sock: socket.socket, events: int, ready: Callable[[int], object]) -> None:
-        """Call `ready` when one of the events comes; none: no longer."""
-        known = sock.fileno() in self._selector.get_map()
-        if not events:
-            if known:
-                self._selector.unregister(sock)
-        elif known:
-            self._selector.modify(sock, events, ready)
-        else:
-            self._selector.register(sock, events, ready)
 
-    def correct(self, greeting_s: float, exchange_s: float) -> None:
-        """Be so much faster with the greeting of a new connection, and with an exchange on an open one."""
-        of_half_ns = int(exchange_s * 1e9 / 2)
-        self._half_ns = max(0, self._half_ns - of_half_ns)
-        # The greeting comes after connecting and half a round-trip time.
-        self._connect_ns = max(0, self._connect_ns - int(greeting_s * 1e9) + of_half_ns)
+def _fork(work: Callable[[], None]) -> int:
+    die_with_parent = parent_death_hook()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        if die_with_parent:
+            die_with_parent()
+        work()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
-    def lengthen(self, rtt_s: float) -> None:
-        """Add so much more round-trip time."""
-        self.correct(-2 * rtt_s, -rtt_s)
 
-    def after_half(self, since_ns: int, act: Callable[[], None]) -> None:
-        """Act half a round-trip time after that, of the monotonic clock."""
-        self._at(since_ns + self._half_ns, act)
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
-    def _at(self, due_ns: int, act: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (due_ns, next(self._order), act))
 
-    def learn_lateness(self, arrived_ns: int) -> None:
-        """Learn from bytes that came at that time how long it takes to wake up.
+def _echo(listener: socket.socket) -> None:
+    """Greet each connection with a byte, and send back what comes."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is listener:
+                    connection, _ = listener.accept()
+                    selector.register(connection, selectors.EVENT_READ)
+                    time.sleep(GREETING_S)
+                    connection.send(b"\x00")
+                    continue
+                connection = key.fileobj  # type: ignore[assignment]
+                if data := connection.recv(1):
+                    connection.send(data)
+                else:
+                    selector.unregister(connection)
+                    connection.close()
 
-        When a connection came the kernel does not say.
-        """
-        late_ns = self._woke_ns - arrived_ns
-        if 0 < late_ns < LATENESS_LIMIT_NS:
-            self._lateness_ns += (late_ns - self._lateness_ns) / 8
-        self._woke_ns = 0
 
-    def _listen(self) -> None:
-        self.watch(self._listener, selectors.EVENT_READ, self._accept)
+def _measure(results: socket.socket, relayed: Address, direct: Address, rtt_s: float) -> None:
+    """Send the excess of the greeting and of an exchange after each round, and go on when answered."""
+    with socket.create_connection(direct) as near, socket.create_connection(relayed) as far:
+        for connection in (near, far):
+            connection.recv(1)
+            for _ in range(QUICK_ACKS):
+                _exchange(connection)
+        while True:
+            greeting_s = _excess(lambda: _greeting(direct), lambda: _greeting(relayed), 2 * rtt_s)
+            exchange_s = _excess(lambda: _exchange(near), lambda: _exchange(far), rtt_s)
+            results.send(_RESULT.pack(greeting_s, exchange_s))
+            results.recv(1)
 
-    def _accept(self, _: int) -> None:
-        try:
-            client, _ = self._listener.accept()
-        except OSError:  # it has gone again; or there are too many, and it waits for its turn
-            self.watch(self._listener, 0, self._accept)
-            self._at(time.monotonic_ns() + ACCEPT_AGAIN_NS, self._listen)
-            return
-        since_ns = time.monotonic_ns() - int(self._lateness_ns)
-        self._at(since_ns + self._connect_ns, lambda: self._connect(client))
 
-    def _connect(self, client: socket.socket) -> None:
-        try:
-            target = socket.create_connection(self.target, timeout=1)
-        except OSError:  # refused: the client learns it as a reset, for its own connection is open already
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            client.close()
-            return
-        End(self, client).join(End(self, target))
+def _excess(near: Callable[[], float], far: Callable[[], float], expected_s: float) -> float:
+    """Median of how much longer `far` takes than `near`, beyond what is expected."""
+    found = list[float]()
+    began = time.perf_counter()
+    while not found or time.perf_counter() < began + KIND_S:
+        direct, delayed = ([act() for _ in range(BLOCK)][1:] for act in (near, far))
+        found += (b - a - expected_s for a, b in zip(direct, delayed, strict=True))
+    return statistics.median(found)
 
-    def run_until(self, done: Callable[[], bool]) -> None:
-        """Relay until it is true."""
-        while not done():
-            timer_ns = self._act_on_what_is_due()
-            signal.setitimer(signal.ITIMER_REAL, timer_ns / 1e9)
-            ready = self._selector.select()
-            self._woke_ns = time.monotonic_ns()
-            for key, events in ready:
-                key.data(events)
 
-    def _act_on_what_is_due(self) -> int:
-        """Returns in how many nanoseconds to look again; 0: not before something arrives."""
-        while self._due:
-            left_ns = self._due[0][0] - time.monotonic_ns()
-            if left_ns > AWAKE_NS:
-                return left_ns - AWAKE_NS
-            if left_ns <= 0:
-                heapq.heappop(self._due)[2]()
-            else:
-                for key, events in self._selector.select(0):
-                    key.data(events)
-        return 0
+def _greeting(address: Address) -> float:
+    """How long a new connection takes to be greeted."""
+    time.sleep(PAUSE_S)
+    began = time.perf_counter()
+    with socket.create_connection(address) as connection:
+        connection.recv(1)
+        return time.perf_counter() - began
+
+
+def _exchange(connection: socket.socket) -> float:
+    """How long a byte takes there and back."""
+    time.sleep(PAUSE_S)
+    began = time.perf_counter()
+    connection.send(b"\x00")
+    connection.recv(1)
+    return time.perf_counter() - began
+
+
+def check_range(rtt_s: float) -> None:
+    """Raise ValueError if a relay cannot add this round-trip time."""
+    if not SHORTEST_S <= rtt_s <= LONGEST_S:
+        raise ValueError(f"round-trip time: {rtt_s} is out of range, {SHORTEST_S} to {LONGEST_S} s")
 
 
 def main() -> None:
@@ -170,7 +179,7 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     raise_file_limit()
-    run_before_others()  # a network is never short of CPU
+    run_before_others()  # a real network never waits for CPU
     calibrated_s = min(arguments.rtt_s, CALIBRATED_S)
     relay = Relay((arguments.host, arguments.port), calibrated_s)
     gc.collect()

@@ -9,21 +9,17 @@ from typing import Any
 from pymysql.constants import ER
 
 from poolbench.lab.proxy.backend import BackendConnection
-from poolbench.lab.proxy.config import Config
-from poolbench.lab.proxy.context import Context
-from poolbench.lab.proxy.database import DatabaseRefused, DatabaseUnavailable, Identity
-from poolbench.lab.proxy.database_login import Opened, open_connection
-from poolbench.lab.proxy.events import Kind
-from poolbench.lab.proxy.facts import Facts
-from poolbench.lab.proxy.faults import Failure
-from poolbench.lab.proxy.lexer import statements_of
-from poolbench.lab.proxy.listener import Listener
-from poolbench.lab.proxy.metrics import Value
+from poolbench.lab.proxy.client import Listener
+from poolbench.lab.proxy.config import ProxyConfig, ProxySettings
+from poolbench.lab.proxy.context import ProxyContext
+from poolbench.lab.proxy.database import Facts, Identity, Opened, open_connection
+from poolbench.lab.proxy.errors import DatabaseRefused, DatabaseUnavailable
+from poolbench.lab.proxy.faults import ProxyFault
+from poolbench.lab.proxy.monitoring import INTERVAL_S, EventKind, MetricSeries, Value
 from poolbench.lab.proxy.pool import Pool
-from poolbench.lab.proxy.series import INTERVAL_S, Series
-from poolbench.lab.proxy.session_state import SessionState
-from poolbench.lab.proxy.settings import ProxySettings
-from poolbench.lab.proxy.tls import server_context
+from poolbench.lab.proxy.session import SessionState
+from poolbench.lab.proxy.statements import statements_of
+from poolbench.lab.proxy.transport import server_context
 
 OTHER_PROGRAMS = "other"
 MAX_PROGRAMS = 256  # program names that are counted one by one
@@ -41,10 +37,10 @@ class Proxy:
 
     """
 
-    def __init__(self, config: Config, facts: Facts) -> None:
+    def __init__(self, config: ProxyConfig, facts: Facts) -> None:
         self._config = config
         self._facts = facts
-        self.context = Context(
+        self.context = ProxyContext(
             settings=config.settings,
             facts=facts,
             accounts=config.accounts,
@@ -56,7 +52,7 @@ class Proxy:
             name: Listener(name, config.host, listener.port, listener.failure, self.context)
             for name, listener in config.listeners.items()
         }
-        self.series = Series(self.metrics)
+        self.series = MetricSeries(self.metrics)
         self._database_answers = True
         self._programs: dict[str, int] = {}
 
@@ -64,7 +60,7 @@ class Proxy:
         """Open the listeners.
 
         Raises:
-            OSError: a port is taken, or not to be had.
+            OSError: a port cannot be opened.
 
         """
         for listener in self.listeners.values():
@@ -72,7 +68,7 @@ class Proxy:
             await self.fail(listener.name, listener.failure)
 
     async def keep_house(self) -> None:
-        """Close and ping free database connections, and sample the series, for ever."""
+        """Keep closing and pinging free database connections, and sampling the series."""
         sample_at = monotonic()
         while True:
             now, settings = monotonic(), self.context.settings
@@ -94,9 +90,10 @@ class Proxy:
 
         """
         loop, context = asyncio.get_running_loop(), self.context
-        context.metrics.count_database_request(tls=self._config.backend.authority is not None)
+        context.metrics.database_requests += 1
+        context.metrics.database_requests_tls += self._config.backend.authority is not None
         try:
-            if Failure.SERVER_RESTART in self._failures():
+            if ProxyFault.SERVER_RESTART in self._failures():
                 raise DatabaseUnavailable("as the failure has it")
             password = context.accounts[identity.user]
             opened = await loop.run_in_executor(
@@ -107,7 +104,7 @@ class Proxy:
             context.metrics.database_set_up_failed += 1
             self._database_answers = isinstance(failure, DatabaseRefused)
             raise
-        except Exception as unforeseen:  # to try again at once would be to try for ever
+        except Exception as unforeseen:  # an immediate retry would loop
             context.metrics.database_set_up_failed += 1
             traceback.print_exc()
             raise DatabaseRefused(
@@ -116,7 +113,7 @@ class Proxy:
         self._database_answers = True
         connection.thread_id = opened.thread_id
         context.metrics.database_set_up += 1
-        context.events.add(Kind.OPEN_DATABASE, database=opened.thread_id)
+        context.events.add(EventKind.OPEN_DATABASE, database=opened.thread_id)
         return connection
 
     async def _adopt(self, opened: Opened, identity: Identity) -> BackendConnection:
@@ -136,7 +133,7 @@ class Proxy:
 
     def _lost(self, connection: BackendConnection) -> None:
         if self.context.pool.forget(connection):
-            self.context.events.add(Kind.CLOSE_DATABASE, database=connection.thread_id)
+            self.context.events.add(EventKind.CLOSE_DATABASE, database=connection.thread_id)
 
     def metrics(self) -> dict[str, Value]:
         """Counters and gauges, under CloudWatch's names."""
@@ -147,7 +144,7 @@ class Proxy:
             name = client.program if known else OTHER_PROGRAMS
             programs[name] = programs.get(name, 0) + 1
         self._programs = programs  # a program that has left stays, with 0
-        sessions = [client.commands.session for client in context.clients.values() if client.commands]
+        sessions = [client.session for client in context.clients.values() if client.session]
         encrypted = sum(client.speaks_tls for client in context.clients.values())
         return context.metrics.as_dict() | {
             "ClientConnections": programs,
@@ -179,20 +176,20 @@ class Proxy:
         for client in list(self.context.clients.values()):
             client.settings_changed()
 
-    async def fail(self, listener: str, failure: Failure) -> None:
-        """Let a listener's clients die in another way.
+    async def fail(self, listener: str, failure: ProxyFault) -> None:
+        """Switch a listener to another failure.
 
         Raises:
-            KeyError: there is no such listener.
+            KeyError: the listener does not exist.
 
         """
         await self.listeners[listener].fail(failure)
-        self.context.events.add(Kind.FAILURE, detail=f"{listener}: {failure}")
-        self.context.pool.exhaust(on=Failure.BORROW_EXHAUSTION in self._failures())
-        if failure is Failure.SERVER_RESTART:
+        self.context.events.add(EventKind.FAILURE, detail=f"{listener}: {failure}")
+        self.context.pool.exhaust(on=ProxyFault.BORROW_EXHAUSTION in self._failures())
+        if failure is ProxyFault.SERVER_RESTART:
             self.context.pool.close_all()
 
-    def _failures(self) -> set[Failure]:
+    def _failures(self) -> set[ProxyFault]:
         return {listener.failure for listener in self.listeners.values()}
 
 

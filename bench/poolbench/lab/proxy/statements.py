@@ -2,7 +2,8 @@
 
 RDS Proxy documents which statements pin a client to its database connection and which settings it tracks
 instead ("Avoiding pinning", Amazon RDS User Guide). As there, what happens inside stored routines is not
-seen.
+seen. Strings are read with backslash escapes and `"` as a quote; NO_BACKSLASH_ESCAPES and ANSI_QUOTES, which
+change that, are ignored.
 """
 
 import functools
@@ -11,10 +12,81 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from poolbench.lab.proxy.lexer import split, unquoted
-from poolbench.lab.proxy.session_state import ACCESS_MODE, ISOLATION_LEVEL, TRACKED, SessionState, Variables
+# Names for the two parts of `SET SESSION TRANSACTION`, whose variables are called differently by each server.
+ISOLATION_LEVEL, ACCESS_MODE = "isolation level", "access mode"
+TRACKED = frozenset(
+    {
+        "auto_increment_increment",
+        "autocommit",
+        "character set",
+        "character_set_client",
+        "character_set_connection",
+        "character_set_database",
+        "character_set_filesystem",
+        "character_set_results",
+        "character_set_server",
+        "collation_connection",
+        "collation_database",
+        "collation_server",
+        "interactive_timeout",
+        "names",
+        "net_write_timeout",
+        "query_cache_type",
+        "session_track_schema",
+        "sql_mode",
+        "time_zone",
+        "transaction_isolation",
+        "transaction_read_only",
+        "tx_isolation",
+        "tx_read_only",
+        "wait_timeout",
+    }
+)
+Variables = tuple[tuple[str, str], ...]
+# Linear in the length of any text: unterminated tokens end with the text.
+_TOKEN = re.compile(
+    rb"""
+      (?P<space> \s+ | --(?=[\s]|\Z)[^\n]* | \#[^\n]* | /\*(?![!M]).*?(?:\*/|\Z) | /\*M?!\d* | \*/ )
+    | (?P<string> '(?:[^'\\]|\\.?|'')*+(?:'|\Z) | "(?:[^"\\]|\\.?|"")*+(?:"|\Z) )
+    | (?P<quoted> `(?:[^`]|``)*+(?:`|\Z) )
+    | (?P<word> @{1,2}[\w$.\x80-\xff]* | [\w$\x80-\xff]+ )
+    | (?P<sign> := | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
-# Statements without any of these words are not looked at further, which is nearly all of them.
+
+def split(text: bytes) -> Iterator[list[str]]:
+    """Tokens of each statement, without space and comments; what `/*! */` holds is taken as it is run."""
+    tokens: list[str] = []
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup == "space":
+            continue
+        word = match[0].decode("latin-1")
+        if word != ";":
+            tokens.append(word)
+        elif tokens:
+            yield tokens
+            tokens = []
+    if tokens:
+        yield tokens
+
+
+def statements_of(text: str) -> list[bytes]:
+    """Cut a text at its semicolons."""
+    raw = text.encode()
+    cuts = [-1, *(match.start() for match in _TOKEN.finditer(raw) if match[0] == b";"), len(raw)]
+    pieces = (raw[start + 1 : end].strip() for start, end in itertools.pairwise(cuts))
+    return [piece for piece in pieces if piece]
+
+
+def unquoted(word: str) -> str:
+    """Return an identifier without its backticks."""
+    name = word.strip("`").replace("``", "`") if word.startswith("`") else word
+    return name.encode("latin-1").decode("utf-8", "replace")
+
+
+# Statements without any of these words, nearly all, are not parsed.
 _SUSPICIOUS = re.compile(
     rb"(?i)@|\b(?:set|use|drop|lock|flush|get_lock|prepare|execute|deallocate|temporary|handler|xa|kill"
     rb"|last_insert_id|found_rows|row_count)\b"
@@ -30,7 +102,7 @@ _PINNING_VERBS = {
     "XA": "XA transaction",
 }
 _PINNING_FUNCTIONS = frozenset({"GET_LOCK", "LAST_INSERT_ID", "FOUND_ROWS", "ROW_COUNT"})
-# They may set any user variable that they name: by OUT parameters, as diagnostics, from columns of a file.
+# These may set any user variable that they name: OUT parameters, diagnostics, columns of a file.
 _SETTING_VERBS = frozenset({"CALL", "GET", "LOAD"})
 _SCOPES = frozenset({"SESSION", "LOCAL", "GLOBAL", "PERSIST", "PERSIST_ONLY"})
 _OF_THE_SESSION = frozenset({"SESSION", "LOCAL"})
@@ -53,7 +125,7 @@ class Effect:
         pin: why the client must keep this database connection from now on; None if it need not.
         variables: tracked ones that were set, in order.
         schema: the new default schema; None if it stays.
-        dropped: schemas that are no more.
+        dropped: schemas that were dropped.
         kill: the connection that is to be killed.
         statements: how many there were.
 
@@ -77,19 +149,9 @@ class Effect:
             statements=self.statements + other.statements,
         )
 
-    def applied_to(self, state: SessionState) -> SessionState:
-        """Return the state of a session after these statements."""
-        if self.variables:
-            state = state.with_variables(self.variables)
-        if self.schema is not None:
-            state = state.with_schema(self.schema)
-        if state.schema in self.dropped:
-            state = state.with_schema(None)
-        return state
-
 
 NO_EFFECT = Effect()
-REMEMBERED_LENGTH = 512  # of a text whose effect is kept, for it will come again
+REMEMBERED_LENGTH = 512  # of a text whose effect is cached
 
 
 def effect_of(text: bytes) -> Effect:
@@ -100,7 +162,7 @@ def effect_of(text: bytes) -> Effect:
 def _read(text: bytes) -> Effect:
     if not _SUSPICIOUS.search(text):
         return NO_EFFECT
-    # What follows the head of a routine is its body, which is not run now.
+    # The body of a routine follows its head and does not run now.
     statements = itertools.takewhile(lambda words: not _makes_routine(words), split(text))
     effects = [_effect_of_one(words) for words in statements]
     return functools.reduce(Effect.then, effects[1:], effects[0]) if effects else NO_EFFECT

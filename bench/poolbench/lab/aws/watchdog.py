@@ -1,8 +1,8 @@
 """Kills the process groups of a service that has died; a process that does nothing else.
 
-The parent-death signal ends a runtime, but not the children of its handler: it is cleared by fork (prctl(2)).
-Stopped as they are, they would stay for ever. The warden holds the reading end of a pipe from the service and
-knows the groups that live; at the end of the file it kills them.
+The parent-death signal ends a runtime, but not the children of its handler: fork clears it (prctl(2)). Frozen
+children would stay forever. The watchdog reads a pipe from the service, which tells it the groups that live,
+and kills them when the pipe ends.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import sys
 from typing import TextIO
 
 
-class Warden:
+class Watchdog:
     """The service's side."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Warden:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # somebody killed it; the parent-death signal remains
+        with contextlib.suppress(BrokenPipeError):  # it was killed; the parent-death signal remains
             os.write(self._process.stdin.fileno(), line.encode())
 
 

@@ -1,46 +1,45 @@
-"""The database connection that a client has, from borrowing it to the many ways of being rid of it."""
+"""The database connection that a client has leased, from borrowing to giving it back."""
 
 from time import monotonic
 
 from poolbench.lab.proxy.backend import BackendConnection, Borrower
-from poolbench.lab.proxy.context import Context
-from poolbench.lab.proxy.database import DatabaseRefused
-from poolbench.lab.proxy.events import Kind
-from poolbench.lab.proxy.login import Refused
+from poolbench.lab.proxy.context import ProxyContext
+from poolbench.lab.proxy.errors import Refused
+from poolbench.lab.proxy.monitoring import EventKind
 from poolbench.lab.proxy.pool import BorrowTimeout
-from poolbench.lab.proxy.reply import BEFORE_HANGING_UP
-from poolbench.lab.proxy.session import Session
+from poolbench.lab.proxy.protocol import BEFORE_HANGING_UP
+from poolbench.lab.proxy.session import ClientSession
 
 BORROW_TIMEOUT = (9501, "HY000", "Timed-out waiting to acquire database connection")  # RDS Proxy's own
 
 
-class Loan:
+class Lease:
     """At most one database connection, lent to one client.
 
     Attributes:
-        backend: the connection; None while there is none.
+        backend: the connection; None while the client has none.
 
     """
 
-    def __init__(self, borrower: Borrower, client: int, context: Context) -> None:
+    def __init__(self, borrower: Borrower, client: int, context: ProxyContext) -> None:
         self.backend: BackendConnection | None = None
         self._borrower = borrower
         self._client = client
         self._context = context
         self._last: BackendConnection | None = None
 
-    def take(self, session: Session) -> BackendConnection | None:
-        """Borrow one that is free and in the session's state; None if there is none."""
+    def take(self, session: ClientSession) -> BackendConnection | None:
+        """Borrow one that is free and in the session's state; None if none is."""
         backend = self._context.pool.take(self._client, session.identity, session.state, self._last)
         if backend is not None:
             self._begin(backend, 0.0)
         return backend
 
-    async def borrow(self, session: Session) -> BackendConnection:
+    async def borrow(self, session: ClientSession) -> BackendConnection:
         """Borrow one, opened or waited for if need be, and bring it into the session's state.
 
         Raises:
-            Refused: there is none in time, or the database refuses the user or the state.
+            Refused: none became free in time, or the database refuses the user or the state.
 
         """
         context, began = self._context, monotonic()
@@ -48,10 +47,8 @@ class Loan:
         try:
             backend = await context.pool.borrow(self._client, session.identity, session.state, timeout_s)
         except BorrowTimeout:
-            context.events.add(Kind.BORROW_TIMEOUT, self._client)
+            context.events.add(EventKind.BORROW_TIMEOUT, self._client)
             raise Refused(*BORROW_TIMEOUT) from None
-        except DatabaseRefused as refused:
-            raise Refused(refused.code, refused.sqlstate, refused.message) from None
         self._begin(backend, monotonic() - began)
         return backend
 
@@ -59,14 +56,14 @@ class Loan:
         self.backend = backend
         backend.borrower = self._borrower
         self._context.metrics.borrow_latency.add(waited_s)
-        self._context.events.add(Kind.BORROW, self._client, backend.thread_id)
+        self._context.events.add(EventKind.BORROW, self._client, backend.thread_id)
 
     def _end(self, backend: BackendConnection, detail: str | None = None) -> None:
         self.backend = None
-        self._context.events.add(Kind.RELEASE, self._client, backend.thread_id, detail)
+        self._context.events.add(EventKind.RELEASE, self._client, backend.thread_id, detail)
 
     def give_back(self, error: int = 0) -> None:
-        """Give it back as it is, fit for anybody; `error` is what its last answer ended with."""
+        """Return it in a state fit for any client; `error` is the code that ended its last answer."""
         if backend := self.backend:
             self._last = backend
             self._end(backend)
