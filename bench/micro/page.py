@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import jinja2
 
-from micro.groups import A_AGAINST_A, Group
+from micro.cases import A_AGAINST_A, Group
 from micro.saved import Run, load, trim
 from micro.summary import COLUMNS, Line, as_text, by_group, microseconds
 from poolbench.report import render

@@ -7,8 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import URL
 
-from micro.cases import AT_CHECKOUT, Case, engine_of, plain_request, request, warm_request
-from micro.groups import Group
+from micro.cases import AT_CHECKOUT, Case, Group, engine_of, plain_request, request, warm_request
 from micro.paired import Paired
 from poolbench.function.strategies import REFERENCE
 

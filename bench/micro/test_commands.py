@@ -7,8 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import URL, text
 
-from micro.cases import Case, Make, engine_of
-from micro.groups import Group
+from micro.cases import Case, Group, Make, engine_of
 from micro.paired import Paired
 from poolbench.function.strategies import REFERENCE
 from poolbench.function.workload import items, point_select

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from micro.cases import plain_request, warm_request
-from micro.groups import Group
+from micro.cases import Group, plain_request, warm_request
 from micro.paired import Paired
 from micro.server import NoServer, parse, prepare
 from perf.haproxy import running_haproxy

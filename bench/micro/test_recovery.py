@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import URL, Engine, NullPool, text
 from sqlalchemy.exc import OperationalError
 
-from micro.cases import Case, engine_of, plain_request, request
-from micro.groups import Group
+from micro.cases import Case, Group, engine_of, plain_request, request
 from micro.paired import Paired
 from poolbench.function.strategies import REFERENCE
 

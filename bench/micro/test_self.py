@@ -6,8 +6,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import URL
 
-from micro.cases import Case, Make, plain_request
-from micro.groups import A_AGAINST_A, Group
+from micro.cases import A_AGAINST_A, Case, Group, Make, plain_request
 from micro.paired import Paired
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, NullPool, QueuePool, create_engine
 
-from micro.cases import Case, request
-from micro.groups import Group
+from micro.cases import Case, Group, request
 from micro.paired import Paired
 
 THREADS, REQUESTS = 8, 80
