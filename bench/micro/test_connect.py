@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 from micro.cases import Encryption, Group, connect_arguments, connecting
-from micro.paired import ROUNDS, Paired
+from micro.paired import ROUNDS, PairedBenchmark
 from poolbench.function.drivers import DEFAULT, DRIVERS
 
 OWN_ROUNDS = 40  # they take tens of milliseconds
@@ -27,7 +27,7 @@ PACKAGES = {driver.package: driver for driver in reversed(list(DRIVERS.values())
     ],
 )
 def test_connect(
-    package: str, encryption: Encryption, request: pytest.FixtureRequest, paired: Paired
+    package: str, encryption: Encryption, request: pytest.FixtureRequest, paired: PairedBenchmark
 ) -> None:
     driver = PACKAGES[package]
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from micro.cases import Group
 from micro.page import readme_table, write_page
-from micro.saved import NotARun, load
+from micro.summary import NotARun, load
 
 pytestmark = pytest.mark.any_server
 
