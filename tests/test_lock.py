@@ -3,7 +3,10 @@
 import itertools
 import re
 import tomllib
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.markers import Marker
@@ -11,7 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 TOP = Path(__file__).parent.parent
-LOCKS = [TOP / "requirements.lock", *sorted((TOP / "infra").glob("*.lock"))]
+LOCKS = [*sorted(TOP.glob("*.lock")), *sorted((TOP / "infra").glob("*.lock"))]
+CAMPAIGN, TESTS = TOP / "requirements.lock", TOP / "requirements-test.lock"
+GROUPS = tomllib.loads((TOP / "pyproject.toml").read_text())["dependency-groups"]
 
 
 def entries(lock: Path) -> dict[Requirement, list[str]]:
@@ -40,20 +45,55 @@ def test_a_lock_names_no_host(lock: Path) -> None:
     assert not re.search(r"://|--index-url|--find-links|--trusted-host", lock.read_text())
 
 
-def test_the_lock_holds_what_the_project_asks_for() -> None:
-    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
-    extras = itertools.chain.from_iterable(project["optional-dependencies"].values())
-    locked = {
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    locked = versions(CAMPAIGN, TESTS)
+    for requirement in asked_for(*project()["optional-dependencies"], *GROUPS):
+        version = locked.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement} is not locked: make lock"
+        assert requirement.specifier.contains(version, prereleases=True), f"{requirement}: make lock"
+
+
+def test_the_lock_of_tests_comes_on_top_of_that_of_a_campaign() -> None:
+    assert versions(CAMPAIGN).keys() & versions(TESTS).keys() == set()
+
+
+def test_a_campaign_and_its_report_need_nothing_beyond_their_lock() -> None:
+    locked, needed = versions(CAMPAIGN), set()
+    due = list(asked_for("cli", "lab", "report", "build"))
+    while due:
+        requirement = due.pop()
+        name, extras = canonicalize_name(requirement.name), sorted(requirement.extras)
+        if (name, *extras) not in needed:
+            needed.add((name, *extras))
+            due += [
+                further
+                for further in map(Requirement, metadata.requires(name) or ())
+                if any(_here(further.marker, extra) for extra in ["", *extras])
+            ]
+    assert {name for name, *_ in needed} == locked.keys()
+
+
+def project() -> dict[str, Any]:
+    declared: dict[str, Any] = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    return declared
+
+
+def asked_for(*parts: str) -> Iterator[Requirement]:
+    """What the project requires here, with these extras and groups."""
+    known = project()["optional-dependencies"] | GROUPS
+    lists = [project()["dependencies"], *(known[part] for part in parts)]
+    return filter(lambda one: _here(one.marker), map(Requirement, itertools.chain.from_iterable(lists)))
+
+
+def versions(*locks: Path) -> dict[str, str]:
+    """Names and versions of what these locks install here."""
+    return {
         canonicalize_name(requirement.name): next(iter(requirement.specifier)).version
-        for requirement in entries(LOCKS[0])
+        for lock in locks
+        for requirement in entries(lock)
         if _here(requirement.marker)
     }
-    for requirement in map(Requirement, [*project["dependencies"], *extras]):
-        if _here(requirement.marker):
-            version = locked.get(canonicalize_name(requirement.name))
-            assert version is not None, f"{requirement} is not locked: make lock"
-            assert requirement.specifier.contains(version, prereleases=True), f"{requirement}: make lock"
 
 
-def _here(marker: Marker | None) -> bool:
-    return marker is None or marker.evaluate({"extra": ""})
+def _here(marker: Marker | None, extra: str = "") -> bool:
+    return marker is None or marker.evaluate({"extra": extra})

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from perf import soak
-from perf.soak import MOMENTS, Sample, growth
+from perf.soak import MOMENTS, ProcessSample, growth
 from poolbench.campaign.file import CampaignFile
 
 
 def test_what_fills_in_the_first_half_does_not_grow() -> None:
-    samples = [Sample(36.0 * step, min(50.0, 10.0 + step), min(9, step)) for step in range(101)]
+    samples = [ProcessSample(36.0 * step, min(50.0, 10.0 + step), min(9, step)) for step in range(101)]
     fills = growth("proxy", 1, samples)
     assert fills.mb_per_hour == pytest.approx(0)
     assert fills.files_per_hour == pytest.approx(0)
@@ -18,7 +18,7 @@ def test_what_fills_in_the_first_half_does_not_grow() -> None:
 
 
 def test_what_leaks_grows_by_what_it_leaks_in_an_hour() -> None:
-    leaks = growth("lane", 1, [Sample(36.0 * step, 10 + 0.25 * step, 3 + step) for step in range(101)])
+    leaks = growth("lane", 1, [ProcessSample(36.0 * step, 10 + 0.25 * step, 3 + step) for step in range(101)])
     assert leaks.mb_per_hour == pytest.approx(25)
     assert leaks.files_per_hour == pytest.approx(100)
     assert leaks.line().split() == [

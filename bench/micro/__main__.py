@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from micro.page import keep
-from micro.saved import NotARun
+from micro.summary import NotARun
 
 
 def main() -> None:

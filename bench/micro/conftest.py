@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from micro.paired import Paired
+from micro.paired import PairedBenchmark
 from micro.server import WAYS, NoServer, parse, prepare
 from micro.wire import CommandCounter
 
@@ -96,10 +96,10 @@ def paired(
     url: URL,
     server_version: str,
     counter: CommandCounter,
-) -> Paired:
-    """Measure something beside its reference; see `Paired`."""
+) -> PairedBenchmark:
+    """Measure something beside its reference; see `PairedBenchmark`."""
     benchmark.extra_info |= {"driver": f"PyMySQL {version('PyMySQL')}", "server": server_version}
-    return Paired(benchmark, url, counter, request.config.getoption("--rounds"))
+    return PairedBenchmark(benchmark, url, counter, request.config.getoption("--rounds"))
 
 
 @pytest.hookimpl(trylast=True)

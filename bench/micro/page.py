@@ -7,9 +7,8 @@ from types import MappingProxyType
 
 import jinja2
 
-from micro.groups import A_AGAINST_A, Group
-from micro.saved import Run, load, trim
-from micro.summary import COLUMNS, Line, as_text, by_group, microseconds
+from micro.cases import A_AGAINST_A, Group
+from micro.summary import COLUMNS, BenchmarkLine, Run, as_text, by_group, load, microseconds, trim
 from poolbench.report import render
 from poolbench.report.render import Column
 
@@ -35,7 +34,7 @@ _BRIEF: Mapping[tuple[Group, str], str] = MappingProxyType(
         (Group.CONNECT, "PyMySQL-TLS, driver's own context"): "connect, TLS as PyMySQL does it by default",
     }
 )
-_BRIEF_COLUMNS: Sequence[Column[Line]] = (
+_BRIEF_COLUMNS: Sequence[Column[BenchmarkLine]] = (
     Column("", "", "", lambda line: _BRIEF[Group(line.group), line.name], is_name=True),
     Column(
         "", "median, µs", "",
@@ -120,7 +119,7 @@ def readme_table(file: Path) -> str:
     return render.as_markdown(render.render(_BRIEF_COLUMNS, _brief(load(file))))
 
 
-def _brief(run: Run) -> list[Line]:
+def _brief(run: Run) -> list[BenchmarkLine]:
     found = {(line.group, line.name): line for line in run.lines}
     return [found[key] for key in _BRIEF if key in found]
 

@@ -17,7 +17,7 @@ CONNECTIONS = 20
 WARM_UP = 3  # rounds on each new connection
 
 
-class Paired:
+class PairedBenchmark:
     """Runs a case under pytest-benchmark and, next to each of its rounds, one of a reference, timed as well.
 
     The reference comes first in every other round and last in those between: what the second of two owes to

@@ -7,9 +7,8 @@ from functools import partial
 import pytest
 from sqlalchemy import URL, text
 
-from micro.cases import Case, Make, engine_of
-from micro.groups import Group
-from micro.paired import Paired
+from micro.cases import Case, Group, Make, engine_of
+from micro.paired import PairedBenchmark
 from poolbench.function.strategies import REFERENCE
 from poolbench.function.workload import items, point_select
 
@@ -58,5 +57,5 @@ COMMANDS: dict[str, Make] = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command(command: str, paired: Paired) -> None:
+def test_command(command: str, paired: PairedBenchmark) -> None:
     paired(COMMANDS[command], reference=ping, strategy=REFERENCE)

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from micro.cases import plain_request, warm_request
-from micro.groups import Group
-from micro.paired import Paired
+from micro.cases import Group, plain_request, warm_request
+from micro.paired import PairedBenchmark
 from micro.server import NoServer, parse, prepare
 from perf.haproxy import running_haproxy
 from poolbench.lab.debs import FetchFailed
@@ -89,7 +88,7 @@ def ends(
 @pytest.mark.parametrize("rtt_ms", [0, 1], ids=lambda rtt_ms: f"+{rtt_ms} ms")
 @pytest.mark.parametrize("path", ["direct", "proxy", "haproxy"])
 @pytest.mark.parametrize("strategy", ["queuepool", "pre_ping", "nullpool"])
-def test_path(strategy: str, path: str, rtt_ms: float, ends: Ends, paired: Paired) -> None:
+def test_path(strategy: str, path: str, rtt_ms: float, ends: Ends, paired: PairedBenchmark) -> None:
     there, beside = ends
     paired(
         partial(warm_request, strategy),

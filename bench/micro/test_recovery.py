@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import URL, Engine, NullPool, text
 from sqlalchemy.exc import OperationalError
 
-from micro.cases import Case, engine_of, plain_request, request
-from micro.groups import Group
-from micro.paired import Paired
+from micro.cases import Case, Group, engine_of, plain_request, request
+from micro.paired import PairedBenchmark
 from poolbench.function.strategies import REFERENCE
 
 GONE_WITHIN_S = 5.0
@@ -57,7 +56,7 @@ WAYS_OUT = {
 
 @pytest.mark.benchmark(group=Group.RECOVERY)
 @pytest.mark.parametrize("way", WAYS_OUT)
-def test_recovery(way: str, paired: Paired) -> None:
+def test_recovery(way: str, paired: PairedBenchmark) -> None:
     strategy, action = WAYS_OUT[way]
     paired(
         partial(request_after_kill, strategy, action),

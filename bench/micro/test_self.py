@@ -6,9 +6,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import URL
 
-from micro.cases import Case, Make, plain_request
-from micro.groups import A_AGAINST_A, Group
-from micro.paired import Paired
+from micro.cases import A_AGAINST_A, Case, Group, Make, plain_request
+from micro.paired import PairedBenchmark
 
 
 @contextmanager
@@ -21,5 +20,5 @@ SAME: dict[str, Make] = {"nothing": nothing, A_AGAINST_A: plain_request}
 
 @pytest.mark.benchmark(group=Group.SELF)
 @pytest.mark.parametrize("what", SAME)
-def test_same(what: str, paired: Paired) -> None:
+def test_same(what: str, paired: PairedBenchmark) -> None:
     paired(SAME[what], reference=SAME[what])

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, NullPool, QueuePool, create_engine
 
-from micro.cases import Case, request
-from micro.groups import Group
-from micro.paired import Paired
+from micro.cases import Case, Group, request
+from micro.paired import PairedBenchmark
 
 THREADS, REQUESTS = 8, 80
 POOLS: dict[str, dict[str, Any]] = {
@@ -32,7 +31,7 @@ def burst(at: URL, **pool: Any) -> Iterator[Case]:
 
 @pytest.mark.benchmark(group=Group.THREADS)
 @pytest.mark.parametrize("pool", POOLS)
-def test_threads(pool: str, paired: Paired) -> None:
+def test_threads(pool: str, paired: PairedBenchmark) -> None:
     paired(
         partial(burst, **POOLS[pool]),
         reference=burst,  # the default pool: five connections that stay, ten more while they are needed

@@ -4,10 +4,9 @@ import sys
 from collections.abc import Mapping
 
 from perf.analysis import aggregates_against_duckdb, report_of_a_million
-from perf.bundle import bundle_size
 from perf.campaign import quick_campaign
 from perf.figure import Measure
-from perf.function import function_init_ratio, instrument_overhead
+from perf.function import bundle_size, function_init_ratio, instrument_overhead
 from perf.proxy import proxy_against_haproxy
 from perf.rtt import rtt_error
 

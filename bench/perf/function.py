@@ -1,4 +1,4 @@
-"""What the instrument itself costs: on each request, and at the function's start."""
+"""What the instrument costs on each request and at the function's start, and how large its bundle is."""
 
 import contextlib
 import gc
@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import URL, Engine
 
 from perf.figure import Figure
+from poolbench.aws.pack import make_bundle
 from poolbench.function import probe
 from poolbench.function.client import Client
 from poolbench.function.measure import measure
@@ -92,3 +93,9 @@ def function_init_ratio() -> Iterator[Figure]:
             times[name].append(float(done.stdout))
     ratio = statistics.median(times["handler"]) / statistics.median(times["libraries"])
     yield Figure("function_init_ratio", ratio, "<= 1.2")
+
+
+def bundle_size() -> Iterator[Figure]:
+    """Size of the zip in 10^6 bytes, for this Python and machine: Lambda loads it at each cold start."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Figure("bundle_mb", make_bundle(Path(name) / "bundle.zip").megabytes, "<= 7")

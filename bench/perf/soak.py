@@ -48,7 +48,7 @@ NAMES = {  # of processes, by what their command line holds
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ProcessSample:
     """A process at a moment."""
 
     at_s: float
@@ -62,7 +62,7 @@ class Growth:
 
     name: str
     pid: int
-    shown: tuple[Sample, ...]  # at MOMENTS
+    shown: tuple[ProcessSample, ...]  # at MOMENTS
     mb_per_hour: float
     files_per_hour: float
 
@@ -77,7 +77,7 @@ _MOMENTS = "".join(f"MB {moment:.0%}".rjust(9) for moment in MOMENTS)
 HEAD = f"{'process':16}{'pid':>8}{_MOMENTS}{'MB/h':>9}{'files':>8}{'end':>6}{'files/h':>9}"
 
 
-def growth(name: str, pid: int, samples: Sequence[Sample]) -> Growth:
+def growth(name: str, pid: int, samples: Sequence[ProcessSample]) -> Growth:
     """Fit what a process did in the end; needs samples at two moments at least."""
     steady = samples[int(STEADY * len(samples)) :]
     hours = [sample.at_s / 3600 for sample in steady]
@@ -102,7 +102,7 @@ class Watching:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Sample for as long as the block runs."""
+        """ProcessSample for as long as the block runs."""
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
         try:
@@ -115,7 +115,7 @@ class Watching:
         """Every process that lived nearly as long as the oldest."""
         samples = {
             pid: [
-                Sample(at_s, memory_mb, int(files))
+                ProcessSample(at_s, memory_mb, int(files))
                 for at_s, memory_mb, files in zip(*[iter(seen)] * 3, strict=True)
             ]
             for pid, seen in self._samples.items()

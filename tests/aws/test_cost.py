@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from poolbench.aws.cost import StackSize, Usage, bill, hourly, total
-from poolbench.aws.prices import NoPrice, Prices
+from poolbench.aws.cost import NoPrice, Prices, StackSize, Usage, bill, hourly, total
 from poolbench.campaign.plan import Campaign, Factors, Repetition
 from poolbench.campaign.schedule import plan_lanes
 

@@ -13,11 +13,13 @@ from poolbench.campaign.sync import NotFinished, publish
 from poolbench.model.arrow import ROWS
 from poolbench.report.load import load
 from poolbench.report.settings import split
+from poolbench.report.statistics import Quantiles
 from poolbench.report.tables import main_table
 from poolbench.store import Conflict, open_store
 from tests.infra.conftest import Expanded
 
 RESULTS = INFRA.parent / "results"
+MANY = 400  # 7919 shares no factor with any smaller number
 GLUE = {"int64": "bigint", "double": "double", "string": "string", "bool": "boolean"}
 
 
@@ -51,6 +53,25 @@ def test_the_query_gives_the_reports_main_table(tmp_path: Path) -> None:
             assert row["max_ms"] == pytest.approx(one.first.maximum * 1000)
         else:
             assert row["median_ms"] is None
+
+
+def test_the_querys_quantiles_are_the_reports_for_every_number_of_requests() -> None:
+    connection = duckdb.connect()
+    # Label n answered n requests, after 1 ms, 2 ms, ... n ms in some order.
+    connection.execute(
+        f"""CREATE VIEW requests AS SELECT
+          'one' AS campaign, n AS label, 1.1 AS gap_ratio, 0 AS connects, 1 AS wire_commands, 'ok' AS outcome,
+          1e-3 * (1 + (k * 7919) % n) AS latency_s, true AS counted, 'measure' AS role,
+          'first_after_gap' AS state
+        FROM range(1, {MANY}) AS sizes(n), range(0, {MANY}) AS places(k) WHERE k < n"""
+    )
+    query = (INFRA / "athena.sql").read_text()
+    connection.execute(f"SELECT label, n, median_ms, p95_ms, max_ms FROM ({query.rstrip().rstrip(';')})")
+    found = {label: figures for label, *figures in connection.fetchall()}
+    for n in range(1, MANY):
+        expected = Quantiles.of(range(1, n + 1))
+        told = [expected.median.value, expected.p95.value, expected.maximum]
+        assert found[n] == [n, *(pytest.approx(value) for value in told)], n
 
 
 def test_a_campaign_with_cells_to_come_is_not_published(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from micro.saved import load
+from micro.summary import load
 from tests.micro.conftest import run_suite, text_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_server]  # each run of the suite is a process

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from micro.groups import Group
+from micro.cases import Group
 from micro.page import readme_table, write_page
-from micro.saved import NotARun, load
+from micro.summary import NotARun, load
 
 pytestmark = pytest.mark.any_server
 

@@ -9,7 +9,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy import URL
 
 from micro.cases import Case, Make
-from micro.paired import CONNECTIONS, WARM_UP, Paired
+from micro.paired import CONNECTIONS, WARM_UP, PairedBenchmark
 from micro.wire import CommandCounter
 
 NOWHERE = URL.create("mysql+pymysql", host="127.0.0.1", port=1)
@@ -45,7 +45,7 @@ def diary(unlisted: BenchmarkFixture) -> list[str]:
     """Twice as many rounds as connections, from the first connection on."""
     found = Diary()
     with CommandCounter(NOWHERE) as counter:
-        measure = Paired(unlisted, NOWHERE, counter, 2 * CONNECTIONS)
+        measure = PairedBenchmark(unlisted, NOWHERE, counter, 2 * CONNECTIONS)
         measure(found.make("case"), reference=found.make("reference"))
     counted = found.entries.index("close case") + 1
     return found.entries[counted:]
@@ -74,7 +74,7 @@ def test_no_garbage_is_collected_meanwhile_and_it_is_afterwards(unlisted: Benchm
         yield Case(lambda: seen.append(gc.isenabled()))
 
     with CommandCounter(NOWHERE) as counter:
-        Paired(unlisted, NOWHERE, counter, 4)(case, reference=case)
+        PairedBenchmark(unlisted, NOWHERE, counter, 4)(case, reference=case)
     counting, measuring = seen[:2], seen[2:]
     assert all(counting)
     assert not any(measuring)
@@ -91,6 +91,6 @@ def test_a_failing_case_is_closed_and_garbage_collected_again(unlisted: Benchmar
             yield Case(results.pop)
 
     with CommandCounter(NOWHERE) as counter, pytest.raises(IndexError):
-        Paired(unlisted, NOWHERE, counter, 4)(failing, reference=diary.make("reference"))
+        PairedBenchmark(unlisted, NOWHERE, counter, 4)(failing, reference=diary.make("reference"))
     assert gc.isenabled()
     assert diary.entries[-2:] == ["close reference", "close failing"]

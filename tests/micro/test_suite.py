@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from micro.groups import Group
+from micro.cases import Group
 from poolbench.function.strategies import STRATEGIES
 from poolbench.lab.platform import LOOPBACK, free_port
 from poolbench.lab.process import Child

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from perf.enlarge import enlarge
+from perf.analysis import enlarge
 from poolbench.report.load import load
 from poolbench.report.settings import split
 from poolbench.report.tables import main_table

@@ -33,6 +33,13 @@ def check(campaign: Campaign, deployed: Deployed) -> None:
 
 
 def _misfits(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
+    yield from _misfits_of_times(campaign, deployed)
+    yield from _misfits_of_functions(campaign, deployed)
+    yield from _misfits_of_settings(campaign, deployed)
+    yield from _misfits_of_factors(campaign, deployed)
+
+
+def _misfits_of_times(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
     idle_s, there_s = campaign.idle_client_timeout_s, deployed.idle_client_timeout_s
     if idle_s != there_s:
         yield (
@@ -44,19 +51,17 @@ def _misfits(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
             f"function_timeout_s is {campaign.function_timeout_s}, and the stack's functions have "
             f"{deployed.function_timeout_s:g}: deploy it with a larger FunctionTimeout"
         )
+    if "wait_timeout" in campaign.factors.failures:
+        wait_s = float(deployed.parameters["WaitTimeout"])
+        if wait_s != idle_s:
+            yield f"idle_client_timeout_s is {idle_s:g}, and the stack's database has WaitTimeout={wait_s:g}"
+
+
+def _misfits_of_functions(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
     if campaign.repetition.lanes > len(deployed.lanes):
         yield (
             f"repetition.lanes is {campaign.repetition.lanes}, and there "
             + (f"are {len(deployed.lanes)}" if len(deployed.lanes) > 1 else "is one such lane")
-        )
-    parameters = {name: float(deployed.parameters[name]) for name in _settings(campaign)}
-    wrong = {name: value for name, value in _settings(campaign).items() if parameters[name] != value}
-    if wrong:
-        there = ", ".join(f"{name}={parameters[name]:g}" for name in wrong)
-        options = " ".join(f"--parameter {name}={value:g}" for name, value in wrong.items())
-        yield (
-            f"it is for other settings than the stack's {there}: `make aws-up IDLE_CLIENT_TIMEOUT={idle_s:g} "
-            f"DEPLOY='{options}'` changes them in place"
         )
     fleet = int(deployed.parameters["FleetConcurrency"])
     if campaign.fleet > fleet:
@@ -64,25 +69,35 @@ def _misfits(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
             f"factors.environments: {campaign.fleet} at once, and the stack's fleet has {fleet}: "
             f"`make aws-up DEPLOY='--parameter FleetConcurrency={campaign.fleet}'`"
         )
+
+
+def _misfits_of_settings(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
+    wanted = _settings(campaign)
+    there = {name: float(deployed.parameters[name]) for name in wanted}
+    wrong = {name: value for name, value in wanted.items() if there[name] != value}
+    if wrong:
+        found = ", ".join(f"{name}={there[name]:g}" for name in wrong)
+        options = " ".join(f"--parameter {name}={value:g}" for name, value in wrong.items())
+        command = f"make aws-up IDLE_CLIENT_TIMEOUT={campaign.idle_client_timeout_s:g} DEPLOY='{options}'"
+        yield f"it is for other settings than the stack's {found}: `{command}` changes them in place"
+
+
+def _misfits_of_factors(campaign: Campaign, deployed: Deployed) -> Iterator[str]:
+    factors = campaign.factors
     if campaign.added_rtt_s:
         yield "added_rtt_s is for the lab: on AWS the network has its own"
-    if set(campaign.factors.drivers) != {DEFAULT}:
+    if set(factors.drivers) != {DEFAULT}:
         yield f"factors.drivers: the deployed bundle has {DEFAULT} alone"
     if campaign.sqlalchemy:
         yield "sqlalchemy chooses a series in the lab; leave it out: on AWS it is the bundle's"
-    not_there = [name for name in campaign.factors.failures if not MODES[name].on_aws]
-    if not_there:
+    if not_there := [name for name in factors.failures if not MODES[name].on_aws]:
         yield f"factors.failures: {', '.join(not_there)} can be had in the lab alone"
-    tokens = [name for name in campaign.factors.strategies if get(name).token]
+    tokens = [name for name in factors.strategies if get(name).token]
     if tokens and deployed.parameters["WithTokens"] == "false":
         yield (
             f"factors.strategies: {', '.join(tokens)} come with tokens, and the stack's proxy takes none: "
             "`make aws-up DEPLOY='--parameter WithTokens=true'`"
         )
-    if "wait_timeout" in campaign.factors.failures:
-        wait_s = float(deployed.parameters["WaitTimeout"])
-        if wait_s != idle_s:
-            yield f"idle_client_timeout_s is {idle_s:g}, and the stack's database has WaitTimeout={wait_s:g}"
 
 
 def _settings(campaign: Campaign) -> dict[str, float]:

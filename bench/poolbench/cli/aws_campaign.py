@@ -7,11 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from poolbench.aws.account import Account, AwsFailed, open_account
-from poolbench.aws.cost import StackSize, TooExpensive, bill, total
+from poolbench.aws.cost import NoPrice, Prices, StackSize, TooExpensive, bill, total
 from poolbench.aws.deployed import Deployed, find
 from poolbench.aws.fit import check, check_time
 from poolbench.aws.follow import follow
-from poolbench.aws.prices import NoPrice, Prices
 from poolbench.aws.workflow import Started, running, start
 from poolbench.campaign import BadCampaign
 from poolbench.campaign.engine import CampaignStopped

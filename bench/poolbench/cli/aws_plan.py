@@ -7,10 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from poolbench.aws.account import open_session
-from poolbench.aws.cost import SETUP_H, StackSize, Usage, bill, hourly, total
+from poolbench.aws.cost import SETUP_H, Prices, StackSize, Usage, bill, hourly, total
 from poolbench.aws.fit import check_history
 from poolbench.aws.lane_plan import TURN_S
-from poolbench.aws.prices import Prices
 from poolbench.campaign import BadCampaign
 from poolbench.campaign.plan import Campaign
 from poolbench.campaign.schedule import plan_bursts, plan_lanes

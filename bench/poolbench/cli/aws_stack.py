@@ -13,9 +13,8 @@ import click
 from poolbench.aws.account import Account, AwsFailed, explained, open_account
 from poolbench.aws.bundle import DEFAULT, Bundle
 from poolbench.aws.deployed import STACK, find
-from poolbench.aws.inventory import ROLE
+from poolbench.aws.inventory import ROLE, delete_results, delete_stack, held
 from poolbench.aws.preflight import check_deployable, check_parameters
-from poolbench.aws.removal import delete_results, delete_stack, held
 from poolbench.cli import terminal
 from poolbench.cli.aws_doctor import show_inventory
 from poolbench.cli.options import Finite, Verb

@@ -1,10 +1,9 @@
 """Errors that are no bugs: their message names the thing and the cure, and a traceback would add nothing."""
 
-from micro.saved import NotARun
+from micro.summary import NotARun
 from poolbench.aws.account import AwsFailed, BadRequest
 from poolbench.aws.bundle import CannotBundle, NoModule
-from poolbench.aws.cost import TooExpensive
-from poolbench.aws.prices import NoPrice
+from poolbench.aws.cost import NoPrice, TooExpensive
 from poolbench.campaign import BadCampaign
 from poolbench.campaign.engine import CampaignStopped
 from poolbench.campaign.header import Different

@@ -53,6 +53,8 @@ class Driver:
     scheme: str  # of SQLAlchemy's URLs
     plain: Connect  # without TLS
     encrypted: Callable[[Authority], Connect]
+    default_tls: Connect | None = None  # TLS as the driver does it when told nothing else; None: it does none
+    database: str = "database"  # what its `connect` calls this argument
     labelled: Callable[[str], Connect]  # announces a program name, so that connections can be told apart
     thread_id: Callable[[Any], int]  # of the driver's connection: the number that the server gave it
     timeouts: frozenset[str] = frozenset({"read_timeout", "write_timeout"})  # those it knows of PyMySQL's
@@ -114,11 +116,12 @@ def _thread_id(connection: Any) -> int:
 
 _PYMYSQL = Driver(
     name="pymysql",
-    package="pymysql",
+    package="PyMySQL",
     module="pymysql",
     scheme="mysql+pymysql",
     plain={"ssl_disabled": True},
     encrypted=_context,
+    default_tls={},
     labelled=_program_name,
     thread_id=_thread_id,
 )
@@ -132,6 +135,7 @@ _MYSQLCLIENT = Driver(
         "ssl_mode": "VERIFY_IDENTITY" if authority.context.check_hostname else "VERIFY_CA",
         "ssl": {"ca": authority.file},
     },
+    default_tls={"ssl_mode": "REQUIRED"},
     labelled=lambda _label: {},
     thread_id=_thread_id,
     build=_client_library,
@@ -148,6 +152,7 @@ def _connector(name: str, build: Callable[[], str], *, pure: bool) -> Driver:
         scheme="mysql+mysqlconnector",
         plain={"ssl_disabled": True, **which},
         encrypted=lambda authority: {"ssl_ca": authority.file, "ssl_verify_cert": True, **which},
+        default_tls=which,
         labelled=lambda label: {"conn_attrs": {"program_name": label}},
         thread_id=lambda connection: int(connection.connection_id),
         build=build,
@@ -179,7 +184,7 @@ _ENTRIES = (
         _asynchronous("asyncmy", loop, timeouts=frozenset({"read_timeout"}), build=lambda: "Cython")
         for loop in _LOOPS
     ),
-    *(_asynchronous("aiomysql", loop, timeouts=frozenset()) for loop in _LOOPS),
+    *(_asynchronous("aiomysql", loop, timeouts=frozenset(), database="db") for loop in _LOOPS),
 )
 DRIVERS: Mapping[str, Driver] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
 DEFAULT = _PYMYSQL.name

@@ -1,5 +1,6 @@
 """What one engine did during one request, told by SQLAlchemy's own events."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -12,15 +13,10 @@ from sqlalchemy import Engine, ExceptionContext, NullPool, event
 
 from poolbench.function.clocks import boottime_ns
 from poolbench.function.drivers import of_dialect
+from poolbench.function.internals import check_internals
 from poolbench.model.row import Observation
 
 _PyMySQL: Any = pymysql.connections.Connection  # its stubs leave the private method out
-_execute_command = _PyMySQL._execute_command
-
-
-def _counting(connection: Any, command: int, statement: str | bytes) -> None:
-    _current.get(_NONE).commands += 1
-    _execute_command(connection, command, statement)
 
 
 def count_commands(*, on: bool = True) -> None:
@@ -28,8 +24,21 @@ def count_commands(*, on: bool = True) -> None:
 
     All of them pass through `_execute_command`: COM_QUERY, COM_PING, COM_INIT_DB. Not COM_QUIT, which
     has no answer and so costs no round trip, and not authentication, which the probe adds by itself.
+
+    Raises:
+        ChangedInternals: they do not, in this version of PyMySQL.
+
     """
-    _PyMySQL._execute_command = _counting if on else _execute_command
+    check_internals()
+    execute = _PyMySQL._execute_command
+    execute = getattr(execute, "__wrapped__", execute)
+
+    @functools.wraps(execute)
+    def counting(connection: Any, command: int, statement: str | bytes) -> None:
+        _current.get(_NONE).commands += 1
+        execute(connection, command, statement)
+
+    _PyMySQL._execute_command = counting if on else execute
 
 
 @dataclass(slots=True)
