@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Locks are complete, so nothing is left to resolve. Modules are compiled when they are first imported.
 LOCKED := --require-hashes --no-deps --no-compile --only-binary :all: -r
 
-.PHONY: campaign test test-lab test-data test-harm test-whole test-lowest test-fast mutation perf soak bench results readme notebooks format lock clean checks aws-up aws-campaign aws-down
+.PHONY: campaign test test-lab test-data test-harm test-whole test-lowest test-fast mutation perf soak bench results readme notebooks schema format lock clean checks aws-up aws-campaign aws-down
 campaign: $(VENV)/ready
 	$(BIN)/poolbench campaign quick
 
@@ -97,6 +97,10 @@ results: $(VENV)/ready-to-test
 # What README says of the results, from the results; `make test` fails where the two differ.
 readme: $(VENV)/ready
 	$(BIN)/poolbench readme $(addprefix results/,$(SHOWN) micro)
+
+# The columns of the Glue table, from the model; `make test` fails where the two differ.
+schema: $(VENV)/ready
+	$(BIN)/python infra/columns.py
 
 # The same of the notebooks.
 notebooks: $(VENV)/ready-to-test

@@ -1,6 +1,7 @@
 """What is published for Athena, and that the query there tells what the report tells; DuckDB stands in."""
 
 import json
+import runpy
 import shutil
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def test_the_query_gives_the_reports_main_table(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "parquet"))
     key = publish(RESULTS / "quick", store)
     assert publish(RESULTS / "quick", store) == key
+    assert pq.read_schema(tmp_path / "parquet" / key).names == ROWS.names
     connection = duckdb.connect()
     files = tmp_path / "parquet" / "requests" / "*" / "*.parquet"
     connection.execute(
@@ -100,3 +102,12 @@ def test_the_glue_table_has_the_columns_that_are_written(expanded: Expanded) -> 
     partitions = {one["Name"]: one["Type"] for one in table["TableInput"]["PartitionKeys"]}
     assert partitions == {"campaign": "string"}
     assert columns | partitions == {field.name: GLUE[str(field.type)] for field in ROWS}
+
+
+def test_the_template_has_the_columns_that_the_model_generates() -> None:
+    written = runpy.run_path(str(INFRA / "columns.py"))
+    text = (INFRA / "template.yaml").read_text()
+    assert written["generated"](text) == text, "run `make schema`"
+    assert (
+        written["generated"](text.replace("{Name: latency_s, Type: double}", "{Name: x, Type: int}")) == text
+    )

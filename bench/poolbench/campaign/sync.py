@@ -1,15 +1,17 @@
 """From a store's objects to a directory of Parquet that reports are made from."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from poolbench.campaign.journal import Journal
-from poolbench.model.arrow import CLIENT_COLUMNS, CONNECTIONS, EVENTS, ROWS, write_parquet
+from poolbench.model.arrow import CLIENT_COLUMNS, CONNECTIONS, EVENTS, ROWS, upgrade, write_parquet
 from poolbench.model.cell import Windows
 from poolbench.model.columns import flat, unflat
 from poolbench.model.header import read_header
@@ -156,5 +158,13 @@ def publish(directory: Path, store: Store) -> str:
             "sync again, and then publish it"
         )
     key = f"requests/campaign={header.campaign}/rows.parquet"
-    store.put_new(key, (directory / "rows.parquet").read_bytes())
+    rows = directory / "rows.parquet"
+    table = pq.read_table(rows)
+    if table.schema.names == ROWS.names:
+        store.put_new(key, rows.read_bytes())
+        return key
+    with tempfile.TemporaryDirectory() as folder:  # an earlier version synced it
+        current = Path(folder) / rows.name
+        write_parquet(current, upgrade(table).select(ROWS.names).cast(ROWS))
+        store.put_new(key, current.read_bytes())
     return key

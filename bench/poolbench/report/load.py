@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from poolbench.model.arrow import COLUMNS, TEXT_COLUMNS, NotRows, arrow_type, conform, upgrade, violations
 from poolbench.model.header import BadHeader, Header, read_header
+from poolbench.model.history import RENAMED
 from poolbench.report.provenance import differences
 from poolbench.report.requests import derive
 from poolbench.report.series import first_line, no_events, read_cloudwatch, read_connections, read_events
@@ -158,7 +159,8 @@ def _read_rows(found: _Found) -> pa.Table:
     parts = [pa.table({name: pa.array([], arrow_type(column)) for name, column in COLUMNS.items()})]
     reasons: dict[str, tuple[int, list[str]]] = {}
     try:
-        with pq.ParquetFile(path, read_dictionary=list(TEXT_COLUMNS)) as file:
+        texts = [name for name in pq.read_schema(path).names if RENAMED.get(name, name) in TEXT_COLUMNS]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             # An older version may have them under other names, and upgrading looks at all there is.
             columns = list(COLUMNS) if {*COLUMNS} <= {*file.schema_arrow.names} else None
             batches = map(
