@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from poolbench.cli.state import read_state, remove_state, write_state
+from poolbench.cli.lab import read_state, remove_state, write_state
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import pymysql
 import pytest
 from sqlalchemy import URL, create_engine, text
 
-from poolbench.function.account import create_account
 from poolbench.function.config import Secret
+from poolbench.function.sampler import create_account
 from poolbench.lab.mysql import RunningServer, create_users
 
 

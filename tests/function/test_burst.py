@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
-from poolbench.function.burst import hold, take_part
 from poolbench.function.client import Client
 from poolbench.function.deadline import Patience
-from poolbench.function.measure import Measurement
+from poolbench.function.measure import Measurement, hold, take_part
 from poolbench.function.strategies import Setting, Strategy
 from poolbench.function.workload import Workload, point_select, slow
 from poolbench.lab.mysql import RunningServer

@@ -4,7 +4,7 @@ import pymysql
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from poolbench.function.outcome import describe
+from poolbench.function.measure import describe
 
 
 def test_the_drivers_own_error_is_told_with_sqlalchemys_verdict() -> None:

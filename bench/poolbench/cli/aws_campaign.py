@@ -20,9 +20,9 @@ from poolbench.campaign.journal import Journal
 from poolbench.campaign.schedule import plan_lanes
 from poolbench.campaign.session import open_journal, prepare, run_session
 from poolbench.cli import terminal
-from poolbench.cli.aws_plan import usage_of
-from poolbench.cli.progress import shown
+from poolbench.cli.plan import usage_of
 from poolbench.cli.report import sync_and_report
+from poolbench.cli.terminal import shown
 from poolbench.store import StoreError, open_store
 from poolbench.targets import variables_set
 from poolbench.targets.aws import AwsTarget

@@ -16,7 +16,7 @@ from poolbench.aws.deployed import STACK, find
 from poolbench.aws.inventory import ROLE, delete_results, delete_stack, held
 from poolbench.aws.preflight import check_deployable, check_parameters
 from poolbench.cli import terminal
-from poolbench.cli.aws_doctor import show_inventory
+from poolbench.cli.doctor import show_inventory
 from poolbench.cli.options import Finite, Verb
 
 _STACK = click.option("--stack", default=STACK, show_default=True, help="Its name.")

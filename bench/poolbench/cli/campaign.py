@@ -9,8 +9,7 @@ from poolbench.aws.deployed import OTHER_LANES, STACK
 from poolbench.campaign.session import NEWEST
 from poolbench.cli import aws_campaign, lab_campaign
 from poolbench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS
-from poolbench.cli.files import load
-from poolbench.cli.options import STORE, Finite, Verb, refuse_given, server_option
+from poolbench.cli.options import STORE, Finite, Verb, load, refuse_given, server_option
 from poolbench.lab.aws import Freeze
 from poolbench.targets.faults import check_users_database
 

@@ -6,16 +6,34 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import click
+from rich.console import Console
 
-from poolbench.aws.account import open_account
+from poolbench.aws.account import Account, open_account
 from poolbench.aws.deployed import STACK
+from poolbench.aws.inventory import take
 from poolbench.cli import terminal
-from poolbench.cli.aws_doctor import show_inventory
 from poolbench.cli.options import STORE, Verb, refuse_given
 from poolbench.lab.leftovers import find_leftovers
 from poolbench.lab.mysql import docker
 from poolbench.lab.platform import fidelity_notes
 from poolbench.store import FileStore, open_store
+
+
+def show_inventory(console: Console, account: Account, stack: str, *, kept: bool = False) -> bool:
+    """Print what there is; whether all of it may be.
+
+    Raises:
+        AwsFailed: AWS cannot be asked.
+
+    """
+    found = take(account, stack, kept=kept)
+    for note in found.notes:
+        console.print(note, soft_wrap=True)
+    for problem in found.problems:
+        console.print(f"problem: {problem}", soft_wrap=True)
+    if not found.problems:
+        console.print("nothing is left over")
+    return not found.problems
 
 
 @click.command(cls=Verb)

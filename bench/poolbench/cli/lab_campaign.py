@@ -18,8 +18,8 @@ from poolbench.cli import terminal
 from poolbench.cli.bundle import Code, unpacked
 from poolbench.cli.errors import WRONG_INPUT
 from poolbench.cli.options import given_again
-from poolbench.cli.progress import duration, shown
 from poolbench.cli.report import sync_and_report
+from poolbench.cli.terminal import duration, shown
 from poolbench.lab.aws import Freeze
 from poolbench.lab.leftovers import running_labs
 from poolbench.lab.platform import enter_private_network, fidelity_notes

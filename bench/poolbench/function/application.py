@@ -11,14 +11,12 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from poolbench.function import drivers
-from poolbench.function.arrivals import arrivals
-from poolbench.function.burst import hold, take_part
 from poolbench.function.client import Client
 from poolbench.function.clocks import boottime_ns
-from poolbench.function.config import Config, address_of
-from poolbench.function.measure import Measurement, measure
+from poolbench.function.config import Config, address_of, token_source
+from poolbench.function.measure import Measurement, hold, measure, take_part
+from poolbench.function.probe import arrivals
 from poolbench.function.strategies import CONTROL, REFERENCE, Setting, get
-from poolbench.function.tokens import token_source
 from poolbench.function.workload import Workload, get_workload, point_select
 from poolbench.model.invocation import Invocation, InvocationAnswer
 from poolbench.model.row import Role, Row, State, encode_rows

@@ -1,6 +1,8 @@
 """What one engine did during one request, told by SQLAlchemy's own events."""
 
 import functools
+import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +14,30 @@ import pymysql.connections
 from sqlalchemy import Engine, ExceptionContext, NullPool, event
 
 from poolbench.function.clocks import boottime_ns
-from poolbench.function.drivers import of_dialect
+from poolbench.function.drivers import DEFAULT, of_dialect
 from poolbench.function.internals import check_internals
 from poolbench.model.row import Observation
+
+
+def arrivals(driver: str, endpoint: str) -> Callable[[], int] | None:
+    """How to ask how many commands have arrived, logins not among them; None: PyMySQL, or no lab's proxy.
+
+    Measured requests never overlap, so all that arrives during one is its own. A command on a connection
+    that the proxy has closed never arrives: the probe adds it, as it counts PyMySQL's when they are sent.
+    """
+    control = os.environ.get("POOLBENCH_PROXY_CONTROL")
+    if driver == DEFAULT or not control or not endpoint.startswith("proxy"):
+        return None
+
+    import urllib.request  # noqa: PLC0415 (only where it is needed: it is slow to import)
+
+    def ask() -> int:
+        with urllib.request.urlopen(f"{control}/metrics", timeout=5) as answer:  # noqa: S310 (ours, from the lab)
+            commands: int = json.load(answer)["ClientCommands"]
+        return commands
+
+    return ask
+
 
 _PyMySQL: Any = pymysql.connections.Connection  # its stubs leave the private method out
 

@@ -19,12 +19,35 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from poolbench.function.account import ADMINISTRATOR, TOKEN_USER, create_account
 from poolbench.function.config import Config, Secret, address_of
 from poolbench.function.drivers import versions
 from poolbench.function.workload import seed
 from poolbench.model.series import ConnectionSample
 from poolbench.store import Store, open_store
+
+ADMINISTRATOR = "POOLBENCH_ADMINISTRATOR_SECRET"  # of who may make users; where it is not set, none is made
+# Of who comes to the proxy with tokens, and in whose name the proxy comes with this.
+TOKEN_USER = "POOLBENCH_TOKEN_USER_SECRET"  # noqa: S105 (a variable's name)
+
+
+def create_account(administrator: Engine, secret: Secret, *, sees_everything: bool = False) -> None:
+    """Create a user who may do everything in its schema, or give an existing one its password.
+
+    Args:
+        administrator: who may create users.
+        secret: the user's.
+        sees_everything: everybody's connections, too.
+
+    """
+    who = {"user": secret.username, "password": secret.password}
+    with administrator.connect() as connection:
+        schema = connection.dialect.identifier_preparer.quote_identifier(secret.dbname)
+        connection.execute(text("CREATE USER IF NOT EXISTS :user@'%' IDENTIFIED BY :password"), who)
+        connection.execute(text("ALTER USER :user@'%' IDENTIFIED BY :password"), who)
+        connection.execute(text(f"GRANT ALL PRIVILEGES ON {schema}.* TO :user@'%'"), who)
+        if sees_everything:
+            connection.execute(text("GRANT PROCESS ON *.* TO :user@'%'"), who)
+
 
 STATUS = (
     "Uptime",

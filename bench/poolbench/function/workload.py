@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, select, text
 
-from poolbench.function.own import import_function
+from poolbench.function.user_code import import_function
 
 ITEMS = 1000
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import NullPool, StaticPool
 
-from poolbench.function.own import import_function
 from poolbench.function.strategies.listeners import keep_alive, ping_when_idle, recycle_when_idle
 from poolbench.function.strategies.strategy import Conduct, Strategy, Token
+from poolbench.function.user_code import import_function
 
 
 class UnknownStrategy(ValueError):

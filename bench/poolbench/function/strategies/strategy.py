@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, StaticPool, create_engine, event
 
+from poolbench.function.config import TokenSource
 from poolbench.function.drivers import DEFAULT, DRIVERS, Authority, Driver
-from poolbench.function.tokens import TokenSource
 from poolbench.function.workload import seed
 
 CONTROL = "no_database"  # not a strategy: the same calls with no server behind, what the harness costs
