@@ -12,12 +12,8 @@ DUPLICATED = {
     "Campaign",
     "Cell",
     "Column",
-    "Driver",
     "Paired",
-    "Sample",
     "Setting",
-    "Wanted",
-    "_Verbs",
 }
 
 

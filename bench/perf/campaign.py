@@ -56,7 +56,7 @@ def campaign_overlap(directory: Path) -> float:
     header = json.loads((directory / "header.json").read_text())
     columns = ["cell", "sequence", "role", "function", "client_sent_wall_ns", "client_done_wall_ns"]
     rows = pq.read_table(directory / "rows.parquet", columns=columns).to_pylist()
-    gap_s = {cell["id"]: cell["gap_s"] for cell in header["cells"]}
+    gap_s = {cell.id: cell.gap_asked_s for cell in header.cells}
     invocations = {(row["cell"], row["sequence"]): row for row in rows}.values()
     windows = sorted((row["client_sent_wall_ns"], row["client_done_wall_ns"]) for row in invocations)
     for (_, done), (sent, _) in itertools.pairwise(windows):

@@ -20,6 +20,7 @@ from poolbench.campaign.journal import Journal
 from poolbench.campaign.schedule import plan_lanes
 from poolbench.campaign.session import open_journal, prepare, run_session
 from poolbench.cli import terminal
+from poolbench.cli.options import CampaignOptions
 from poolbench.cli.plan import usage_of
 from poolbench.cli.report import sync_and_report
 from poolbench.cli.terminal import shown
@@ -30,21 +31,7 @@ from poolbench.targets.aws import AwsTarget
 STEP_FUNCTIONS, CLIENT = "stepfunctions", "client"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What was asked for on the command line."""
-
-    file: str
-    stack: str
-    region: str | None
-    driver: str
-    lane: str | None  # one of the other lanes
-    max_usd: float | None
-    resume: str | None
-    out: Path | None
-
-
-def run_on_aws(loaded: CampaignFile, wanted: Wanted) -> None:
+def run_on_aws(loaded: CampaignFile, wanted: CampaignOptions) -> None:
     """Run, or go on with, a campaign on a deployed stack.
 
     Raises:
@@ -96,7 +83,7 @@ class _Session:
     size: StackSize
     loaded: CampaignFile
     journal: Journal
-    wanted: Wanted
+    wanted: CampaignOptions
 
     def run(self) -> None:
         """Start what is left of the campaign, if anything is, and follow it."""

@@ -1,6 +1,7 @@
 """`poolbench campaign`: its options, and whether it runs in a lab or on AWS."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,7 +10,7 @@ from poolbench.aws.deployed import OTHER_LANES, STACK
 from poolbench.campaign.session import NEWEST
 from poolbench.cli import aws_campaign, lab_campaign
 from poolbench.cli.aws_campaign import CLIENT, STEP_FUNCTIONS
-from poolbench.cli.options import STORE, Finite, Verb, load, refuse_given, server_option
+from poolbench.cli.options import STORE, CampaignOptions, Finite, Verb, load, refuse_given, server_option
 from poolbench.lab.aws import Freeze
 from poolbench.targets.faults import check_users_database
 
@@ -55,7 +56,7 @@ _OF_ONE = {  # target -> options that mean something there alone
 )
 @click.option(
     "--strategy",
-    "own",
+    "strategies",
     multiple=True,
     metavar="NAME",
     help="Also measure this strategy; package.module:function is your own, which takes a sqlalchemy.URL and "
@@ -100,25 +101,7 @@ _OF_ONE = {  # target -> options that mean something there alone
     "or one that is not provisioned. For campaigns of one lane, such as aws-lane.",
 )
 @click.option("--max-usd", type=Finite(min=0), help="Do not start it on AWS if it costs more.")
-def campaign(
-    file: str,
-    *,
-    store_url: str,
-    out: Path | None,
-    resume: str | None,
-    server: str | None,
-    url: str | None,
-    failures: tuple[str, ...],
-    own: tuple[str, ...],
-    bundle: Path | None,
-    freeze: str,
-    target: str,
-    stack: str,
-    region: str | None,
-    driver: str,
-    lane: str | None,
-    max_usd: float | None,
-) -> None:
+def campaign(**given: Any) -> None:
     """Run campaign FILE, then sync and report it.
 
     \b
@@ -126,35 +109,13 @@ def campaign(
     On AWS it goes on without you, and --resume attaches to it again.
     FILE is a TOML file, or the name of a packaged one (see `poolbench campaigns`).
     """
-    refuse_given(_OF_ONE["aws" if target == "lab" else "lab"], f"not with --target {target}")
-    loaded = load(file, own, failures)
-    if url:
-        check_users_database(loaded.campaign, url, server)
-    if target == "aws":
-        aws_campaign.run_on_aws(
-            loaded,
-            aws_campaign.Wanted(
-                file=file,
-                stack=stack,
-                region=region,
-                driver=driver,
-                lane=lane,
-                max_usd=max_usd,
-                resume=resume,
-                out=out,
-            ),
-        )
-        return
-    lab_campaign.run_in_lab(
-        loaded,
-        lab_campaign.Wanted(
-            file=file,
-            store_url=store_url,
-            out=out,
-            resume=resume,
-            server=server,
-            url=url,
-            bundle=bundle,
-            freeze=Freeze(freeze),
-        ),
-    )
+    wanted = CampaignOptions(**given)
+    on_aws = wanted.target == "aws"
+    refuse_given(_OF_ONE["lab" if on_aws else "aws"], f"not with --target {wanted.target}")
+    loaded = load(wanted.file, wanted.strategies, wanted.failures)
+    if wanted.url:
+        check_users_database(loaded.campaign, wanted.url, wanted.server)
+    if on_aws:
+        aws_campaign.run_on_aws(loaded, wanted)
+    else:
+        lab_campaign.run_in_lab(loaded, wanted)

@@ -77,11 +77,11 @@ def remove_state() -> None:
 START_TIMEOUT_S = 300.0
 
 
-class _Verbs(click.Group):
+class _LabVerbs(click.Group):
     command_class = Verb
 
 
-@click.command(cls=_Verbs)
+@click.command(cls=_LabVerbs)
 def lab() -> None:
     """Run the local stand-in: a MySQL server, a proxy with RDS Proxy's settings, a Lambda service.
 

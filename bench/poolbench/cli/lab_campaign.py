@@ -4,7 +4,6 @@ import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -17,7 +16,7 @@ from poolbench.campaign.session import check_idle, open_journal, run_session
 from poolbench.cli import terminal
 from poolbench.cli.bundle import Code, unpacked
 from poolbench.cli.errors import WRONG_INPUT
-from poolbench.cli.options import given_again
+from poolbench.cli.options import CampaignOptions, given_again
 from poolbench.cli.report import sync_and_report
 from poolbench.cli.terminal import duration, shown
 from poolbench.lab.aws import Freeze
@@ -30,21 +29,7 @@ from poolbench.targets.lab import LabOptions, check_memory, running_lab
 _SECRET = ("--server", "--url")  # may hold a password
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What was asked for on the command line."""
-
-    file: str
-    store_url: str
-    out: Path | None
-    resume: str | None
-    server: str | None
-    url: str | None  # of somebody's own database
-    bundle: Path | None
-    freeze: Freeze
-
-
-def run_in_lab(loaded: CampaignFile, wanted: Wanted) -> None:
+def run_in_lab(loaded: CampaignFile, wanted: CampaignOptions) -> None:
     """Run, or go on with, a campaign in a lab of its own.
 
     Raises:
@@ -61,7 +46,7 @@ def run_in_lab(loaded: CampaignFile, wanted: Wanted) -> None:
     if wanted.resume:
         check_idle(journal, labs)
     console = terminal.console()
-    if wanted.freeze is Freeze.DROP:
+    if wanted.freeze == Freeze.DROP:
         _leave_the_network()
     began = time.monotonic()
     console.print(f"campaign {journal.campaign}, rows to {store.url}", soft_wrap=True)
@@ -107,11 +92,11 @@ def resumable(console: Console, journal: Journal, arguments: Sequence[str]) -> I
         raise
 
 
-def _options(wanted: Wanted, code: Code, say: Callable[[str], None]) -> LabOptions:
+def _options(wanted: CampaignOptions, code: Code, say: Callable[[str], None]) -> LabOptions:
     return LabOptions(
         server=wanted.server,
         users_database=wanted.url,
-        freeze=wanted.freeze,
+        freeze=Freeze(wanted.freeze),
         code=code.functions,
         bundle=code.sha256,
         say=say,

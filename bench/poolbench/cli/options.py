@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,34 @@ def given_again(hidden: Collection[str]) -> list[str]:
             for one in value if isinstance(value, tuple) else (value,):
                 words += [option, "..." if option in hidden else str(one)]
     return words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignOptions:
+    """What `poolbench campaign` was asked for: its options by their names; those of other targets stay unset.
+
+    Attributes:
+        strategies: of the file's, and these.
+        failures: in place of the file's.
+        url: of a user's database.
+        driver: who waits for the gaps on AWS.
+        lane: one of the stack's other lanes.
+
+    """
+
+    file: str
+    store_url: str
+    out: Path | None
+    resume: str | None
+    server: str | None = field(repr=False)
+    url: str | None = field(repr=False)
+    failures: tuple[str, ...]
+    strategies: tuple[str, ...]
+    bundle: Path | None
+    freeze: str
+    target: str
+    stack: str
+    region: str | None
+    driver: str
+    lane: str | None
+    max_usd: float | None
