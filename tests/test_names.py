@@ -7,14 +7,9 @@ from pathlib import Path
 BENCH = Path(__file__).parents[1] / "bench"
 # Still used for several classes; this set only shrinks.
 DUPLICATED = {
-    "Answer",
-    "Burst",
     "Campaign",
     "Cell",
     "Column",
-    "Driver",
-    "Paired",
-    "Sample",
     "Setting",
     "Wanted",
     "_Verbs",
