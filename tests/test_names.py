@@ -6,15 +6,7 @@ from pathlib import Path
 
 BENCH = Path(__file__).parents[1] / "bench"
 # Still used for several classes; this set only shrinks.
-DUPLICATED = {
-    "Answer",
-    "Burst",
-    "Campaign",
-    "Cell",
-    "Column",
-    "Paired",
-    "Setting",
-}
+DUPLICATED = {"Campaign", "Cell", "Column", "Setting"}
 
 
 def _class_names() -> Counter[str]:

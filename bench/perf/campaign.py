@@ -1,7 +1,6 @@
 """The quick campaign, timed, and checked from its own rows for how well its waits overlap."""
 
 import itertools
-import json
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from perf.figure import Figure
+from poolbench.model.header import read_header
 
 
 class Overlapping(Exception):
@@ -53,7 +53,7 @@ def campaign_overlap(directory: Path) -> float:
         Overlapping: two measured windows overlap.
 
     """
-    header = json.loads((directory / "header.json").read_text())
+    header = read_header(directory)
     columns = ["cell", "sequence", "role", "function", "client_sent_wall_ns", "client_done_wall_ns"]
     rows = pq.read_table(directory / "rows.parquet", columns=columns).to_pylist()
     gap_s = {cell.id: cell.gap_asked_s for cell in header.cells}

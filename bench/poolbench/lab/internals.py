@@ -11,7 +11,6 @@ from pymysql.connections import Connection
 _MOTO = {
     "moto/moto_server/werkzeug_app.py": ("class DomainDispatcherApplication", "def create_backend_app"),
     "moto/core/config.py": ("default_user_config", "execute_state_machine"),
-    "moto/core/request.py": ("moto.preserved_header_names",),
 }
 # What a socket that stands in for PyMySQL's is asked for (`proxy.database`), by method of its Connection.
 _PYMYSQL = {
@@ -23,7 +22,7 @@ _PYMYSQL = {
 }
 
 
-class ChangedInternals(RuntimeError):
+class MissingInternals(RuntimeError):
     """A release of a package lacks what the lab relies on; the message names both, and the cure."""
 
 
@@ -31,25 +30,25 @@ def check_moto() -> None:
     """Check that moto has the internals that the AWS stand-in uses.
 
     Raises:
-        ChangedInternals: something is missing.
+        MissingInternals: something is missing.
 
     """
-    _check("moto", "moto[s3,secretsmanager]>=5.2.5,<6", _missing_text("moto", _MOTO))
+    _check("moto", "moto>=5.0.20,<6", _missing_text("moto", _MOTO))
 
 
 def check_pymysql() -> None:
     """Check that PyMySQL has the internals that the proxy uses to log in to a database.
 
     Raises:
-        ChangedInternals: something is missing.
+        MissingInternals: something is missing.
 
     """
-    _check("PyMySQL", "pymysql>=1.2.4,<2", _missing_names(Connection, _PYMYSQL))
+    _check("PyMySQL", "pymysql>=1.1,<2", _missing_names(Connection, _PYMYSQL))
 
 
 def _check(package: str, requirement: str, missing: Iterable[str]) -> None:
     if lacking := ", ".join(missing):
-        raise ChangedInternals(
+        raise MissingInternals(
             f"{package} {metadata.version(package)} lacks {lacking}, which the lab relies on; "
             f"install a release that has it: pip install '{requirement}'"
         )

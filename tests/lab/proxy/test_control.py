@@ -12,7 +12,7 @@ import pytest
 
 from poolbench.lab.process import ChildFailed
 from poolbench.lab.proxy import Backend, ControlFailed, ProxyFault, ProxySettings, RunningProxy, running_proxy
-from poolbench.lab.proxy.monitoring import CAPACITY, EventKind, EventLog, ProxyEvent
+from poolbench.lab.proxy.monitoring import CAPACITY, ConnectionEvent, EventKind, EventLog
 from tests.lab.proxy.conftest import USER, Database, Start, eventually, rows, value
 
 pytestmark = pytest.mark.any_server
@@ -83,7 +83,7 @@ def test_load_does_not_push_out_how_a_connection_began_and_the_log_stays_bounded
         log.add(EventKind.BORROW, 7, 1)
         log.add(EventKind.RELEASE, 7, 1)
     answer = log.select()
-    events = [ProxyEvent._make(event) for event in answer.events]
+    events = [ConnectionEvent._make(event) for event in answer.events]
     assert events[0].kind == EventKind.ACCEPT
     assert len(events) == CAPACITY + 1
     assert answer.forgotten == 3 * CAPACITY

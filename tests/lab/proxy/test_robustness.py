@@ -16,7 +16,7 @@ from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.proxy import Backend, ProxySettings, RunningProxy, login
 from poolbench.lab.proxy.config import MAIN, ProxyConfig
 from poolbench.lab.proxy.database import Facts
-from poolbench.lab.proxy.monitoring import ProxyEvent
+from poolbench.lab.proxy.monitoring import ConnectionEvent
 from poolbench.lab.proxy.protocol import packet
 from poolbench.lab.proxy.server import Proxy
 from tests.lab.proxy.conftest import Database, Start, borrowed, eventually, rows, value
@@ -199,7 +199,7 @@ def test_a_client_that_does_not_go_on_is_shown_out_after_the_login_timeout(
         while proxy.context.clients:
             await asyncio.sleep(0.01)
         proxy.listeners[MAIN].refuse()
-        return [ProxyEvent._make(event).detail for event in proxy.context.events.select().events]
+        return [ConnectionEvent._make(event).detail for event in proxy.context.events.select().events]
 
     assert asyncio.run(asyncio.wait_for(why_ended(), 60))[-1] == "no login: timeout"
 

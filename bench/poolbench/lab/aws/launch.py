@@ -16,7 +16,7 @@ from poolbench.lab.aws.environment import EnvironmentInfo
 from poolbench.lab.aws.fleet import KEEP_IDLE_S
 from poolbench.lab.aws.freezer import Freeze, NftablesUnavailable, library_path
 from poolbench.lab.aws.function import BadFunction, FunctionConfig, python_version
-from poolbench.lab.internals import ChangedInternals, check_moto
+from poolbench.lab.internals import MissingInternals, check_moto
 from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.process import Child, ChildFailed
 
@@ -120,7 +120,7 @@ def running_aws(
     """
     try:
         check_moto()
-    except ChangedInternals as changed:
+    except MissingInternals as changed:
         raise AwsUnavailable(str(changed)) from changed
     names = [config.name for config in functions]
     for name in names:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from poolbench.lab.internals import ChangedInternals, check_pymysql
+from poolbench.lab.internals import MissingInternals, check_pymysql
 from poolbench.lab.platform import raise_file_limit
 from poolbench.lab.proxy import control
 from poolbench.lab.proxy.config import ConfigError, ProxyConfig, ProxySettings, SettingError
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_pymysql()
         config = ProxyConfig.parse(sys.stdin.read() if path == "-" else Path(path).read_text())
         asyncio.run(_run(config))
-    except (ChangedInternals, ConfigError, SettingError, DatabaseUnavailable, OSError) as error:
+    except (MissingInternals, ConfigError, SettingError, DatabaseUnavailable, OSError) as error:
         sys.exit(f"proxy: {error}")
 
 

@@ -11,7 +11,7 @@ from poolbench.lab.http_server import HttpRequest, HttpResponse, HttpServer
 from poolbench.lab.platform import LOOPBACK
 from poolbench.lab.proxy.config import ConfigError, SettingError
 from poolbench.lab.proxy.faults import DESCRIPTIONS, ProxyFault
-from poolbench.lab.proxy.monitoring import ProxyEvent
+from poolbench.lab.proxy.monitoring import ConnectionEvent
 from poolbench.lab.proxy.server import Proxy
 from poolbench.typed import unknown
 
@@ -82,7 +82,9 @@ class ProxyControl:
         selected = self._proxy.context.events.select(**_numbers(request, EVENT_FILTERS))
         parts = []
         for at in range(0, len(selected.events), EVENTS_AT_ONCE):
-            some = [ProxyEvent._make(event)._asdict() for event in selected.events[at : at + EVENTS_AT_ONCE]]
+            some = [
+                ConnectionEvent._make(event)._asdict() for event in selected.events[at : at + EVENTS_AT_ONCE]
+            ]
             parts.append(json.dumps(some)[1:-1])
             await asyncio.sleep(0)
         rest = json.dumps({"next": selected.next, "forgotten": selected.forgotten})

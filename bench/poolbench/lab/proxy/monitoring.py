@@ -120,7 +120,7 @@ class EventKind(StrEnum):
 _OF_EVERY_STATEMENT = frozenset({EventKind.BORROW, EventKind.RELEASE})
 
 
-class ProxyEvent(NamedTuple):
+class ConnectionEvent(NamedTuple):
     """One event.
 
     Attributes:
