@@ -124,7 +124,7 @@ def test_without_a_proxy_environments_that_the_server_has_no_room_for_get_1040(
     row = rows["queuepool", "database", *MANY]
     assert counted(row.database).left == ROOM
     assert set(row.said) == {"1040"}
-    mine = burst.rows(label="queuepool", endpoint="database", environments=MANY[0])
+    mine = burst.rows(label="queuepool", route="database", environments=MANY[0])
     served = environments(each for each in mine if each["outcome"] == "ok")
     assert len(served) == ROOM
     lost = [each for each in mine if each["environment"] not in served]

@@ -59,8 +59,8 @@ def test_each_failure_meets_whom_it_should(tmp_path: Path) -> None:
     assert outcomes["queuepool", "too_many_connections"] == ("ok", None)
     assert outcomes["nullpool", "too_many_connections"] == ("error", 1040)
     assert rows["nullpool", "refused_connects"]["error_phase"] == "checkout"
-    assert {row["endpoint"] for key, row in rows.items() if key[1] == "too_many_connections"} == {"database"}
-    assert {row["endpoint"] for key, row in rows.items() if key[1] != "too_many_connections"} == {"proxy"}
+    assert {row["route"] for key, row in rows.items() if key[1] == "too_many_connections"} == {"database"}
+    assert {row["route"] for key, row in rows.items() if key[1] != "too_many_connections"} == {"proxy"}
 
 
 def test_without_a_proxy_a_restart_ends_the_connections_that_are_held(tmp_path: Path) -> None:

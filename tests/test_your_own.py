@@ -76,7 +76,7 @@ def test_without_the_proxy_nothing_ends_a_connection_of_a_server_that_waits_for_
         url = url.replace("127.0.0.1", "127.1") + "&ssl_check_hostname=false"
     code, output = owner.run("campaign", "own.toml", "--url", url, "--failure", "wait_timeout")
     assert code == 0, output
-    assert {row["endpoint"] for row in owner.rows()} == {"database"}
+    assert {row["route"] for row in owner.rows()} == {"database"}
     assert {row["outcome"] for row in owner.rows(strategy="queuepool")} == {"ok"}
 
 
