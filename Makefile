@@ -62,8 +62,8 @@ mutation: $(VENV)/ready-to-test build/checks/mutation/ready
 	@rm -rf $(MUTATED) && mkdir -p $(MUTATED)
 	@cp -r bench $(MUTATED)/src && cp -r tests results $(MUTATED)
 	@cat pyproject.toml tests/mutation.toml > $(MUTATED)/pyproject.toml
-	cd $(MUTATED) && PYTHONPATH=$$(ls -d $(CURDIR)/$(VENV)/lib/python3*/site-packages) \
-	  $(CURDIR)/$(CHECKS)/mutation/bin/mutmut run && $(CURDIR)/$(CHECKS)/mutation/bin/mutmut results
+	cd $(MUTATED) && export PYTHONPATH=$$(ls -d $(CURDIR)/$(VENV)/lib/python3*/site-packages) && \
+	  $(CURDIR)/$(CHECKS)/mutation/bin/mutmut run; $(CURDIR)/$(CHECKS)/mutation/bin/mutmut results
 
 test-fast: $(VENV)/ready-to-test
 	$(BIN)/pytest -m 'not slow'
