@@ -19,8 +19,8 @@ test: $(VENV)/ready-to-test checks
 	$(BIN)/lint-imports
 	.ci/audit
 	@$(BIN)/poolbench lab install-mysqlclient || echo "without a compiler, say: its tests are skipped"
-	@echo "Tests now run in four parts, side by side, for most of their time is waiting; each reports at its end."
-	@$(MAKE) --no-print-directory --jobs 4 --output-sync=target --keep-going test-lab test-data test-harm test-whole
+	@echo "Tests now run in parts, side by side, for most of their time is waiting; each reports at its end."
+	@$(MAKE) --no-print-directory --jobs 5 --output-sync=target --keep-going test-lab test-data test-harm test-whole $(ALSO)
 
 # What stands in for AWS, what is made of files, what goes wrong, and all the rest: about equally long.
 LAB := tests/function tests/lab
@@ -43,8 +43,8 @@ test-whole:
 # than 3.12 have no wheels of some of these releases.
 LOWEST := build/lowest
 test-lowest: $(LOWEST)/ready
-	$(LOWEST)/bin/pytest -W default -m 'not slow' -k 'not event_loop' tests/function tests/campaign tests/report/test_statistics.py \
-	  tests/report/test_load.py tests/report/test_summary.py
+	$(LOWEST)/bin/pytest -W default -m 'not slow' -k 'not event_loop' tests/function tests/campaign \
+	  tests/report/test_statistics.py tests/report/test_load.py tests/report/test_summary.py
 	$(LOWEST)/bin/poolbench campaign smoke --store $(LOWEST)/store --out $(LOWEST)/smoke
 
 $(LOWEST)/ready: requirements-lowest.lock pyproject.toml | $(VENV)/ready
@@ -62,8 +62,8 @@ mutation: $(VENV)/ready-to-test build/checks/mutation/ready
 	@rm -rf $(MUTATED) && mkdir -p $(MUTATED)
 	@cp -r bench $(MUTATED)/src && cp -r tests results $(MUTATED)
 	@cat pyproject.toml tests/mutation.toml > $(MUTATED)/pyproject.toml
-	cd $(MUTATED) && PYTHONPATH=$$(ls -d $(CURDIR)/$(VENV)/lib/python3*/site-packages) \
-	  $(CURDIR)/$(CHECKS)/mutation/bin/mutmut run && $(CURDIR)/$(CHECKS)/mutation/bin/mutmut results
+	cd $(MUTATED) && export PYTHONPATH=$$(ls -d $(CURDIR)/$(VENV)/lib/python3*/site-packages) && \
+	  $(CURDIR)/$(CHECKS)/mutation/bin/mutmut run; $(CURDIR)/$(CHECKS)/mutation/bin/mutmut results
 
 test-fast: $(VENV)/ready-to-test
 	$(BIN)/pytest -m 'not slow'

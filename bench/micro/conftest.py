@@ -102,11 +102,20 @@ def paired(
     return PairedBenchmark(benchmark, url, counter, request.config.getoption("--rounds"))
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Look for what tails and ratios are made from, which pytest-benchmark keeps to itself."""
+    if not hasattr(session.config, "_benchmarksession"):
+        raise pytest.UsageError(
+            f"pytest-benchmark {version('pytest-benchmark')} does not have config._benchmarksession, "
+            "from which tails and ratios are made: pip install pytest-benchmark==5.3.1"
+        )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print tails and ratios below pytest-benchmark's tables."""
-    session = getattr(config, "_benchmarksession", None)
-    measured = [benchmark.as_dict() for benchmark in session.benchmarks if benchmark] if session else []
+    session: Any = vars(config)["_benchmarksession"]
+    measured = [benchmark.as_dict() for benchmark in session.benchmarks if benchmark]
     if not measured:
         return
     # Not before the measuring is over: what analyses is large, and none of it belongs into what is measured.

@@ -169,3 +169,14 @@ def test_rounds_below_one_are_refused(database_url: URL) -> None:
     done = run_suite("-q", "--mysql-url", text_of(database_url), "--rounds", "0")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--rounds is 0: give 1 or more" in done.stdout + done.stderr
+
+
+def test_a_pytest_benchmark_that_keeps_its_session_elsewhere_is_told(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.py").write_text(
+        "import pytest\n\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_sessionstart(session):\n"
+        "    session.config.elsewhere = vars(session.config).pop('_benchmarksession')\n"
+    )
+    done = run_suite("-p", "elsewhere", "--collect-only", environment={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "does not have config._benchmarksession" in done.stdout + done.stderr
+    assert "pip install pytest-benchmark==" in done.stdout + done.stderr

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from poolbench.report.statistics import (
+    Quantiles,
     bootstrap_median,
     holm,
     mixture,
@@ -204,3 +205,52 @@ def test_wilson_interval_covers_a_rare_failure_on_the_whole() -> None:
     found = [rate(int(rng.binomial(60, truth)), 60) for truth in truths]
     covered = np.mean([one.low <= truth <= one.high for one, truth in zip(found, truths, strict=True)])
     assert 0.93 <= covered <= 0.97
+
+
+# Places and p-values below were computed with scipy 1.17.1 from the formulas alone:
+# spread = sqrt(n / (n - 1)); tail = norm.cdf(spread * t.ppf(0.025, n - 1)), whose place among
+# binom.sf((n - 1) // 2, n, k / n) is the bound; p = 2 * t.cdf(norm.ppf(binom.sf(...)) / spread, n - 1).
+@pytest.mark.parametrize(
+    ("blocks", "low", "high"), [(7, 1, 7), (8, 1, 8), (13, 3, 11), (21, 6, 16), (22, 6, 17), (32, 10, 23)]
+)
+def test_few_blocks_have_the_expanded_interval(blocks: int, low: int, high: int) -> None:
+    reference = np.full(blocks, 1000.0)
+    difference = paired(reference + np.arange(1, blocks + 1), reference).difference
+    assert (difference.low, difference.high) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "against", "p_value"),
+    [
+        (8, 2, 0.29627071772310354),
+        (12, 3, 0.15295279539389403),
+        (20, 6, 0.12111062366218098),
+        (30, 9, 0.0458938901800564),
+    ],
+)
+def test_p_value_is_that_of_students_t(blocks: int, against: int, p_value: float) -> None:
+    reference = np.full(blocks, 1000.0)
+    differences = np.where(np.arange(blocks) < against, -1.0, 1.0) * np.arange(1, blocks + 1)
+    assert paired(reference + differences, reference).p_value == pytest.approx(p_value, rel=1e-9)
+    assert paired(reference - differences, reference).p_value == pytest.approx(p_value, rel=1e-9)
+
+
+def test_nothing_is_nothing_of_nothing() -> None:
+    assert rate(0, 0).n == 0
+    assert (rate(0, 0).low, rate(0, 0).high) == (0.0, 1.0)
+
+
+def test_flags_that_are_not_bools_are_facts_all_the_same() -> None:
+    found = mixture(["1.5", "2.5", "9"], [0, 0, 1])
+    assert found.reuse is not None
+    assert found.reconnect is not None
+    assert (found.reuse.value, found.reconnect.value) == (1.5, 9.0)
+    assert mixture([1.0], [1]).reuse is None
+
+
+@pytest.mark.parametrize("n", [1, 2, 20, 40, 100])
+def test_quantiles_name_their_own_share(n: int) -> None:
+    found = Quantiles.of(range(1, n + 1))
+    told = (found.median.value, found.p95.value, found.p99.value, found.maximum)
+    assert told == (math.ceil(n / 2), math.ceil(19 * n / 20), math.ceil(99 * n / 100), n)
+    assert math.isnan(Quantiles.of([]).maximum)
