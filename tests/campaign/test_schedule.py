@@ -3,12 +3,13 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from poolbench.campaign.file import CampaignFile
 from poolbench.campaign.plan import Campaign, Factors, Repetition
-from poolbench.campaign.schedule import Lane, expected_s, plan_lanes
+from poolbench.campaign.schedule import WINDOW_S, Lane, expected_s, plan_lanes
 from poolbench.model.row import Role
 
 CAMPAIGNS = st.builds(
@@ -79,6 +80,21 @@ def test_the_lanes_of_quick_are_balanced_to_a_tenth() -> None:
     lanes = plan_lanes(quick, quick.cells())
     ideal = sum(lane.estimate_s for lane in lanes) / len(lanes)
     assert expected_s(lanes) <= 1.1 * ideal
+
+
+@given(CAMPAIGNS)
+def test_no_lane_has_more_to_do_than_four_thirds_of_what_any_plan_needs(campaign: Campaign) -> None:
+    """Graham (1969). Some lane gets k of the (k - 1) * lanes + 1 longest cells, whoever plans it."""
+    lanes = plan_lanes(campaign, campaign.cells())
+    rounds, gaps = campaign.repetition.rounds, campaign.repetition.gaps_per_round
+    needed = sorted(
+        (rounds * (cell.gap_asked_s * gaps + WINDOW_S * (1 + gaps)) for cell in campaign.cells()),
+        reverse=True,
+    )
+    assert sum(lane.estimate_s for lane in lanes) == pytest.approx(sum(needed))
+    shares = [(place // len(lanes) + 1) * needed[place] for place in range(0, len(needed), len(lanes))]
+    lower_bound = max(sum(needed) / len(lanes), *shares)
+    assert max(lane.estimate_s for lane in lanes) <= 4 / 3 * lower_bound + 1e-9
 
 
 @given(CAMPAIGNS)

@@ -18,6 +18,7 @@ from poolbench.campaign.plan import Campaign
 from poolbench.campaign.schedule import AnyLane, plan_bursts, plan_lanes
 from poolbench.campaign.target import Target
 from poolbench.model.cell import Cell
+from poolbench.model.failures import MODES
 from poolbench.model.header import FINISHED, NOT_ENDED, Jump, Session
 from poolbench.store import Store, StoreError, check_writable
 
@@ -170,6 +171,9 @@ def prepare(
     """
     if file.campaign.burst and not target.fleet:
         raise CampaignStopped("a burst needs a function with many environments, and this target has none")
+    modes = [MODES[name] for name in file.campaign.factors.failures]
+    if refused := [f"{mode.name} {why}" for mode in modes if (why := target.faults.refuses(mode))]:
+        raise CampaignStopped(f"factors.failures: {'; '.join(refused)}: name other failures")
     _call(invoker, target.sampler, "prepare", workload=file.campaign.request.workload)
     described = _call(invoker, target.sampler, "describe", drivers=file.campaign.factors.drivers)
     header = make_header(journal.campaign, file, target.facts, described)
