@@ -19,7 +19,7 @@ import poolbench
 from perf.figure import Figure
 from poolbench.model.arrow import write_parquet
 from poolbench.report.load import load
-from poolbench.report.summary import summarise
+from poolbench.report.metrics.gaps import summarise
 
 ROWS = 1_000_000
 TURNS = 5
@@ -28,7 +28,7 @@ _BASE = Path(poolbench.__file__).parents[2] / "results" / "quick"
 _REPORT = """
 import sys
 from pathlib import Path
-from poolbench.report.report import write_report
+from poolbench.report.page import write_report
 write_report([Path(sys.argv[1])], Path(sys.argv[2]))
 # Not getrusage's: that peak survives exec, and would be this process's if it was larger.
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

@@ -8,7 +8,7 @@ import pytest
 
 from poolbench.model import arrow, history
 from poolbench.report.load import CannotLoad, Dataset, load
-from poolbench.report.settings import split
+from poolbench.report.scenarios import split
 from tests.report.edit import edit_header, edit_rows, edit_table, small_campaign
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from poolbench.report.recycle import offered, recycle_of
-from poolbench.report.settings import Setting
+from poolbench.report.metrics.recycle import offered, recycle_of
+from poolbench.report.scenarios import Scenario
 
 
 @pytest.mark.parametrize(
@@ -13,27 +13,27 @@ def test_rule_applies_to_strategies_that_only_recycle(label: str, recycle: float
 
 
 @pytest.mark.parametrize("label", ["recycle", "recycle_late"])
-def test_rule_predicts_every_request(setting: Setting, label: str) -> None:
-    found = offered(setting, label)
+def test_rule_predicts_every_request(scenario: Scenario, label: str) -> None:
+    found = offered(scenario, label)
     assert len(found) == 150
     sure = found[~found["close"]]
     assert len(sure) > 140
-    assert (sure["lost"] == sure["lost_predicted"]).all()
+    assert (sure["failed"] == sure["predicted"]).all()
 
 
-def test_both_answers_occur(setting: Setting) -> None:
-    assert set(offered(setting, "recycle_late")["lost_predicted"]) == {True, False}
-    assert set(offered(setting, "recycle")["lost_predicted"]) == {False}
+def test_both_answers_occur(scenario: Scenario) -> None:
+    assert set(offered(scenario, "recycle_late")["predicted"]) == {True, False}
+    assert set(offered(scenario, "recycle")["predicted"]) == {False}
 
 
-def test_age_starts_anew_with_each_connection(setting: Setting) -> None:
-    found = offered(setting, "recycle_late")
+def test_age_starts_anew_with_each_connection(scenario: Scenario) -> None:
+    found = offered(scenario, "recycle_late")
     assert (found["age"] >= 0).all()
     assert found["age"].max() < 3  # older ones were recycled
 
 
-def test_recycled_requests_are_those_older_than_the_number(setting: Setting) -> None:
+def test_recycled_requests_are_those_older_than_the_number(scenario: Scenario) -> None:
     for label, recycle in (("recycle", 0.7), ("recycle_late", 3.0)):
-        found = offered(setting, label)
+        found = offered(scenario, label)
         sure = found[~found["close"]]
         assert ((sure["recycles"] > 0) == (sure["age"] + sure["gap"] > recycle)).all()

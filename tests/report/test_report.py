@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from poolbench.aws import cloudwatch
-from poolbench.report.answer import answer, as_markdown
+from poolbench.report.answer import as_markdown
 from poolbench.report.load import CannotLoad, load
-from poolbench.report.page import Report
-from poolbench.report.report import write_report
-from poolbench.report.settings import split
+from poolbench.report.metrics.assessment import assess
+from poolbench.report.page import Report, write_report
+from poolbench.report.scenarios import split
 from tests.report.edit import edit_rows, keep_only, small_campaign, spoiled_campaign
 
 
@@ -105,7 +105,7 @@ def test_gaps_within_the_timeout_alone_recommend_nobody(tmp_path: Path) -> None:
     assert "<h1>No gap was longer than the timeout</h1>" in page
     assert "Recommended" not in page
     (setting,) = split(load([tmp_path]))
-    assert as_markdown(answer(setting)).endswith("so none is recommended.")
+    assert as_markdown(assess(setting)).endswith("so none is recommended.")
 
 
 def test_gaps_beyond_the_timeout_alone_do_not_praise_who_closes_its_connections(tmp_path: Path) -> None:

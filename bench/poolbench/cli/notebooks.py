@@ -34,7 +34,7 @@ def notebooks(
     synced to runs/ first. By default it is the reference results.
     """
     # Not all who want another verb have what executes notebooks, and `poolbench --help` imports every verb.
-    from poolbench.report.notebooks import NotebookFailed, differences, write  # noqa: PLC0415
+    from poolbench.report.execution import NotebookFailed, differences, write  # noqa: PLC0415
 
     console = terminal.console()
     results = fetch(place, campaign)

@@ -10,14 +10,13 @@ import click
 from micro.page import TRIMMED, readme_table
 from poolbench.cli.options import Verb
 from poolbench.function.strategies import STRATEGIES
-from poolbench.report import burst_columns, columns, headlines, overview, render
-from poolbench.report.answer import answer
-from poolbench.report.bursts import BurstRow, burst_table, is_burst
+from poolbench.report import columns, overview, render
 from poolbench.report.load import load
-from poolbench.report.overview import Campaign
-from poolbench.report.report import write_report
-from poolbench.report.settings import split
-from poolbench.report.tradeoff import Price
+from poolbench.report.metrics.assessment import AssessedCampaign, assess
+from poolbench.report.metrics.bursts import BurstRow, burst_table, is_burst
+from poolbench.report.metrics.overhead import Overhead
+from poolbench.report.page import write_report
+from poolbench.report.scenarios import split
 
 ANSWER, RESULTS, END = "<!-- poolbench:answer -->", "<!-- poolbench:results -->", "<!-- poolbench:end -->"
 
@@ -27,7 +26,7 @@ class Block:
     """What is said of one directory; and the campaign for the answer, if it is one of gaps."""
 
     text: str
-    campaign: Campaign | None = None
+    campaign: AssessedCampaign | None = None
 
 
 @click.command(cls=Verb)
@@ -59,7 +58,7 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
             write_report([directory], directory)
         blocks.append(_block(directory, readme.parent))
     campaigns = [block.campaign for block in blocks if block.campaign]
-    parts = {ANSWER: overview.as_markdown(campaigns), RESULTS: "\n\n".join(block.text for block in blocks)}
+    parts = {ANSWER: overview.of_campaigns(campaigns), RESULTS: "\n\n".join(block.text for block in blocks)}
     made = _filled(text, parts)
     if not check:
         readme.write_text(made, encoding="utf-8")
@@ -88,17 +87,17 @@ def _block(directory: Path, base: Path) -> Block:
         return "\n\n".join([f"### {name}", header.content["description"], *found, shown])
 
     if is_burst(dataset):
-        most = render.render(burst_columns.BURSTS, _most_at_once(burst_table(dataset)))
+        most = render.render(columns.BURSTS, _most_at_once(burst_table(dataset)))
         return Block(
             told("concurrency.png", "Open connections against environments at once", render.as_markdown(most))
         )
-    campaign = Campaign(name, tuple((setting, answer(setting)) for setting in split(dataset)))
+    campaign = AssessedCampaign(name, tuple((scenario, assess(scenario)) for scenario in split(dataset)))
     if len(campaign.found) > 1:
-        found = headlines.as_markdown(campaign.found)
+        found = overview.of_scenarios(campaign.found)
         return Block(told("matrix.png", "Lost requests by strategy and failure", found), campaign)
-    words = [_safe(campaign.prices)]
-    if campaign.weighs:
-        words.append(render.as_markdown(render.render(columns.PRICES, campaign.prices)))
+    words = [_safe(campaign.overheads)]
+    if campaign.compares_overhead:
+        words.append(render.as_markdown(render.render(columns.OVERHEADS, campaign.overheads)))
     return Block(told("cliff.png", "Lost requests against the idle gap, by strategy", *words), campaign)
 
 
@@ -107,10 +106,10 @@ def _most_at_once(bursts: Sequence[BurstRow]) -> list[BurstRow]:
     return [burst for burst in bursts if burst.environments == most and burst.label in STRATEGIES]
 
 
-def _safe(prices: Sequence[Price]) -> str:
-    safe = [price for price in prices if price.is_safe]
+def _safe(overheads: Sequence[Overhead]) -> str:
+    safe = [one for one in overheads if one.is_safe]
     if not safe:
         return "Every strategy lost at least one request."
-    gaps = min(price.lost_beyond.n for price in safe)
-    names = ", ".join(f"`{price.label}`" for price in safe)
+    gaps = min(one.failed_after.n for one in safe)
+    names = ", ".join(f"`{one.label}`" for one in safe)
     return f"Lost no request, each after {gaps} gaps or more that were longer than the timeout: {names}."

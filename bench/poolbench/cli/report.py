@@ -15,7 +15,7 @@ from poolbench.cli import terminal
 from poolbench.cli.metrics import sync_cloudwatch
 from poolbench.cli.options import Verb
 from poolbench.cli.places import NoPlace, fetch, find, writing
-from poolbench.report.report import write_report
+from poolbench.report.page import write_report
 from poolbench.store import open_store
 
 

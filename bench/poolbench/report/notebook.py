@@ -10,19 +10,20 @@ import pandas as pd
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from poolbench.report import burst_columns, columns, render
-from poolbench.report.answer import Answer, answer, as_markdown, cannot_say
-from poolbench.report.burst_report import CHARTS as BURST_CHARTS
-from poolbench.report.bursts import burst_table, is_burst
-from poolbench.report.cautions import cautions
-from poolbench.report.charts import CHARTS
-from poolbench.report.errors import errors
-from poolbench.report.figures.contest import contest
-from poolbench.report.figures.matrix import matrix
+from poolbench.report import columns, render
+from poolbench.report.answer import as_markdown, limitations
+from poolbench.report.charts.contest import contest
+from poolbench.report.charts.matrix import matrix
+from poolbench.report.charts.registry import BURST_CHARTS, CHARTS
+from poolbench.report.charts.style import to_png
 from poolbench.report.load import Dataset, load
+from poolbench.report.metrics.assessment import Assessment, assess
+from poolbench.report.metrics.bursts import burst_table, is_burst
+from poolbench.report.metrics.failures import errors, failure_matrix
+from poolbench.report.metrics.latency import contenders
 from poolbench.report.questions import QUESTIONS
-from poolbench.report.settings import Setting, split, varying
-from poolbench.report.style import to_png
+from poolbench.report.scenarios import Scenario, split, varying
+from poolbench.report.warnings import warnings
 
 Shown = Markdown | Image
 _NO_CHART = Markdown("*The rows of this campaign do not support this chart.*")
@@ -30,13 +31,9 @@ _NO_CHART = Markdown("*The rows of this campaign do not support this chart.*")
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Campaigns by name.
+    """Campaigns by name."""
 
-    Attributes:
-        directory: of synced campaigns, each under its name; or of one campaign, which then stands in for all.
-
-    """
-
+    # of synced campaigns, each under its name; or of one campaign, which then stands in for all
     directory: Path
 
     def campaign(self, name: str) -> "View":
@@ -53,11 +50,11 @@ class Results:
         view = self.campaign(question.campaign)
         threads = ", ".join(f"`{thread}`" for thread in question.threads)
         display(_markdown(f"**{question.asked}**" + (f" ({threads})" if threads else "")))
-        if view.setting is None:
+        if view.scenario is None:
             display(view.absent)
             return
-        display(_markdown(question.reply(view.setting)))
-        display(_picture(question.draw(view.setting, question.labels), question.asked))
+        display(_markdown(question.reply(view.scenario)))
+        display(_picture(question.draw(view.scenario, question.labels), question.asked))
         display(_markdown(f"*What these data cannot tell:* {question.open}"))
 
 
@@ -69,20 +66,20 @@ class View:
     ) -> None:
         self.dataset, self.absent = dataset, _markdown(f"*{absent}*")
         self.bursts = burst_table(dataset) if dataset and is_burst(dataset) else ()
-        self.settings: tuple[Setting, ...] = split(dataset) if dataset and not self.bursts else ()
-        self.setting = self.settings[0] if self.settings else None
+        self.scenarios: tuple[Scenario, ...] = split(dataset) if dataset and not self.bursts else ()
+        self.scenario = self.scenarios[0] if self.scenarios else None
 
     @cached_property
-    def _answers(self) -> list[tuple[Setting, Answer]]:
-        return [(setting, answer(setting)) for setting in self.settings]
+    def _assessed(self) -> list[tuple[Scenario, Assessment]]:
+        return [(scenario, assess(scenario)) for scenario in self.scenarios]
 
     def about(self) -> Markdown:
         """What was measured, on what, and what asks for care."""
         if self.dataset is None:
             return self.absent
         lines = [line for header in self.dataset.headers for line in _of_header(header.content)]
-        compared = [(setting, found.comparisons) for setting, found in self._answers]
-        found = [f"*{finding.what}.* {finding.caution.value}" for finding in cautions(self.dataset, compared)]
+        compared = [(scenario, found.comparisons) for scenario, found in self._assessed]
+        found = [f"*{one.text}.* {one.kind.value}" for one in warnings(self.dataset, compared)]
         return _markdown("\n".join(f"- {line}" for line in (*lines, *found)))
 
     def chart(self, name: str) -> Shown:
@@ -92,30 +89,30 @@ class View:
         if self.bursts:
             drawn = {chart.name: chart.draw for chart in BURST_CHARTS}
             return _picture(drawn[name](self.dataset, self.bursts) if name in drawn else None, name)
-        of_name = [chart for chart in CHARTS if chart.name == name and self._answers]
-        return _picture(of_name[0].draw(*self._answers[0]) if of_name else None, name)
+        of_name = [chart for chart in CHARTS if chart.name == name and self._assessed]
+        return _picture(of_name[0].draw(*self._assessed[0]) if of_name else None, name)
 
     def table(self) -> Markdown:
         """Connections and requests of bursts."""
         if not self.bursts:
             return self.absent
-        return _markdown(render.as_markdown(render.render(burst_columns.BURSTS, self.bursts)))
+        return _markdown(render.as_markdown(render.render(columns.BURSTS, self.bursts)))
 
     def contest(self, *labels: str) -> Shown:
-        """These strategies side by side, in the first setting."""
-        if self.setting is None:
+        """These strategies side by side, in the first scenario."""
+        if self.scenario is None:
             return self.absent
-        return _picture(contest(self.setting, labels), "strategies side by side")
+        return _picture(contest(contenders(self.scenario, labels)), "strategies side by side")
 
     def matrix(self) -> Shown:
         """Strategy by everything else that was varied."""
-        if not self.settings:
+        if not self.scenarios:
             return self.absent
-        return _picture(matrix(self.settings), "lost requests by strategy and setting")
+        return _picture(matrix(failure_matrix(self.scenarios)), "lost requests by strategy and setting")
 
-    def prices(self) -> Markdown:
-        """The price of each strategy, a table for each setting."""
-        return self._tables(lambda _, found: render.render(columns.PRICES, found.prices))
+    def overheads(self) -> Markdown:
+        """The price of each strategy, a table for each scenario."""
+        return self._tables(lambda _, found: render.render(columns.OVERHEADS, found.overheads))
 
     def comparisons(self) -> Markdown:
         """Steady requests against the reference's, with the A/A pair."""
@@ -123,37 +120,37 @@ class View:
 
     def errors(self) -> Markdown:
         """What the lost requests said, a table for each driver."""
-        drivers: dict[str, list[Setting]] = {}
-        for setting in self.settings:
-            drivers.setdefault(str(setting.facts["driver"]), []).append(setting)
+        drivers: dict[str, list[Scenario]] = {}
+        for scenario in self.scenarios:
+            drivers.setdefault(str(scenario.facts["driver"]), []).append(scenario)
         tables = []
-        for driver, settings in drivers.items():
-            together = replace(settings[0], rows=pd.concat([setting.rows for setting in settings]))
+        for driver, scenarios in drivers.items():
+            together = replace(scenarios[0], rows=pd.concat([scenario.rows for scenario in scenarios]))
             table = render.as_markdown(render.render(columns.ERRORS, errors(together)))
             tables.append(f"**{driver}**\n\n{table}" if len(drivers) > 1 else table)
         return _markdown("\n\n".join(tables)) if tables else self.absent
 
     def recommendation(self) -> Markdown:
-        """Which strategies lost nothing, and which of them to take, for each setting."""
-        parts = [self._title(setting) + as_markdown(found) for setting, found in self._answers]
+        """Which strategies lost nothing, and which of them to take, for each scenario."""
+        parts = [self._title(scenario) + as_markdown(found) for scenario, found in self._assessed]
         return _markdown("\n\n".join(parts)) if parts else self.absent
 
-    def limits(self) -> Markdown:
-        """What the campaign cannot say, of its first setting."""
-        if self.dataset is None or self.setting is None:
+    def limitations(self) -> Markdown:
+        """What the campaign cannot say, of its first scenario."""
+        if self.dataset is None or self.scenario is None:
             return self.absent
-        said = cannot_say(self.setting, self.dataset.headers, self._answers[0][1])
+        said = limitations(self.scenario, self.dataset.headers, self._assessed[0][1])
         return _markdown("\n".join(f"- {claim}" for claim in said))
 
-    def _tables(self, make: Callable[[Setting, Answer], render.Table]) -> Markdown:
+    def _tables(self, make: Callable[[Scenario, Assessment], render.Table]) -> Markdown:
         tables = [
-            self._title(setting) + render.as_markdown(make(setting, found))
-            for setting, found in self._answers
+            self._title(scenario) + render.as_markdown(make(scenario, found))
+            for scenario, found in self._assessed
         ]
         return _markdown("\n\n".join(tables)) if tables else self.absent
 
-    def _title(self, setting: Setting) -> str:
-        return f"**{setting.title(varying(self.settings))}**\n\n" if len(self.settings) > 1 else ""
+    def _title(self, scenario: Scenario) -> str:
+        return f"**{scenario.title(varying(self.scenarios))}**\n\n" if len(self.scenarios) > 1 else ""
 
 
 def _markdown(text: str) -> Markdown:

@@ -27,17 +27,12 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """What is told of any sample of latencies, in its unit; never a mean, never trimmed.
-
-    Attributes:
-        maximum: NaN of an empty sample.
-
-    """
+    """What is told of any sample of latencies, in its unit; never a mean, never trimmed."""
 
     median: Estimate
     p95: Estimate
     p99: Estimate
-    maximum: float
+    maximum: float  # NaN of an empty sample
 
     @classmethod
     def of(cls, values: npt.ArrayLike) -> "Quantiles":
@@ -49,34 +44,19 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Latency of requests of which some reused a connection and others opened one, by recorded facts.
+    """Latency of requests of which some reused a connection and others opened one, by recorded facts."""
 
-    Attributes:
-        reconnect_share: how many opened one.
-        reuse: median of those that did not, None if there were none.
-        reconnect: median of those that did, None if there were none.
-
-    """
-
-    reconnect_share: Estimate
-    reuse: Estimate | None
-    reconnect: Estimate | None
+    reuse: Estimate | None  # median of the requests that reused one; None without any
+    reconnect: Estimate | None  # median of the requests that opened one; None without any
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """What two things that were measured side by side differ by.
+    """What two things that were measured side by side differ by."""
 
-    Attributes:
-        ratio: of the one to the other.
-        difference: of the one from the other, in their unit.
-        p_value: chance of as large a difference where there is none; NaN where pairs are too few to tell.
-
-    """
-
-    ratio: Estimate
-    difference: Estimate
-    p_value: float
+    ratio: Estimate  # of the one to the other
+    difference: Estimate  # of the one from the other, in their unit
+    p_value: float  # chance of as large a difference where there is none; NaN where pairs are too few to tell
 
 
 def rate(events: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
@@ -119,9 +99,7 @@ def mixture(latency: npt.ArrayLike, reconnected: npt.ArrayLike) -> Mixture:
     data, opened = np.asarray(latency, float), np.asarray(reconnected, bool)
     reuse, reconnect = data[~opened], data[opened]
     return Mixture(
-        rate(int(opened.sum()), len(data)),
-        quantile(reuse, 0.5) if len(reuse) else None,
-        quantile(reconnect, 0.5) if len(reconnect) else None,
+        quantile(reuse, 0.5) if len(reuse) else None, quantile(reconnect, 0.5) if len(reconnect) else None
     )
 
 

@@ -1,0 +1,50 @@
+"""Latency of bursts against the number of concurrent environments."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from poolbench.report.charts import style
+from poolbench.report.metrics.bursts import BurstRow
+from poolbench.report.scenarios import AA_CONTROL
+
+_SHIFT = 1.035  # between strategies, so that equal ones can be told apart
+
+
+@style.styled
+def burst_latency(rows: Sequence[BurstRow]) -> Figure | None:
+    """Median and 95th percentile against environments; None with fewer than two numbers of them."""
+    rows = [row for row in rows if row.threads == 1]
+    numbers = sorted({row.environments for row in rows})
+    endpoints = list(dict.fromkeys(row.endpoint for row in rows))
+    if len(numbers) < 2:
+        return None
+    figure, axes = style.panels(len(endpoints), columns=2, height_in=2.4, sharex=True, sharey=True)
+    for panel, endpoint in zip(axes, endpoints, strict=True):
+        panel.set_title("through the proxy" if endpoint == "proxy" else "no proxy")
+        of_endpoint = [row for row in rows if row.endpoint == endpoint]
+        for order, label in enumerate(dict.fromkeys(row.label for row in of_endpoint)):
+            look = style.look_of(label)
+            own = [row for row in of_endpoint if row.label == label and row.latency.median.n]
+            x = [row.environments * _SHIFT**order for row in own]
+            median = [1e3 * row.latency.median.value for row in own]
+            p95 = [1e3 * row.latency.p95.value for row in own]
+            panel.plot(x, median, marker=look.marker, **style.line_of(label))
+            panel.vlines(x, median, p95, color=look.color, linewidth=0.9)
+            panel.plot(x, p95, color=look.color, linestyle="", marker="_", markersize=6)
+    style.concurrency_axis(axes[0].xaxis, numbers)
+    axes[0].set_yscale("log")
+    style.logarithmic(axes[0].yaxis)
+    style.legend_of(figure, axes[0])
+    figure.supxlabel("environments at once, log scale")
+    figure.supylabel("latency, ms, log scale   (lower is better)")
+    return figure
+
+
+CHART: style.BurstChart = style.Chart(
+    "burst_latency",
+    "Latency against environments at once",
+    "Markers are medians of answered requests, the bar above each ends at the 95th percentile. Read it"
+    " beside the control, which asks no database.",
+    lambda _, rows: burst_latency([row for row in rows if row.label != AA_CONTROL]),
+)

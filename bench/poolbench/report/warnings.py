@@ -1,0 +1,226 @@
+"""Warnings: findings about the data that the reader has to know, with advice."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import pandas as pd
+
+from poolbench.function.strategies import REFERENCE
+from poolbench.report.load import Dataset
+from poolbench.report.metrics import disturbances
+from poolbench.report.metrics.comparison import Comparison
+from poolbench.report.render import number
+from poolbench.report.requests import RequestKind
+from poolbench.report.scenarios import AA_CONTROL, Scenario
+
+_GAP_TOLERANCE = 0.05
+_CLOCK_TOLERANCE_S = 0.05  # well above the time that it takes to read three clocks one after the other
+_LISTED = 10  # cells named in a warning; all are counted
+
+_USED = [
+    *("environment", "kind", "gap_asked_s", "gap_ratio", "observed_idle", "observed_idle_s"),
+    *disturbances.CLOCK_COLUMNS,
+]
+
+
+class WarningKind(Enum):
+    """A kind of warning; the value is its advice."""
+
+    LEFT_OUT = "The figures do not contain it. Sync again; if that does not help, the store is damaged."
+    INCOMPLETE = "Go on with `poolbench campaign FILE --resume`: finished cells are not run again."
+    GAP_OFF = (
+        "Read the charts by the gap that was observed. If it is often off, use fewer lanes or longer gaps."
+    )
+    GAP_UNSEEN = "Their environment was killed before it could tell; they are shown at the gap asked for."
+    ENVIRONMENT_REPLACED = (
+        "The new environment had no pool to lose, so its first request is not an after-gap one."
+    )
+    SAMPLER_MISSED = (
+        "Connection counts have holes; peaks may be missing from them. If the server or the proxy stood "
+        "still then, so did requests, whatever their strategy."
+    )
+    CONTROL_DIFFERS = (
+        "The same strategy twice should not differ: do not trust differences smaller than this one."
+    )
+    CLOCKS_DISAGREE = "Gaps and connection ages rest on clocks that drift or were set; do not trust them."
+    WINDOWS_OVERLAP = "The server was busy with another meanwhile, which a latency may show. Use fewer lanes."
+    TIME_JUMPED = (
+        "The machine slept, stood still or was overloaded, or a clock was set. What it met is in the figures "
+        "as it was measured: run the campaign again if that is too much."
+    )
+    OTHER_LABS = (
+        "Other labs ran meanwhile: each takes processor time from the others, and latencies contain it. Do "
+        "not rank what is close, and run one campaign at a time."
+    )
+    RESTARTED = (
+        "Every connection was lost then, whatever its age: losses around that time are not the idle "
+        "timeout's. Run the campaign again if they matter."
+    )
+    FREEZE_BY_SIGNAL = (
+        "SIGSTOP stops the process but not its kernel, which goes on acknowledging packets. A check that "
+        "makes a round trip sees the same as on Lambda; one that only looks at its socket may see more. With "
+        "--freeze SIGSTOP+drop packets are lost, too."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DataWarning:
+    """One finding; `kind` has the advice."""
+
+    kind: WarningKind
+    text: str
+
+
+def warnings(
+    dataset: Dataset, compared: Sequence[tuple[Scenario, Sequence[Comparison]]]
+) -> tuple[DataWarning, ...]:
+    """Every warning, the worst first."""
+    counted = dataset.rows[_USED][dataset.rows["counted"]]
+    return (
+        *_left_out(dataset),
+        *_incomplete(dataset),
+        *_controls(compared),
+        *_environments(counted),
+        *_gaps(counted),
+        *_clocks(counted),
+        *_overlaps(counted),
+        *_disturbances(dataset, counted),
+        *_sampling(dataset),
+        *_freeze(dataset),
+    )
+
+
+def _left_out(dataset: Dataset) -> Iterator[DataWarning]:
+    for problem in dataset.problems:
+        times = f" ({problem.count})" if problem.count > 1 else ""
+        listed = f": {'; '.join(problem.examples)}" if problem.examples else ""
+        yield DataWarning(WarningKind.LEFT_OUT, f"{problem.where} {problem.what}{times}{listed}")
+
+
+def _incomplete(dataset: Dataset) -> Iterator[DataWarning]:
+    for header in dataset.headers:
+        of_campaign = (dataset.rows["campaign"] == header.campaign) & dataset.rows["counted"]
+        done = set(dataset.rows.loc[of_campaign, "cell"].unique())
+        planned = [cell["id"] for cell in header.content["cells"]]
+        missing = [cell for cell in planned if cell not in done]
+        if missing:
+            listed = ", ".join(missing[:_LISTED]) + (", ..." if len(missing) > _LISTED else "")
+            yield DataWarning(
+                WarningKind.INCOMPLETE,
+                f"{header.campaign}: {len(missing)} of {len(planned)} cells are not finished: {listed}",
+            )
+
+
+def _controls(compared: Sequence[tuple[Scenario, Sequence[Comparison]]]) -> Iterator[DataWarning]:
+    for scenario, comparisons in compared:
+        found = next((one for one in comparisons if one.label == AA_CONTROL), None)
+        if found is not None and found.differs:
+            ratio = found.ratio
+            yield DataWarning(
+                WarningKind.CONTROL_DIFFERS,
+                f"{scenario.name}: {found.label} took {number(ratio.value)} times as long as {REFERENCE} "
+                f"[{number(ratio.low)} to {number(ratio.high)}]",
+            )
+
+
+def _environments(rows: pd.DataFrame) -> Iterator[DataWarning]:
+    cells = rows[rows["kind"] != RequestKind.BURST].groupby(["campaign", "cell"], observed=True)
+    environments = cells["environment"].nunique()
+    replaced = environments[environments > 1]
+    if len(replaced):
+        named = ", ".join(str(index[1]) for index in replaced.index[:_LISTED])
+        yield DataWarning(
+            WarningKind.ENVIRONMENT_REPLACED,
+            f"{len(replaced)} of {len(environments)} cells ran in more than one environment: {named}",
+        )
+
+
+def _gaps(rows: pd.DataFrame) -> Iterator[DataWarning]:
+    first = rows[(rows["kind"] == RequestKind.FIRST_AFTER_GAP) & (rows["gap_asked_s"] > 0)]
+    off = (first["gap_s"] / first["gap_asked_s"] - 1).abs() > _GAP_TOLERANCE
+    crossed = int(((first["observed_idle"] > 1) != (first["gap_ratio"] > 1)).sum())
+    if off.any() or crossed:
+        yield DataWarning(
+            WarningKind.GAP_OFF,
+            f"{int(off.sum())} of {len(first)} gaps differ by more than {_GAP_TOLERANCE:.0%} from the one "
+            f"asked for; {crossed} fell on the other side of the timeout",
+        )
+    unseen = int(first["observed_idle_s"].isna().sum())
+    if unseen:
+        yield DataWarning(
+            WarningKind.GAP_UNSEEN,
+            f"the gap before {unseen} of {len(first)} first-after-gap requests was not observed",
+        )
+
+
+def _clocks(rows: pd.DataFrame) -> Iterator[DataWarning]:
+    apart = (disturbances.clocks_within_requests(rows), disturbances.clocks_over_gaps(rows))
+    in_request, in_gap = (int((found > _CLOCK_TOLERANCE_S).sum()) for found in apart)
+    if in_request or in_gap:
+        yield DataWarning(
+            WarningKind.CLOCKS_DISAGREE,
+            f"wall, monotonic and boottime clocks differ by more than {1e3 * _CLOCK_TOLERANCE_S:g} ms "
+            f"within {in_request} requests, and wall and boottime in {in_gap} gaps, of {len(apart[0])}",
+        )
+
+
+def _overlaps(rows: pd.DataFrame) -> Iterator[DataWarning]:
+    rows = rows[rows["kind"] != RequestKind.BURST]  # requests of a burst overlap on purpose
+    found = disturbances.overlapping(rows)
+    if found:
+        yield DataWarning(
+            WarningKind.WINDOWS_OVERLAP,
+            f"{found} of {len(rows)} requests began while another environment's was under way",
+        )
+
+
+def _disturbances(dataset: Dataset, rows: pd.DataFrame) -> Iterator[DataWarning]:
+    for header in dataset.headers:
+        own = rows[rows["campaign"] == header.campaign]
+        if jumps := disturbances.time_jumps(header, own):
+            lengths = ", ".join(
+                f"{length:.3g} s on the {clock} clock" for clock, length in jumps.longest_s.items()
+            )
+            yield DataWarning(
+                WarningKind.TIME_JUMPED,
+                f"{header.campaign}: time jumped, {jumps.count} times, at most by {lengths}; "
+                f"{jumps.met} of {len(own)} requests, or the gaps before them, met it",
+            )
+        beside = [session.get("labs_beside", 0) for session in header.content["sessions"]]
+        if any(beside):
+            yield DataWarning(
+                WarningKind.OTHER_LABS,
+                f"{header.campaign}: labs beside it on the same machine, {max(beside)} at most",
+            )
+        series = dataset.connections[dataset.connections["campaign"] == header.campaign]
+        for source, times in disturbances.restarts(header, series):
+            yield DataWarning(
+                WarningKind.RESTARTED, f"{header.campaign}: the {source} was restarted {times} times"
+            )
+
+
+def _sampling(dataset: Dataset) -> Iterator[DataWarning]:
+    for header in dataset.headers:
+        tallies = [session.get("sampling") or {} for session in header.content["sessions"]]
+        total = {
+            key: sum(tally.get(key, 0) for tally in tallies)
+            for key in ("samples", "missed", "late", "failed_slices", "events_forgotten")
+        }
+        if any(count for key, count in total.items() if key != "samples"):
+            yield DataWarning(
+                WarningKind.SAMPLER_MISSED,
+                f"{header.campaign}: the sampler missed {total['missed']} ticks, {total['late']} were late "
+                f"and {total['failed_slices']} slices of it failed; {total['samples']} values were taken; "
+                f"{total['events_forgotten']} events were forgotten by the proxy",
+            )
+
+
+def _freeze(dataset: Dataset) -> Iterator[DataWarning]:
+    of = [
+        header.campaign for header in dataset.headers if header.content["target"].get("freeze") == "SIGSTOP"
+    ]
+    if of:
+        yield DataWarning(
+            WarningKind.FREEZE_BY_SIGNAL, f"environments were frozen by SIGSTOP alone in {', '.join(of)}"
+        )
