@@ -145,8 +145,8 @@ def test_the_control_touches_no_server(rows: Rows) -> None:
 
 def test_the_report_opens_with_what_the_most_environments_did(burst: User, directory: Path) -> None:
     page = (directory / "report.html").read_text()
-    assert "<h1>18 environments at once: who holds how many connections</h1>" in page
-    assert "18 left open afterwards, gone after" in page
+    assert "<h1>18 concurrent environments: connections by strategy</h1>" in page
+    assert "18 left open afterwards, closed after" in page
     pictures = {path.stem for path in (directory / "figures").iterdir()}
     assert pictures == {"concurrency", "leak", "burst_latency"}  # of threads there is one number alone
     summary = json.loads((directory / "summary.json").read_text())

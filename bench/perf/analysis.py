@@ -36,22 +36,22 @@ print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 # The kinds of requests as `poolbench.report.requests` tells them.
 _SQL = """
 WITH told AS (
-    SELECT *, outcome IN ('error', 'hang') AS lost, coalesce(lag(outcome IN ('error', 'hang')) OVER (
-        PARTITION BY campaign, cell, attempt, sequence ORDER BY request), false) AS follows_loss
+    SELECT *, outcome IN ('error', 'hang') AS failed, coalesce(lag(outcome IN ('error', 'hang')) OVER (
+        PARTITION BY campaign, cell, attempt, sequence ORDER BY request), false) AS follows_failure
     FROM read_parquet(?)
 ), kinds AS (
     SELECT *, CASE
         WHEN state IN ('first_in_environment', 'first_of_engine') THEN state
         WHEN state = 'first_after_gap' AND role = 'prime' THEN 'prime'
         WHEN state = 'first_after_gap' THEN state
-        WHEN follows_loss THEN 'after_loss' ELSE 'steady' END AS kind
+        WHEN follows_failure THEN 'after_failure' ELSE 'warm' END AS kind
     FROM told WHERE counted
 )
-SELECT label, gap_ratio, kind, count(*) AS n, sum(lost::INT) AS lost,
-    quantile_disc(latency_s, 0.50) FILTER (NOT lost) AS p50_s,
-    quantile_disc(latency_s, 0.95) FILTER (NOT lost) AS p95_s,
-    quantile_disc(latency_s, 0.99) FILTER (NOT lost) AS p99_s,
-    max(latency_s) FILTER (NOT lost) AS max_s,
+SELECT label, gap_ratio, kind, count(*) AS n, sum(failed::INT) AS failed,
+    quantile_disc(latency_s, 0.50) FILTER (NOT failed) AS p50_s,
+    quantile_disc(latency_s, 0.95) FILTER (NOT failed) AS p95_s,
+    quantile_disc(latency_s, 0.99) FILTER (NOT failed) AS p99_s,
+    max(latency_s) FILTER (NOT failed) AS max_s,
     avg(connects) AS connects, avg(wire_commands) AS wire_commands
 FROM kinds GROUP BY ALL
 """

@@ -42,7 +42,7 @@ time.time_ns = lambda: wall_ns() - {SET_BACK_S * 10**9} * os.path.exists(step)
 
 
 def warnings_of(page: Path) -> str:
-    _, _, after = html.unescape(page.read_text()).partition('<h2 id="cautions">')
+    _, _, after = html.unescape(page.read_text()).partition('<h2 id="warnings">')
     return after.partition("</ul>")[0]
 
 
@@ -136,5 +136,5 @@ def test_a_machine_that_sleeps_and_a_clock_that_is_set_are_in_the_report(
     assert min(jump["wall_s"] for jump in jumps) < -SET_BACK_S + 10
     (page,) = (user.folder / "runs").glob("*/*.html")
     said = warnings_of(page)
-    for caution in (WarningKind.TIME_JUMPED, WarningKind.CLOCKS_DISAGREE, WarningKind.GAP_OFF):
-        assert caution.value in said
+    for kind in (WarningKind.TIME_JUMPED, WarningKind.CLOCKS_DISAGREE, WarningKind.GAP_OFF):
+        assert kind.value in said

@@ -67,7 +67,7 @@ def test_a_notebook_is_told_where_the_results_are_and_compared_with_what_it_said
     assert list(differences(tiny, tiny.parent)) == []
     written.write_text(written.read_text().replace('"2"', '"3"'))
     (found,) = differences(tiny, tiny.parent)
-    assert found == f"{written}, cell tiny-01: not what the results say"
+    assert found == f"{written}, cell tiny-01: does not match the results"
 
 
 def test_a_notebook_that_was_never_run_is_missed(tiny: Path) -> None:

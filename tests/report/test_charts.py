@@ -24,7 +24,7 @@ from poolbench.report.scenarios import Scenario, split
 from tests.report.drawn import points_of
 from tests.report.edit import edit_rows, small_campaign
 
-UNITS = ("ms", " s", "÷", "requests", "commands", "connections", "lost", "unanswered")
+UNITS = ("ms", " s", "÷", "requests", "commands", "connections", "failed", "unanswered")
 
 
 def texts_of(figure: Figure) -> str:
@@ -97,7 +97,7 @@ def test_a_bar_that_dwarfs_the_others_ends_at_the_edge_and_says_how_long_it_is(t
     (scenario,) = split(load([tmp_path]))
     figure = phases(scenario.strategies, phase_medians(scenario))
     assert figure is not None
-    assert [axis.get_title(loc="left") for axis in figure.axes] == ["steady", "first after a gap, connected"]
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["warm", "first after a gap, connected"]
     assert figure.axes[0].get_xlim()[1] < 100
     assert [text.get_text() for axis in figure.axes for text in axis.texts] == ["2000 ms →"]
 
@@ -114,7 +114,7 @@ def test_a_legend_of_every_strategy_fits_beside_lines_that_can_be_seen(tmp_path:
     assert (room.x0 >= 0, room.x1 <= figure.bbox.width) == (True, True)
     (axis,) = figure.axes  # nothing was measured within the timeout
     assert [text.get_text() for text in axis.texts] == []
-    assert "strategies left some unanswered for ever" in axis.get_title(loc="right")
+    assert "strategies with requests that were never answered" in axis.get_title(loc="right")
 
 
 def test_timeline_is_drawn_from_what_the_proxy_said_it_did(scenario: Scenario) -> None:
@@ -151,7 +151,7 @@ def test_timeline_of_a_proxy_without_an_event_log_says_so(tmp_path: Path) -> Non
     figure = timeline(find_incident(scenario))
     assert figure is not None
     said = [text.get_text() for text in figure.axes[0].texts]
-    assert "none: that it closed its side then is its setting" in said
+    assert "none: the time of the close is the proxy's setting" in said
     assert "idle close" not in said
 
 

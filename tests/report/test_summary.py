@@ -32,11 +32,11 @@ def test_quantiles_are_those_of_the_statistics_whatever_the_groups(
     requests: list[tuple[str, float, bool]],
 ) -> None:
     rows = DataFrame(requests, columns=["label", "latency_s", "failed"])
-    rows = rows.assign(gap_ratio=1.0, kind="steady", connects=0, wire_commands=2.0)
+    rows = rows.assign(gap_ratio=1.0, kind="warm", connects=0, wire_commands=2.0)
     found = summarise(rows)
     for label in set(rows["label"]):
         answered = rows.loc[(rows["label"] == label) & ~rows["failed"], "latency_s"]
-        line = found.xs((label, 1.0, "steady"))
+        line = found.xs((label, 1.0, "warm"))
         assert line["n"] == (rows["label"] == label).sum()
         for name, q in (("p50_s", 0.5), ("p95_s", 0.95), ("p99_s", 0.99)):
             expected = quantile(answered, q).value
@@ -48,7 +48,7 @@ def test_file_holds_plain_numbers_and_no_nan(dataset: Dataset, report: Report) -
     content = json.loads(path.read_text(), parse_constant=pytest.fail)
     assert content == summary_of(dataset)
     assert content["campaigns"] == [dataset.headers[0].campaign]
-    (entries,) = content["settings"].values()
+    (entries,) = content["scenarios"].values()
     lost = [entry for entry in entries if entry["failed"] == entry["n"]]
     assert lost
     assert all(entry["p50_s"] is None for entry in lost)

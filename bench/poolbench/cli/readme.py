@@ -1,4 +1,4 @@
-"""`poolbench readme`: what README says of the results, from the results."""
+"""`poolbench readme`: the parts of README that come from the results."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ ANSWER, RESULTS, END = "<!-- poolbench:answer -->", "<!-- poolbench:results -->"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What is said of one directory; and the campaign for the answer, if it is one of gaps."""
+    """Text about one directory, and its campaign for the answer if it is about gaps."""
 
     text: str
     campaign: AssessedCampaign | None = None
@@ -36,14 +36,12 @@ class Block:
 @click.option(
     "--file", "readme", type=click.Path(exists=True, dir_okay=False, path_type=Path), default="README.md"
 )
-@click.option(
-    "--check", is_flag=True, help="Change nothing; exit with 1 if the text is not what it would be."
-)
+@click.option("--check", is_flag=True, help="Change nothing; exit with 1 if the text is out of date.")
 @click.pass_context
 def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, check: bool) -> None:
     """Write the answer and the results of the campaigns in DIRECTORIES between README's markers.
 
-    Their pages and charts are made anew, too.
+    Also renews their pages and charts.
     """
     try:
         text = readme.read_text(encoding="utf-8")
@@ -64,7 +62,7 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
         readme.write_text(made, encoding="utf-8")
     elif made != text:
         places = " ".join(map(str, directories))
-        click.echo(f"{readme} is not what the results say: run poolbench readme {places}", err=True)
+        click.echo(f"{readme} does not match the results: run poolbench readme {places}", err=True)
         context.exit(1)
 
 
@@ -76,29 +74,33 @@ def _filled(text: str, parts: Mapping[str, str]) -> str:
 
 
 def _block(directory: Path, base: Path) -> Block:
-    """What it is for, what it found, and its picture."""
+    """The campaign's purpose, its results and its picture."""
     if (directory / TRIMMED).exists():
         return Block(f"### What a checkout costs\n\n{readme_table(directory / TRIMMED)}")
     (header,) = (dataset := load([directory])).headers
     name, figures = header.content["name"], Path(os.path.relpath(directory, base)) / "figures"
 
-    def told(picture: str, what: str, *found: str) -> str:
-        shown = f"![{what}]({(figures / picture).as_posix()})"
-        return "\n\n".join([f"### {name}", header.content["description"], *found, shown])
+    def shown(picture: str, what: str, *found: str) -> str:
+        image = f"![{what}]({(figures / picture).as_posix()})"
+        return "\n\n".join([f"### {name}", header.content["description"], *found, image])
 
     if is_burst(dataset):
         most = render.render(columns.BURSTS, _most_at_once(burst_table(dataset)))
         return Block(
-            told("concurrency.png", "Open connections against environments at once", render.as_markdown(most))
+            shown(
+                "concurrency.png",
+                "Open connections against concurrent environments",
+                render.as_markdown(most),
+            )
         )
     campaign = AssessedCampaign(name, tuple((scenario, assess(scenario)) for scenario in split(dataset)))
     if len(campaign.found) > 1:
         found = overview.of_scenarios(campaign.found)
-        return Block(told("matrix.png", "Lost requests by strategy and failure", found), campaign)
+        return Block(shown("matrix.png", "Failed requests by strategy and failure", found), campaign)
     words = [_safe(campaign.overheads)]
     if campaign.compares_overhead:
         words.append(render.as_markdown(render.render(columns.OVERHEADS, campaign.overheads)))
-    return Block(told("cliff.png", "Lost requests against the idle gap, by strategy", *words), campaign)
+    return Block(shown("cliff.png", "Failed requests against idle time, by strategy", *words), campaign)
 
 
 def _most_at_once(bursts: Sequence[BurstRow]) -> list[BurstRow]:
@@ -109,7 +111,7 @@ def _most_at_once(bursts: Sequence[BurstRow]) -> list[BurstRow]:
 def _safe(overheads: Sequence[Overhead]) -> str:
     safe = [one for one in overheads if one.is_safe]
     if not safe:
-        return "Every strategy lost at least one request."
+        return "Every strategy failed at least one request."
     gaps = min(one.failed_after.n for one in safe)
     names = ", ".join(f"`{one.label}`" for one in safe)
-    return f"Lost no request, each after {gaps} gaps or more that were longer than the timeout: {names}."
+    return f"No failed request after at least {gaps} gaps longer than the timeout: {names}."

@@ -11,7 +11,15 @@ from poolbench.report.metrics.assessment import Assessment
 from poolbench.report.metrics.bursts import BurstRow, sampling_interval_s
 from poolbench.report.metrics.comparison import noise_share
 from poolbench.report.metrics.overhead import Overhead
-from poolbench.report.render import count, interval, milliseconds, number, percent, positive_interval
+from poolbench.report.render import (
+    count,
+    interval,
+    milliseconds,
+    number,
+    percent,
+    positive_interval,
+    upper_bound,
+)
 from poolbench.report.requests import RequestKind
 from poolbench.report.scenarios import Scenario
 from poolbench.report.statistics import Quantiles
@@ -31,8 +39,8 @@ def as_markdown(found: Assessment) -> str:
     if not found.overheads:
         return f"{verdict(found)}."
     if not found.safe:
-        return f"{verdict(found)}: each lost at least one request."
-    safe = f"Lost no request: {', '.join(f'`{label}`' for label in found.safe)}."
+        return f"{verdict(found)}: every strategy failed at least one request."
+    safe = f"No failed request: {', '.join(f'`{label}`' for label in found.safe)}."
     if found.recommended is None:
         return f"{safe} {verdict(found)}, so none is recommended."
     first = f"{safe} Recommended: **`{found.recommended}`**, because"
@@ -41,10 +49,9 @@ def as_markdown(found: Assessment) -> str:
 
 def failed_none(one: Overhead) -> str:
     """How sure it is that a strategy without failures is safe, in a sentence."""
-    after = one.failed_after
     return (
-        f"It lost none of {after.n} first requests after a gap longer than the timeout; "
-        f"with that many, up to {percent(after.high)} could be lost and not have been seen."
+        f"None of {one.failed_after.n} first requests after the timeout failed "
+        f"(95 % upper bound on the failure rate: {upper_bound(one.failed_after.high)})."
     )
 
 
@@ -56,25 +63,25 @@ def reasons(found: Assessment) -> Iterator[str]:
     yield failed_none(chosen)
     if not chosen.within_timeout:
         yield (
-            "No gap was within the timeout, so this says nothing of the handshake that whoever closes its "
-            "connections pays there, and others do not."
+            "No gap was within the timeout. There, a strategy that closes its connections pays for a new "
+            "handshake and others do not, which these data cannot show."
         )
     if not math.isnan(chosen.warm_commands):
         rivals = [one for one in found.overheads if one.is_safe and one is not chosen]
-        dearer = ", ".join(f"{one.label} {count(one.warm_commands)}" for one in rivals)
+        others = ", ".join(f"{one.label} {count(one.warm_commands)}" for one in rivals)
         yield (
             f"A warm request costs {count(chosen.warm_commands)} commands on the wire"
-            + (f" ({dearer})" if dearer else "")
+            + (f" ({others})" if others else "")
             + f" and {_latency(chosen.warm)}."
         )
     yield (
-        f"The first request beyond the timeout takes {count(chosen.after_commands)} commands and "
+        f"The first request after the timeout takes {count(chosen.after_commands)} commands and "
         f"{_latency(chosen.after_timeout)}."
     )
     if equals:
         yield (
-            f"As cheap, as far as these data can tell: {', '.join(one.label for one in equals)}; "
-            "of equals the first is named."
+            f"Not distinguishable in these data: {', '.join(one.label for one in equals)}. "
+            "The first of equal strategies is recommended."
         )
     known = STRATEGIES.get(chosen.label)
     if known:
@@ -89,63 +96,64 @@ def _latency(found: Quantiles) -> str:
     )
     if math.isfinite(found.p99.high):
         return f"{median} at p50, {p99} at p99"
-    slowest = f"the slowest of {found.p99.n} took {milliseconds(found.maximum)} ms, too few for a p99"
-    return f"{median} at p50; {slowest}"
+    return f"{median} at p50; max {milliseconds(found.maximum)} ms (n = {found.p99.n}, too few for a p99)"
 
 
 def limitations(scenario: Scenario, headers: Sequence[Header], found: Assessment) -> Iterator[str]:
-    """Claims that these data do not support, in sentences."""
+    """What these data do not support, in sentences."""
     if any(header.is_local for header in headers):
         added = max(header.added_rtt_s for header in headers)
         trip = (
-            f"where a round trip was made to take {milliseconds(added)} ms more, and no more of a network"
+            f"which adds {milliseconds(added)} ms to every round trip and models nothing else of a network"
             if added
-            else "where a round trip costs next to nothing and CPU dominates"
+            else "where a round trip costs next to nothing and CPU time dominates"
         )
         yield (
-            "Anything about RDS Proxy, Lambda or a VPC as such: this ran in the lab, on one machine, "
-            f"{trip}. Compare commands before milliseconds."
+            f"The campaign ran in the local lab on one machine, {trip}. It did not measure RDS Proxy, Lambda "
+            "or a VPC: compare commands before milliseconds."
         )
     first = scenario.select(["label", "gap_ratio"], RequestKind.FIRST_AFTER_GAP)
     sizes = first.groupby(["label", "gap_ratio"], observed=True).size()
     if len(sizes) and sizes.min() < _BOUNDS_P99:
         yield (
-            f"The p99 of first-after-gap requests: with {sizes.min()} in a cell it has no upper bound "
-            f"(that takes {_BOUNDS_P99}). The table shows ∞ there, and the charts every point."
+            f"With {sizes.min()} requests per cell, the p99 of first requests after a gap has no upper bound "
+            f"(that takes {_BOUNDS_P99}). The table shows ∞, and the charts show every point."
         )
     if found.safe:
         worst = max(one.failed_after.high for one in found.overheads if one.is_safe)
         yield (
-            "That a safe strategy never loses a request: what was seen is compatible with up to "
-            f"{percent(worst)} lost after gaps longer than the timeout."
+            f"A safe strategy may still fail: the data are compatible with a failure rate of up to "
+            f"{upper_bound(worst)} after gaps longer than the timeout."
         )
     failures = sorted(scenario.rows["failure"].unique())
     yield (
-        f"Other ways to lose a connection than {', '.join(failures)}: a silent network, a failover and a "
+        f"Only this failure mode was measured: {', '.join(failures)}. A silent network, a failover and a "
         "server restart need cells of their own."
     )
     machines = len({str(header.content["machine"]) for header in headers})
     yield (
-        f"Independent draws from a fleet: the rows come from {scenario.rows['environment'].nunique()} "
-        f"execution environments on {'one machine' if machines == 1 else f'{machines} machines'}, and those "
-        "of one environment resemble each other more than the intervals assume."
+        "Requests are not independent samples of a fleet: they come from "
+        f"{scenario.rows['environment'].nunique()} execution environments on "
+        f"{'one machine' if machines == 1 else f'{machines} machines'}, and requests of one environment are "
+        "more similar than the intervals assume."
     )
     if found.noise is None:
-        yield f"How large the noise is: there is no A/A pair of {REFERENCE} in this setting."
+        yield f"The noise is unknown: this scenario has no A/A control of {REFERENCE}."
     elif not math.isfinite(found.noise.high):
-        yield f"How large the noise is: there are too few rounds of the A/A pair of {REFERENCE}."
+        yield f"The noise is unknown: the A/A control of {REFERENCE} has too few rounds."
     else:
         yield (
-            f"Differences of latency below {percent(noise_share(found.noise))}: the same strategy measured "
-            f"twice differs by a factor of {number(found.noise.value)} [{interval(found.noise, number)}]."
+            f"Latency differences below {percent(noise_share(found.noise))} are within the noise: the A/A "
+            f"control differs from {REFERENCE} by a factor of {number(found.noise.value)} "
+            f"[{interval(found.noise, number)}]."
         )
 
 
 def burst_verdict(row: BurstRow) -> str:
     """Whether requests failed, and with which errors."""
     if not row.failed_count:
-        return "lost no request"
-    return f"lost {row.failed_count} of {row.failed.n} requests ({', '.join(row.errors)})"
+        return "no failed request"
+    return f"{row.failed_count} of {row.failed.n} requests failed ({', '.join(row.errors)})"
 
 
 def burst_connections(row: BurstRow) -> str:
@@ -156,46 +164,46 @@ def burst_connections(row: BurstRow) -> str:
         parts.append(f"{both} at the peak")
     elif row.database:
         parts.append(f"{row.database.peak} connections to the database at the peak")
-    holder = row.clients or row.database
-    if holder and holder.left:
-        when = gone(holder)
-        until = f"still there after {when[2:]} s" if when.startswith(">") else f"gone after {when} s"
-        parts.append(f"{holder.left} left open afterwards, {until}")
-    elif holder:
+    kept = row.clients or row.database
+    if kept and kept.left:
+        when = gone(kept)
+        until = f"still open after {when[2:]} s" if when.startswith(">") else f"closed after {when} s"
+        parts.append(f"{kept.left} left open afterwards, {until}")
+    elif kept:
         parts.append("none left open afterwards")
     return "; ".join(parts)
 
 
 def burst_limitations(dataset: Dataset) -> Iterator[str]:
-    """Claims that these data do not support, in sentences."""
+    """What these data do not support, in sentences."""
     header = dataset.headers[0].content
     yield (
-        f"Counts are exact at each sample, every {milliseconds(sampling_interval_s(dataset))} ms. A peak "
-        "between two is not seen, so the peak may be a little higher; what clients leave open afterwards is "
-        "at rest, and exact."
+        f"Connections are counted every {milliseconds(sampling_interval_s(dataset))} ms: a higher peak "
+        "between two samples is missed. The number left open afterwards does not change any more, and is "
+        "exact."
     )
     if dataset.headers[0].is_local:
         yield (
-            f"Latencies are those of a closed loop on a machine of {header['machine']['cores']} cores, which "
-            "environments, proxy and database share: with many at once they measure the wait for a core, and "
-            "the lab's proxy, which is not RDS Proxy, before they measure a strategy. Compare counts, not "
-            "milliseconds."
+            f"Latencies come from a closed loop on a machine with {header['machine']['cores']} cores, which "
+            "environments, proxy and database share. With many environments they measure the wait for a "
+            "core, and the lab's proxy, which is not RDS Proxy. Compare counts, not milliseconds."
         )
         yield (
-            "Database connections that the proxy has no use for are closed after "
-            f"{header['target']['proxy']['DatabaseIdleAfter']:.2g} s here, and after minutes by RDS Proxy: "
-            "how many of them are left right after a burst is caught in passing."
+            "The lab's proxy closes idle database connections after "
+            f"{header['target']['proxy']['DatabaseIdleAfter']:.2g} s, RDS Proxy after minutes. The number "
+            "left right after a burst is a snapshot."
         )
     yield (
-        "Requests of one burst are not independent of each other, as the intervals take them to be: a second "
-        "burst may differ by more. The A/A pair shows by how much it did."
+        "Requests of one burst are not independent, although the intervals assume so: another burst may "
+        "differ by more. The A/A control shows by how much it did."
     )
     yield (
-        "What is closed when an environment ends: here all stay frozen, and a frozen one runs no code. Lambda"
-        " ends them when it likes, and sends Python 3.12 and later SIGTERM if an extension is registered:"
-        " a dispose() in its handler shortens what is left behind, and does nothing for the gap."
+        "No environment ends here: all stay frozen, and a frozen environment runs no code. Lambda ends "
+        "environments when it likes and, if an extension is registered, sends SIGTERM to Python 3.12 and "
+        "later. A dispose() in the SIGTERM handler leaves fewer connections behind; it does nothing for the "
+        "gap."
     )
     yield (
         "Every thread waits for its answer before it thinks and asks again. Arrivals that do not wait, as "
-        "those of a public API, pile up where these slow down."
+        "from a public API, queue up where these slow down."
     )

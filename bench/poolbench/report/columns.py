@@ -17,17 +17,21 @@ from poolbench.report.render import (
     interval,
     latency,
     milliseconds,
+    name,
     number,
     out_of,
     percent,
     positive_interval,
 )
 from poolbench.report.scenarios import AA_CONTROL
-from poolbench.report.statistics import Quantiles
+from poolbench.report.statistics import Estimate
+
+_WARM_MEANING = "requests that follow a successful one of the same invocation"
+_RATIO_MEANING = f"ratio of warm medians to those of {REFERENCE} in the same rounds, bootstrap interval"
 
 
 def _modes(row: GapRow) -> str:
-    """Median of the answered; both medians where some reused a connection and some opened one."""
+    """Median of the successful requests; two if some reused a connection and others opened one."""
     reuse, reconnect = row.first_mixture.reuse, row.first_mixture.reconnect
     if reuse and reconnect:
         return f"{milliseconds(reuse.value)} | {milliseconds(reconnect.value)}"
@@ -39,128 +43,117 @@ def _modes_interval(row: GapRow) -> str:
     return " | ".join(positive_interval(mode, milliseconds) for mode in modes)
 
 
-def _recovered(row: GapRow) -> str:
-    return out_of(round(row.recovered.value * row.recovered.n), row.recovered.n) if row.recovered.n else NONE
+def counted(share: Estimate) -> str:
+    """A share as a count and its total."""
+    return out_of(round(share.value * share.n), share.n) if share.n else NONE
 
 
-def _verdict(comparison: Comparison) -> str:
-    if comparison.label == AA_CONTROL:
-        return "the noise"
-    if not comparison.differs:
-        return "cannot be told apart"
-    slower = "slower" if comparison.ratio.value > 1 else "faster"
-    if math.isnan(comparison.noise):
-        return f"{slower}, with no A/A pair to hold it against"
-    return f"{slower}, by no more than the noise" if comparison.within_noise else slower
-
-
-_FIRST, _STEADY = "first request after the gap, ms", "steady request, ms"
+_FIRST, _WARM = "first request after the gap, ms", "warm, ms"
 MAIN: Sequence[TableColumn[GapRow]] = (
-    TableColumn("", "strategy", "", lambda row: row.label, is_name=True),
+    name("strategy", lambda row: row.label),
     TableColumn(
-        "", "gap", "asked for; below: the median seen, ÷ idle client timeout",
+        "", "gap", "asked for; below: median observed idle time, ÷ idle client timeout",
         lambda row: f"{row.gap_ratio:g}", lambda row: f"{row.observed_idle:.2f}" if row.failed.n else "",
     ),
     TableColumn(
-        "", "lost", "of the first after the gap, failed or hung; below: Wilson interval of the share",
+        "", "failed", "first requests after the gap that failed or hung; below: Wilson interval of the share",
         lambda row: out_of(row.failed_count, row.failed.n), lambda row: interval(row.failed, percent),
     ),
     TableColumn(
-        _FIRST, "p50", "ms, of the answered; reused | opened a connection where there were both", _modes,
+        _FIRST, "p50", "ms, successful requests; reused | opened a connection if there were both", _modes,
         _modes_interval,
     ),
-    latency(_FIRST, "p95", "of the answered", lambda row: row.first.p95),
-    latency(_FIRST, "p99", "of the answered", lambda row: row.first.p99),
-    TableColumn(_FIRST, "max", "ms, of the answered", lambda row: milliseconds(row.first.maximum)),
+    latency(_FIRST, "p95", "successful requests", lambda row: row.first.p95),
+    latency(_FIRST, "p99", "successful requests", lambda row: row.first.p99),
+    TableColumn(_FIRST, "max", "ms, successful requests", lambda row: milliseconds(row.first.maximum)),
     TableColumn("per first request", "connects", "connections opened", lambda row: count(row.connects)),
     TableColumn("per first request", "commands", "sent on the wire", lambda row: count(row.wire_commands)),
-    latency(_STEADY, "p50", "of requests that followed an answered one", lambda row: row.warm.median),
-    latency(_STEADY, "p99", "of requests that followed an answered one", lambda row: row.warm.p99),
+    latency(_WARM, "p50", _WARM_MEANING, lambda row: row.warm.median),
+    latency(_WARM, "p99", _WARM_MEANING, lambda row: row.warm.p99),
     TableColumn(
-        _STEADY, "x ref.", f"ratio of medians to those of {REFERENCE} in the same rounds, bootstrap interval",
+        "relative to", REFERENCE, _RATIO_MEANING,
         lambda row: number(row.warm_ratio.value) if row.warm_ratio.n else NONE,
         lambda row: interval(row.warm_ratio, number),
     ),
     TableColumn(
-        "", "next", "requests right after a lost one of any kind that were answered, of all such", _recovered,
+        "", "recovered", "requests right after a failed one of any kind that succeeded, of all such",
+        lambda row: counted(row.recovered),
     ),
 )  # fmt: skip
 
-
-def _both(group: str, meaning: str, of: Callable[[Overhead], Quantiles]) -> tuple[TableColumn[Overhead], ...]:
-    return (
-        latency(group, "p50", meaning, lambda one: of(one).median),
-        latency(group, "p99", meaning, lambda one: of(one).p99),
-    )
-
-
+_AFTER_MEANING = "successful first requests after a gap longer than the timeout"
 OVERHEADS: Sequence[TableColumn[Overhead]] = (
-    TableColumn("", "strategy", "", lambda one: one.label, is_name=True),
+    name("strategy", lambda one: one.label),
     TableColumn(
-        "lost", "of all", "requests of any kind, those that only ready a connection for a gap among them",
+        "failed", "all", "requests of any kind, including those that only prepare a connection for a gap",
         lambda one: out_of(one.failed, one.requests),
     ),
     TableColumn(
-        "lost", "beyond", "first requests after a gap longer than the timeout, with Wilson interval",
+        "failed", "after the timeout", "first requests after a gap longer than the timeout, Wilson interval",
         lambda one: percent(one.failed_after.value), lambda one: interval(one.failed_after, percent),
     ),
-    *_both("steady request, ms", "requests that followed an answered one", lambda one: one.warm),
-    *_both("first beyond the timeout, ms", "of the answered", lambda one: one.after_timeout),
-    TableColumn("commands", "steady", "on the wire, per request", lambda one: count(one.warm_commands)),
-    TableColumn("commands", "beyond", "on the wire, per request", lambda one: count(one.after_commands)),
+    latency(_WARM, "p50", _WARM_MEANING, lambda one: one.warm.median),
+    latency(_WARM, "p99", _WARM_MEANING, lambda one: one.warm.p99),
+    latency("first after the timeout, ms", "p50", _AFTER_MEANING, lambda one: one.after_timeout.median),
+    latency("first after the timeout, ms", "p99", _AFTER_MEANING, lambda one: one.after_timeout.p99),
+    TableColumn("commands", "warm", "on the wire, per request", lambda one: count(one.warm_commands)),
+    TableColumn(
+        "commands", "after the timeout", "on the wire, per request", lambda one: count(one.after_commands)
+    ),
     TableColumn("connections", "opened", "per request of any kind", lambda one: count(one.connects)),
-    TableColumn("connections", "held", "open at the proxy, mean over time", lambda one: number(one.open, 2)),
+    TableColumn("connections", "open", "at the proxy, mean over time", lambda one: number(one.open, 2)),
 )  # fmt: skip
 
+
+def _verdict(comparison: Comparison) -> str:
+    if comparison.label == AA_CONTROL:
+        return "A/A control: noise"
+    if not comparison.differs:
+        return "not distinguishable"
+    slower = "slower" if comparison.ratio.value > 1 else "faster"
+    if math.isnan(comparison.noise):
+        return f"{slower}, without an A/A control to compare with"
+    return f"{slower}, but within the noise" if comparison.within_noise else slower
+
+
 COMPARISONS: Sequence[TableColumn[Comparison]] = (
-    TableColumn("", "strategy", "", lambda one: one.label, is_name=True),
+    name("strategy", lambda one: one.label),
     TableColumn(
-        "", "ratio", f"of steady medians to those of {REFERENCE} in the same rounds, bootstrap interval",
+        "", "ratio", _RATIO_MEANING,
         lambda one: number(one.ratio.value) if one.ratio.n else NONE, lambda one: interval(one.ratio, number),
     ),
     TableColumn(
-        "", "added, ms", "median difference of steady medians in the same rounds, bootstrap interval",
+        "", "added, ms", "median difference of warm medians in the same rounds, bootstrap interval",
         lambda one: number(1e3 * one.difference.value, 2),
         lambda one: interval(one.difference, lambda seconds: number(1e3 * seconds, 2)),
     ),
-    TableColumn("", "pairs", "of medians compared: one a gap, round and lane", lambda one: str(one.ratio.n)),
+    TableColumn("", "pairs", "compared medians: one per gap, round and lane", lambda one: str(one.ratio.n)),
     TableColumn(
-        "", "p", "chance of as large a difference where there is none; same bootstrap, adjusted by Holm",
-        lambda one: _p(one.p_value),
+        "", "p", "probability of such a difference by chance; same bootstrap, adjusted by Holm",
+        lambda one: "< 0.001" if one.p_value < 0.001 else number(one.p_value, 2),
     ),
-    TableColumn(
-        "", "verdict", "at 5 %, all comparisons considered, beside what the A/A pair differs by", _verdict,
-        is_name=True,
-    ),
+    name("verdict", _verdict, "at 5 %, all comparisons considered, against the noise of the A/A control"),
 )  # fmt: skip
 
-
 ERRORS: Sequence[TableColumn[ErrorKind]] = (
-    TableColumn("", "outcome", "", lambda error: error.outcome, is_name=True),
-    TableColumn("", "class", "of the driver", lambda error: error.error_class or NONE, is_name=True),
+    name("outcome", lambda error: error.outcome),
+    name("class", lambda error: error.error_class or NONE, "of the driver"),
     TableColumn("", "code", "native", lambda error: NONE if error.code is None else str(error.code)),
-    TableColumn("", "message", "", lambda error: error.message or NONE, is_name=True),
-    TableColumn("", "while", "phase of the request", lambda error: error.phase or NONE, is_name=True),
+    name("message", lambda error: error.message or NONE),
+    name("while", lambda error: error.phase or NONE, "phase of the request"),
     TableColumn(
-        "", "invalidated", "SQLAlchemy's verdict: the connection is dead and will be replaced",
+        "", "invalidated", "whether SQLAlchemy considers the connection dead and replaces it",
         lambda error: NONE if error.invalidated is None else "yes" if error.invalidated else "no",
     ),
     TableColumn("", "times", "", lambda error: str(error.count)),
-    TableColumn(
-        "", "strategies", "with how often",
-        lambda error: ", ".join(f"{label} {number}" for label, number in error.labels.items()), is_name=True,
-    ),
+    name("strategies", lambda error: ", ".join(f"{one} {n}" for one, n in error.labels.items()), "how often"),
 )  # fmt: skip
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else number(value, 2)
 
 
 def drivers(found: Sequence[str]) -> list[TableColumn[DriverOverheads]]:
     """Commands on the wire by strategy, two columns for each driver."""
-    name: TableColumn[DriverOverheads] = TableColumn("", "strategy", "", lambda row: row.label, is_name=True)
-    return [name, *(column for driver in found for column in _of_driver(driver))]
+    first: TableColumn[DriverOverheads] = name("strategy", lambda row: row.label)
+    return [first, *(column for driver in found for column in _of_driver(driver))]
 
 
 def _of_driver(driver: str) -> tuple[TableColumn[DriverOverheads], ...]:
@@ -171,29 +164,25 @@ def _of_driver(driver: str) -> tuple[TableColumn[DriverOverheads], ...]:
         one = row.overheads.get(driver)
         return count(one.after_commands) if one and one.is_safe else NONE
 
+    meaning = "commands per first request after the timeout, including a failed ping; none if requests failed"
     return (
-        TableColumn(driver, "steady", "commands per steady request; each is a round trip", warm),
-        TableColumn(
-            driver, "after",
-            "commands per first request after a gap beyond the timeout, a failed ping among them; none for "
-            "one that is lost",
-            after,
-        ),
-    )  # fmt: skip
+        TableColumn(driver, "warm", "commands per warm request", warm),
+        TableColumn(driver, "after", meaning, after),
+    )
 
 
 CLOUDWATCH: Sequence[TableColumn[CloudWatchMetric]] = (
-    TableColumn("", "of", "proxy or function", lambda one: one.subject, is_name=True),
-    TableColumn("", "metric", "", lambda one: one.metric, is_name=True),
-    TableColumn("", "unit", "", lambda one: one.unit, is_name=True),
-    TableColumn("", "minutes", "that have a value", lambda one: str(one.minutes)),
+    name("of", lambda one: one.subject, "proxy or function"),
+    name("metric", lambda one: one.metric),
+    name("unit", lambda one: one.unit),
+    TableColumn("", "minutes", "with a value", lambda one: str(one.minutes)),
     TableColumn("", "median", "of the minutes", lambda one: number(one.median)),
     TableColumn("", "highest", "of the minutes", lambda one: number(one.highest)),
 )
 
 
 def gone(found: ConnectionCount) -> str:
-    """When the last connection was gone, in seconds; `>` where it outlasted those who watched."""
+    """When the last connection was closed, in seconds; `>` if it was open longer than it was watched."""
     if not found.left:
         return NONE
     return f"> {number(found.watched_s, 2)}" if math.isinf(found.gone_s) else number(found.gone_s, 2)
@@ -202,45 +191,35 @@ def gone(found: ConnectionCount) -> str:
 def _counts(
     group: str, of: Callable[[BurstRow], ConnectionCount | None], closer: str
 ) -> tuple[TableColumn[BurstRow], ...]:
-    def told(text: Callable[[ConnectionCount], str]) -> Callable[[BurstRow], str]:
-        def cell(row: BurstRow) -> str:
-            found = of(row)
-            return NONE if found is None else text(found)
+    def cell(text: Callable[[ConnectionCount], str]) -> Callable[[BurstRow], str]:
+        return lambda row: NONE if (found := of(row)) is None else text(found)
 
-        return cell
-
+    closed = f"from the last answer until none was open, closed by {closer}"
     return (
-        TableColumn(group, "peak", "most open at any sample during the burst", told(lambda c: str(c.peak))),
-        TableColumn(
-            group, "left", "open after the last answer, when all is at rest", told(lambda c: str(c.left))
-        ),
-        TableColumn(
-            group, "gone, s", f"from the last answer until none was open, closed by {closer}", told(gone)
-        ),
+        TableColumn(group, "peak", "most open at any sample of the burst", cell(lambda one: str(one.peak))),
+        TableColumn(group, "left", "open after the last answer, at rest", cell(lambda one: str(one.left))),
+        TableColumn(group, "closed, s", closed, cell(gone)),
     )
 
 
-def _errors(row: BurstRow) -> str:
-    return ", ".join(f"{what} x {times}" for what, times in row.errors.items()) or NONE
-
-
-_LATENCY, _ANSWERED = "latency, ms", "of the answered, the wait for a connection included"
+_LATENCY, _BURST_MEANING = "latency, ms", "successful requests, including the wait for a connection"
 BURSTS: Sequence[TableColumn[BurstRow]] = (
-    TableColumn("", "strategy", "", lambda row: row.label, is_name=True),
-    TableColumn("", "to", "proxy, or the database itself", lambda row: row.endpoint, is_name=True),
-    TableColumn("at once", "envs", "execution environments", lambda row: str(row.environments)),
-    TableColumn("at once", "threads", "in each, on one engine", lambda row: str(row.threads)),
+    name("strategy", lambda row: row.label),
+    name("endpoint", lambda row: row.endpoint, "proxy, or the database itself"),
+    TableColumn("concurrent", "environments", "execution environments", lambda row: str(row.environments)),
+    TableColumn("concurrent", "threads", "per environment, on one engine", lambda row: str(row.threads)),
     TableColumn(
-        "", "lost", "failed or hung; below: Wilson interval of the share",
+        "", "failed", "failed or hung; below: Wilson interval of the share",
         lambda row: out_of(row.failed_count, row.failed.n), lambda row: interval(row.failed, percent),
     ),
-    TableColumn("", "said", "native code, or class where there is none", _errors),
-    latency(_LATENCY, "p50", _ANSWERED, lambda row: row.latency.median),
-    latency(_LATENCY, "p95", _ANSWERED, lambda row: row.latency.p95),
     TableColumn(
-        _LATENCY, "max", f"ms, {_ANSWERED}", lambda row: milliseconds(row.latency.maximum)
+        "", "errors", "native code, or class without one",
+        lambda row: ", ".join(f"{error} x {times}" for error, times in row.errors.items()) or NONE,
     ),
+    latency(_LATENCY, "p50", _BURST_MEANING, lambda row: row.latency.median),
+    latency(_LATENCY, "p95", _BURST_MEANING, lambda row: row.latency.p95),
+    TableColumn(_LATENCY, "max", f"ms, {_BURST_MEANING}", lambda row: milliseconds(row.latency.maximum)),
     TableColumn("", "connects", "connections opened per request", lambda row: count(row.connects)),
     *_counts("clients to proxy", lambda row: row.clients, "the proxy"),
-    *_counts("at the database", lambda row: row.database, "whoever opened it"),
+    *_counts("at the database", lambda row: row.database, "the side that opened it"),
 )  # fmt: skip

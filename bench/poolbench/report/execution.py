@@ -1,4 +1,4 @@
-"""Executes the notebooks: percent scripts become .ipynb files, the same bytes for the same results."""
+"""Executes the notebooks: turns percent scripts into .ipynb files, the same bytes for the same results."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ _IMAGES = ("image/png", "image/svg+xml")
 
 
 class NotebookFailed(Exception):
-    """A cell raised, or did not come to its end; the message names the notebook and the error."""
+    """A cell raised or did not finish; the message names the notebook and the error."""
 
 
 def execute(source: Path, results: Path) -> nbformat.NotebookNode:
@@ -55,7 +55,7 @@ def execute(source: Path, results: Path) -> nbformat.NotebookNode:
 
 
 def _run(client: NotebookClient, variables: dict[str, str]) -> None:
-    """Execute on a thread of its own: on the main one nbclient takes signals over, and trips over them."""
+    """Execute on a separate thread: on the main one nbclient handles signals, and fails to."""
     with asyncio.Runner() as runner, ThreadPoolExecutor(1) as pool:
         loop = runner.get_loop()
         work = loop.create_task(client.async_execute(env=variables, stderr=subprocess.DEVNULL))
@@ -81,7 +81,7 @@ def write(source: Path, results: Path, out: Path) -> Path:
 
 
 def differences(source: Path, results: Path) -> Iterator[str]:
-    """In what the .ipynb beside a percent script is not what running it gives; its pictures are not compared.
+    """How the .ipynb beside a percent script differs from a new run, without comparing pictures.
 
     Raises:
         NotebookFailed: a cell raised.
@@ -96,11 +96,11 @@ def differences(source: Path, results: Path) -> Iterator[str]:
         yield f"{committed} has {len(was)} cells, {source} {len(now)}"
     for before, after in zip(was, now, strict=False):
         if before != after:
-            yield f"{committed}, cell {after[0]}: not what the results say"
+            yield f"{committed}, cell {after[0]}: does not match the results"
 
 
 def _said(notebook: nbformat.NotebookNode) -> Sequence[Any]:
-    """Id, source and outputs of each cell, without what pixels there are."""
+    """Id, source and outputs of each cell, without pixels."""
     return [
         (cell["id"], cell["source"], [_without_pixels(output) for output in cell.get("outputs", ())])
         for cell in notebook.cells

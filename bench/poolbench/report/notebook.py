@@ -1,4 +1,4 @@
-"""What notebooks call: one name for each table, chart and sentence, of whichever campaign there is."""
+"""What notebooks call: one name for each table, chart and text, of any campaign."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from poolbench.report.metrics.failures import errors, failure_matrix
 from poolbench.report.metrics.latency import contenders
 from poolbench.report.questions import QUESTIONS
 from poolbench.report.scenarios import Scenario, split, varying
-from poolbench.report.warnings import warnings
+from poolbench.report.warnings import find_warnings
 
 Shown = Markdown | Image
 _NO_CHART = Markdown("*The rows of this campaign do not support this chart.*")
@@ -33,8 +33,7 @@ _NO_CHART = Markdown("*The rows of this campaign do not support this chart.*")
 class Results:
     """Campaigns by name."""
 
-    # of synced campaigns, each under its name; or of one campaign, which then stands in for all
-    directory: Path
+    directory: Path  # of synced campaigns, each under its name; or of one campaign, which stands for all
 
     def campaign(self, name: str) -> "View":
         """The campaign of that name, or the only one there is."""
@@ -45,7 +44,7 @@ class Results:
         return View(load([self.directory / name]))
 
     def ask(self, name: str) -> None:
-        """Show a question of `questions.QUESTIONS` with its answer, its chart, and what stays open."""
+        """Show a question of `questions.QUESTIONS` with its answer, its chart, and its limitations."""
         question = next(question for question in QUESTIONS if question.name == name)
         view = self.campaign(question.campaign)
         threads = ", ".join(f"`{thread}`" for thread in question.threads)
@@ -55,15 +54,13 @@ class Results:
             return
         display(_markdown(question.reply(view.scenario)))
         display(_picture(question.draw(view.scenario, question.labels), question.asked))
-        display(_markdown(f"*What these data cannot tell:* {question.open}"))
+        display(_markdown(f"*Limitations:* {question.open}"))
 
 
 class View:
-    """One campaign, or word of why it is not there; what a method returns is for the notebook to display."""
+    """One campaign, or why it is absent; the notebook displays what a method returns."""
 
-    def __init__(
-        self, dataset: Dataset | None, absent: str = "This campaign has nothing of the kind."
-    ) -> None:
+    def __init__(self, dataset: Dataset | None, absent: str = "This campaign has no such results.") -> None:
         self.dataset, self.absent = dataset, _markdown(f"*{absent}*")
         self.bursts = burst_table(dataset) if dataset and is_burst(dataset) else ()
         self.scenarios: tuple[Scenario, ...] = split(dataset) if dataset and not self.bursts else ()
@@ -74,16 +71,16 @@ class View:
         return [(scenario, assess(scenario)) for scenario in self.scenarios]
 
     def about(self) -> Markdown:
-        """What was measured, on what, and what asks for care."""
+        """What was measured, on what, and the warnings."""
         if self.dataset is None:
             return self.absent
         lines = [line for header in self.dataset.headers for line in _of_header(header.content)]
         compared = [(scenario, found.comparisons) for scenario, found in self._assessed]
-        found = [f"*{one.text}.* {one.kind.value}" for one in warnings(self.dataset, compared)]
+        found = [f"*{one.text}.* {one.kind.value}" for one in find_warnings(self.dataset, compared)]
         return _markdown("\n".join(f"- {line}" for line in (*lines, *found)))
 
     def chart(self, name: str) -> Shown:
-        """A chart of `charts.CHARTS`, of the first setting, or of `burst_report.CHARTS`."""
+        """A chart of `registry.CHARTS`, for the first scenario, or of `registry.BURST_CHARTS`."""
         if self.dataset is None:
             return self.absent
         if self.bursts:
@@ -108,18 +105,18 @@ class View:
         """Strategy by everything else that was varied."""
         if not self.scenarios:
             return self.absent
-        return _picture(matrix(failure_matrix(self.scenarios)), "lost requests by strategy and setting")
+        return _picture(matrix(failure_matrix(self.scenarios)), "failed requests by strategy and scenario")
 
     def overheads(self) -> Markdown:
-        """The price of each strategy, a table for each scenario."""
+        """The overhead of each strategy, a table for each scenario."""
         return self._tables(lambda _, found: render.render(columns.OVERHEADS, found.overheads))
 
     def comparisons(self) -> Markdown:
-        """Steady requests against the reference's, with the A/A pair."""
+        """Warm requests against the reference's, with the A/A control."""
         return self._tables(lambda _, found: render.render(columns.COMPARISONS, found.comparisons))
 
     def errors(self) -> Markdown:
-        """What the lost requests said, a table for each driver."""
+        """Errors of the failed requests, a table for each driver."""
         drivers: dict[str, list[Scenario]] = {}
         for scenario in self.scenarios:
             drivers.setdefault(str(scenario.facts["driver"]), []).append(scenario)
@@ -131,16 +128,16 @@ class View:
         return _markdown("\n\n".join(tables)) if tables else self.absent
 
     def recommendation(self) -> Markdown:
-        """Which strategies lost nothing, and which of them to take, for each scenario."""
+        """Which strategies failed no request, and which of them to take, for each scenario."""
         parts = [self._title(scenario) + as_markdown(found) for scenario, found in self._assessed]
         return _markdown("\n\n".join(parts)) if parts else self.absent
 
     def limitations(self) -> Markdown:
-        """What the campaign cannot say, of its first scenario."""
+        """Limitations of the first scenario's results."""
         if self.dataset is None or self.scenario is None:
             return self.absent
-        said = limitations(self.scenario, self.dataset.headers, self._assessed[0][1])
-        return _markdown("\n".join(f"- {claim}" for claim in said))
+        found = limitations(self.scenario, self.dataset.headers, self._assessed[0][1])
+        return _markdown("\n".join(f"- {claim}" for claim in found))
 
     def _tables(self, make: Callable[[Scenario, Assessment], render.Table]) -> Markdown:
         tables = [

@@ -22,11 +22,11 @@ _WARM = "warm request,"
 def of_scenarios(found: Assessed) -> str:
     """What holds in all scenarios, in a sentence, and what holds in most, as a list below it."""
     safe = ", ".join(f"`{label}`" for label in safe_everywhere(found)) or "none"
-    lines = [f"Safe in all {len(found)} settings: {safe}."]
+    lines = [f"Safe in all {len(found)} scenarios: {safe}."]
     if rare := rare_failures(found):
-        lines += ["", "Safe in most, but losing requests", ""]
+        lines += ["", "Safe in most scenarios, with failed requests", ""]
         lines += (
-            f"- in {one.failed} of {one.measured}, {'; '.join(one.failed_in)}: "
+            f"- in {one.failed} of {one.measured} ({'; '.join(one.failed_in)}): "
             f"{', '.join(f'`{label}`' for label in one.labels)}"
             for one in rare
         )
@@ -47,7 +47,7 @@ def of_campaigns(campaigns: Sequence[AssessedCampaign]) -> str:
         TableColumn(_WARM, "commands", "on the wire", lambda one: count(one.overheads[0].warm_commands)),
         *(_median(place, campaign.name) for place, campaign in enumerate(comparing)),
         TableColumn(
-            "", "lost requests in", "", lambda one: _failed_in(one.label, campaigns) or "none", is_name=True
+            "", "failed requests in", "", lambda one: _failed_in(one.label, campaigns) or "none", is_name=True
         ),
     ]
     return "\n\n".join([*parts, render.as_markdown(render.render(columns, standings(campaigns)))])
@@ -92,5 +92,5 @@ def _written(strategy: Strategy) -> Iterator[str]:
 
 
 def _median(place: int, campaign: str) -> TableColumn[Standing]:
-    meaning = "of requests that followed an answered one"
+    meaning = "requests that follow a successful one of the same invocation"
     return latency(_WARM, f"ms p50 in {campaign}", meaning, lambda one: one.overheads[place].warm.median)

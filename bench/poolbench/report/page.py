@@ -30,7 +30,7 @@ from poolbench.report.metrics.failures import ErrorKind, errors, failure_matrix
 from poolbench.report.metrics.gaps import SUMMARISED, GapRow, main_table, plain, records, summarise
 from poolbench.report.metrics.overhead import by_driver
 from poolbench.report.scenarios import Scenario, split, varying
-from poolbench.report.warnings import DataWarning, warnings
+from poolbench.report.warnings import DataWarning, find_warnings
 from poolbench.typed import flatten
 
 PAGE, SUMMARY = "report.html", "summary.json"
@@ -106,7 +106,7 @@ def summary_of(dataset: Dataset) -> dict[str, Any]:
     if is_burst(dataset):
         return {"campaigns": campaigns, "bursts": [plain(asdict(row)) for row in burst_table(dataset)]}
     tables = {one.name: summarise(one.rows[list(SUMMARISED)]) for one in split(dataset)}
-    return {"campaigns": campaigns, "settings": {name: records(table) for name, table in tables.items()}}
+    return {"campaigns": campaigns, "scenarios": {name: records(table) for name, table in tables.items()}}
 
 
 def _write_gaps(dataset: Dataset, out: Path, pictures: Pictures) -> Report:
@@ -118,12 +118,12 @@ def _write_gaps(dataset: Dataset, out: Path, pictures: Pictures) -> Report:
         for number, scenario in enumerate(scenarios, 1)
     ]
     found = [(section.scenario, section.assessment) for section in sections]
-    cautions = warnings(dataset, [(scenario, assessment.comparisons) for scenario, assessment in found])
+    warnings = find_warnings(dataset, [(scenario, assessment.comparisons) for scenario, assessment in found])
     page = _write(
         "report.html.j2",
         out,
         dataset,
-        cautions,
+        warnings,
         sections=sections,
         safe_everywhere=safe_everywhere(found),
         overview=overview_svg,
@@ -132,7 +132,7 @@ def _write_gaps(dataset: Dataset, out: Path, pictures: Pictures) -> Report:
         recommendations=recommendations(found),
     )
     tables = {section.scenario.name: section.main for section in sections}
-    return Report(page, tuple(pictures.written), _as_text(tables), _lines(cautions), tables)
+    return Report(page, tuple(pictures.written), _as_text(tables), _lines(warnings), tables)
 
 
 def _section(
@@ -183,12 +183,12 @@ def _write_bursts(dataset: Dataset, out: Path, pictures: Pictures) -> Report:
     rows = burst_table(dataset)
     drawn = [(chart, chart.draw(dataset, rows)) for chart in BURST_CHARTS]
     table = render.render(columns.BURSTS, rows)
-    cautions = warnings(dataset, ())
+    warnings = find_warnings(dataset, ())
     page = _write(
         "burst.html.j2",
         out,
         dataset,
-        cautions,
+        warnings,
         largest=largest(rows),
         table=table,
         answer=answer,
@@ -196,14 +196,14 @@ def _write_bursts(dataset: Dataset, out: Path, pictures: Pictures) -> Report:
         errors=[error for scenario in split(dataset) for error in errors(scenario)],
         limitations=tuple(answer.burst_limitations(dataset)),
     )
-    return Report(page, tuple(pictures.written), f"{render.as_text(table)}\n", _lines(cautions))
+    return Report(page, tuple(pictures.written), f"{render.as_text(table)}\n", _lines(warnings))
 
 
 def _lines(found: Sequence[DataWarning]) -> tuple[str, ...]:
     return tuple(one.text for one in found)
 
 
-def _write(name: str, out: Path, dataset: Dataset, cautions: Sequence[DataWarning], **parts: Any) -> Path:
+def _write(name: str, out: Path, dataset: Dataset, warnings: Sequence[DataWarning], **parts: Any) -> Path:
     """Fill a template with its parts and with what all pages show."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("poolbench.report", "."),
@@ -215,7 +215,7 @@ def _write(name: str, out: Path, dataset: Dataset, cautions: Sequence[DataWarnin
     text = environment.get_template(name).render(
         headers=dataset.headers,
         provenance=[dict(_provenance(header.content)) for header in dataset.headers],
-        warnings=cautions,
+        warnings=warnings,
         is_local=any(header.is_local for header in dataset.headers),
         rows=len(dataset.rows),
         uncounted=int((~dataset.rows["counted"]).sum()),

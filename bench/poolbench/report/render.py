@@ -49,6 +49,11 @@ class Table:
             yield group, len(list(columns))
 
 
+def name(head: str, text: Callable[[T], str], meaning: str = "") -> TableColumn[T]:
+    """A column of words, aligned left."""
+    return TableColumn("", head, meaning, text, is_name=True)
+
+
 def latency(group: str, head: str, meaning: str, of: Callable[[T], Estimate]) -> TableColumn[T]:
     """A column of latencies in milliseconds, from an estimate in seconds, with its interval."""
     return TableColumn(
@@ -141,6 +146,11 @@ def percent(share: float) -> str:
         return NONE
     decimals = 0 if share in (0, 1) or 0.0095 <= share <= 0.9905 else 2
     return f"{100 * share:.{decimals}f} %"
+
+
+def upper_bound(share: float) -> str:
+    """An upper bound of a share, rounded up."""
+    return f"{math.ceil(1000 * share) / 10:.1f} %"
 
 
 def milliseconds(seconds: float) -> str:

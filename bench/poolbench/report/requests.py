@@ -15,8 +15,8 @@ class RequestKind(StrEnum):
     FIRST_OF_ENGINE = "first_of_engine"
     PRIME = "prime"  # first of an invocation that only prepares the connection for the next gap
     FIRST_AFTER_GAP = "first_after_gap"
-    AFTER_FAILURE = "after_loss"  # follows a failed request of the same invocation: does the pool recover?
-    WARM = "steady"  # follows a successful request of the same invocation
+    AFTER_FAILURE = "after_failure"  # follows a failed request of the same invocation: does the pool recover?
+    WARM = "warm"  # follows a successful request of the same invocation
     BURST = "burst"  # concurrent with others
 
 

@@ -27,40 +27,39 @@ _USED = [
 class WarningKind(Enum):
     """A kind of warning; the value is its advice."""
 
-    LEFT_OUT = "The figures do not contain it. Sync again; if that does not help, the store is damaged."
-    INCOMPLETE = "Go on with `poolbench campaign FILE --resume`: finished cells are not run again."
-    GAP_OFF = (
-        "Read the charts by the gap that was observed. If it is often off, use fewer lanes or longer gaps."
-    )
-    GAP_UNSEEN = "Their environment was killed before it could tell; they are shown at the gap asked for."
+    LEFT_OUT = "The results do not contain it. Sync again; if that does not help, the store is damaged."
+    INCOMPLETE = "Continue with `poolbench campaign FILE --resume`: finished cells are not run again."
+    GAP_OFF = "Read the charts by observed idle time. If gaps are often off, use fewer lanes or longer gaps."
+    GAP_UNSEEN = "Their environment was killed before it could report; they are shown at the gap asked for."
     ENVIRONMENT_REPLACED = (
-        "The new environment had no pool to lose, so its first request is not an after-gap one."
+        "The new environment had no pooled connection, so its first request is not a first request after a "
+        "gap."
     )
     SAMPLER_MISSED = (
-        "Connection counts have holes; peaks may be missing from them. If the server or the proxy stood "
-        "still then, so did requests, whatever their strategy."
+        "Connection counts have holes and may miss peaks. If the server or the proxy stalled at these times, "
+        "so did requests of every strategy."
     )
     CONTROL_DIFFERS = (
-        "The same strategy twice should not differ: do not trust differences smaller than this one."
+        "The same strategy measured twice should not differ: do not trust differences smaller than this one."
     )
-    CLOCKS_DISAGREE = "Gaps and connection ages rest on clocks that drift or were set; do not trust them."
-    WINDOWS_OVERLAP = "The server was busy with another meanwhile, which a latency may show. Use fewer lanes."
+    CLOCKS_DISAGREE = "Gaps and connection ages depend on clocks that drifted or were set; do not trust them."
+    WINDOWS_OVERLAP = "The server was busy with another request, which adds to latencies. Use fewer lanes."
     TIME_JUMPED = (
-        "The machine slept, stood still or was overloaded, or a clock was set. What it met is in the figures "
-        "as it was measured: run the campaign again if that is too much."
+        "The machine slept, stalled or was overloaded, or a clock was set. Affected requests are in the "
+        "results as they were measured: run the campaign again if there are too many."
     )
     OTHER_LABS = (
-        "Other labs ran meanwhile: each takes processor time from the others, and latencies contain it. Do "
-        "not rank what is close, and run one campaign at a time."
+        "Labs on one machine compete for processor time, which adds to latencies. Do not rank close results, "
+        "and run one campaign at a time."
     )
     RESTARTED = (
-        "Every connection was lost then, whatever its age: losses around that time are not the idle "
-        "timeout's. Run the campaign again if they matter."
+        "A restart closes every connection, whatever its age: failures around that time are not due to the "
+        "idle timeout. Run the campaign again if they matter."
     )
     FREEZE_BY_SIGNAL = (
-        "SIGSTOP stops the process but not its kernel, which goes on acknowledging packets. A check that "
-        "makes a round trip sees the same as on Lambda; one that only looks at its socket may see more. With "
-        "--freeze SIGSTOP+drop packets are lost, too."
+        "SIGSTOP stops the process, but the host kernel keeps acknowledging packets, including the proxy's "
+        "FIN. A check that makes a round trip sees the same as on Lambda; a check that only looks at its "
+        "socket may see more. --freeze SIGSTOP+drop drops packets too."
     )
 
 
@@ -72,7 +71,7 @@ class DataWarning:
     text: str
 
 
-def warnings(
+def find_warnings(
     dataset: Dataset, compared: Sequence[tuple[Scenario, Sequence[Comparison]]]
 ) -> tuple[DataWarning, ...]:
     """Every warning, the worst first."""
@@ -143,14 +142,14 @@ def _gaps(rows: pd.DataFrame) -> Iterator[DataWarning]:
     if off.any() or crossed:
         yield DataWarning(
             WarningKind.GAP_OFF,
-            f"{int(off.sum())} of {len(first)} gaps differ by more than {_GAP_TOLERANCE:.0%} from the one "
-            f"asked for; {crossed} fell on the other side of the timeout",
+            f"{int(off.sum())} of {len(first)} gaps differ by more than {_GAP_TOLERANCE:.0%} from the gap "
+            f"asked for; {crossed} were on the other side of the timeout",
         )
     unseen = int(first["observed_idle_s"].isna().sum())
     if unseen:
         yield DataWarning(
             WarningKind.GAP_UNSEEN,
-            f"the gap before {unseen} of {len(first)} first-after-gap requests was not observed",
+            f"the gap before {unseen} of {len(first)} first requests after a gap was not observed",
         )
 
 
@@ -171,7 +170,7 @@ def _overlaps(rows: pd.DataFrame) -> Iterator[DataWarning]:
     if found:
         yield DataWarning(
             WarningKind.WINDOWS_OVERLAP,
-            f"{found} of {len(rows)} requests began while another environment's was under way",
+            f"{found} of {len(rows)} requests began during a request of another environment",
         )
 
 
@@ -184,14 +183,14 @@ def _disturbances(dataset: Dataset, rows: pd.DataFrame) -> Iterator[DataWarning]
             )
             yield DataWarning(
                 WarningKind.TIME_JUMPED,
-                f"{header.campaign}: time jumped, {jumps.count} times, at most by {lengths}; "
-                f"{jumps.met} of {len(own)} requests, or the gaps before them, met it",
+                f"{header.campaign}: clocks jumped {jumps.count} times, by at most {lengths}; "
+                f"{jumps.met} of {len(own)} requests, or the gaps before them, were affected",
             )
         beside = [session.get("labs_beside", 0) for session in header.content["sessions"]]
         if any(beside):
             yield DataWarning(
                 WarningKind.OTHER_LABS,
-                f"{header.campaign}: labs beside it on the same machine, {max(beside)} at most",
+                f"{header.campaign}: up to {max(beside)} other labs ran on the same machine",
             )
         series = dataset.connections[dataset.connections["campaign"] == header.campaign]
         for source, times in disturbances.restarts(header, series):
@@ -211,8 +210,8 @@ def _sampling(dataset: Dataset) -> Iterator[DataWarning]:
             yield DataWarning(
                 WarningKind.SAMPLER_MISSED,
                 f"{header.campaign}: the sampler missed {total['missed']} ticks, {total['late']} were late "
-                f"and {total['failed_slices']} slices of it failed; {total['samples']} values were taken; "
-                f"{total['events_forgotten']} events were forgotten by the proxy",
+                f"and {total['failed_slices']} of its slices failed; it took {total['samples']} values; "
+                f"the proxy dropped {total['events_forgotten']} events",
             )
 
 
@@ -222,5 +221,5 @@ def _freeze(dataset: Dataset) -> Iterator[DataWarning]:
     ]
     if of:
         yield DataWarning(
-            WarningKind.FREEZE_BY_SIGNAL, f"environments were frozen by SIGSTOP alone in {', '.join(of)}"
+            WarningKind.FREEZE_BY_SIGNAL, f"environments were frozen by SIGSTOP only: {', '.join(of)}"
         )

@@ -8,8 +8,6 @@ from poolbench.report.charts import style
 from poolbench.report.metrics.bursts import BurstRow
 from poolbench.report.scenarios import AA_CONTROL
 
-_SHIFT = 1.035  # between strategies, so that equal ones can be told apart
-
 
 @style.styled
 def burst_latency(rows: Sequence[BurstRow]) -> Figure | None:
@@ -26,7 +24,7 @@ def burst_latency(rows: Sequence[BurstRow]) -> Figure | None:
         for order, label in enumerate(dict.fromkeys(row.label for row in of_endpoint)):
             look = style.look_of(label)
             own = [row for row in of_endpoint if row.label == label and row.latency.median.n]
-            x = [row.environments * _SHIFT**order for row in own]
+            x = [row.environments * style.SHIFT**order for row in own]
             median = [1e3 * row.latency.median.value for row in own]
             p95 = [1e3 * row.latency.p95.value for row in own]
             panel.plot(x, median, marker=look.marker, **style.line_of(label))
@@ -36,15 +34,15 @@ def burst_latency(rows: Sequence[BurstRow]) -> Figure | None:
     axes[0].set_yscale("log")
     style.logarithmic(axes[0].yaxis)
     style.legend_of(figure, axes[0])
-    figure.supxlabel("environments at once, log scale")
+    figure.supxlabel("concurrent environments, log scale")
     figure.supylabel("latency, ms, log scale   (lower is better)")
     return figure
 
 
 CHART: style.BurstChart = style.Chart(
     "burst_latency",
-    "Latency against environments at once",
-    "Markers are medians of answered requests, the bar above each ends at the 95th percentile. Read it"
-    " beside the control, which asks no database.",
+    "Latency against concurrent environments",
+    "Markers are medians of successful requests; the bar above each ends at the 95th percentile. Compare "
+    "with the control, which uses no database.",
     lambda _, rows: burst_latency([row for row in rows if row.label != AA_CONTROL]),
 )

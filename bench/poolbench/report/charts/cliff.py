@@ -37,11 +37,11 @@ def cliff(strategies: Sequence[str], curves: Mapping[str, FailureCurve], asked: 
             _draw(axis, AA_CONTROL, curves[AA_CONTROL].points)
         axis.set_title(style.name_of(strategy))
         weight = "bold" if own.failed else "normal"
-        axis.set_title(f"{own.failed} of {own.n} lost", loc="right", fontweight=weight)
+        axis.set_title(f"{own.failed} of {own.n} failed", loc="right", fontweight=weight)
     axes[0].set(ylim=(-0.08, 1.06), xlim=(-0.04 * right, right))
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
-    figure.supxlabel("observed idle gap ÷ idle client timeout   (shaded: longer than the timeout)")
-    figure.supylabel("lost requests   (lower is better)")
+    figure.supxlabel("observed idle time ÷ idle client timeout   (shaded: longer than the timeout)")
+    figure.supylabel("failed requests   (lower is better)")
     return figure
 
 
@@ -67,9 +67,9 @@ def _draw(axis: Axes, label: str, points: Sequence[tuple[float, Estimate]]) -> N
 
 CHART: style.ScenarioChart = style.Chart(
     "cliff",
-    "The cliff: lost requests against the idle gap",
+    "The cliff: failed requests against idle time",
     "Each point is the share of first requests after a gap that failed or hung, with its 95 % Wilson "
-    "interval, at the idle time the connection really had; ticks below are the gaps asked for. A ring"
-    " is the second half of the A/A pair. Flat at zero is good.",
+    "interval, at the observed idle time of the connection. Ticks below are the gaps asked for, rings the "
+    "A/A control. Flat at zero is good.",
     lambda scenario, _: cliff(scenario.strategies, failure_curves(scenario), scenario.gaps),
 )

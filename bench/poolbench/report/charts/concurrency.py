@@ -9,7 +9,6 @@ from matplotlib.ticker import MaxNLocator
 from poolbench.report.charts import style
 from poolbench.report.metrics.bursts import BurstRow, ConnectionCount, connection_limit, contenders
 
-_SHIFT = 1.035  # between strategies, so that equal ones can be told apart
 Of = Callable[[BurstRow], ConnectionCount | None]
 _COLUMNS: Sequence[tuple[str, Of]] = (
     ("clients to proxy", lambda row: row.clients),
@@ -44,37 +43,37 @@ def concurrency(rows: Sequence[BurstRow], axis: str, limit: int | None) -> Figur
             above.text(numbers[0], limit, "max_connections", va="bottom", fontsize=7.5, color=style.INK)
         for order, label in enumerate(dict.fromkeys(row.label for row in rows)):
             found = [(getattr(row, axis), of(row)) for row in rows if row.label == label]
-            counts = [(number * _SHIFT**order, count) for number, count in found if count]
+            counts = [(number * style.SHIFT**order, count) for number, count in found if count]
             x, look = [at for at, _ in counts], style.look_of(label)
             face = "none" if look.hollow else look.color
             marker: dict[str, Any] = {"marker": look.marker, "markersize": 4.5, "markerfacecolor": face}
             above.plot(x, [count.peak for _, count in counts], **style.line_of(label), **marker)
             below.plot(x, [count.left for _, count in counts], **style.line_of(label), **marker)
-    axes[0].set_ylabel("most at once")
-    axes[3].set_ylabel("left afterwards")
+    axes[0].set_ylabel("peak")
+    axes[3].set_ylabel("left open")
     style.concurrency_axis(axes[0].xaxis, numbers)
     axes[0].set_ylim(bottom=-0.03 * numbers[-1])
     axes[0].yaxis.set_major_locator(MaxNLocator(5, integer=True))
     style.legend_of(figure, axes[0])
-    what = "environments at once" if axis == "environments" else "threads at once, in one environment"
+    what = "concurrent environments" if axis == "environments" else "concurrent threads in one environment"
     figure.supxlabel(f"{what}, log scale   (dotted: one connection each)")
     figure.supylabel("open connections   (fewer is better)")
     return figure
 
 
 _READING = (
-    "Above: the most connections that were open at any sample during the burst. Below: those still open once"
-    " all is answered and the environments are frozen. What lies on the dotted line has one each."
+    "Above: the most connections open at any sample of the burst. Below: connections still open when all "
+    "requests are answered and the environments are frozen. On the dotted line, each has one."
 )
 CHART: style.BurstChart = style.Chart(
     "concurrency",
-    "Connections against environments at once",
+    "Connections against concurrent environments",
     _READING,
     lambda dataset, rows: concurrency(contenders(rows), "environments", connection_limit(dataset)),
 )
 THREADS: style.BurstChart = style.Chart(
     "threads",
-    "Connections against threads in one environment",
-    f"{_READING} A pool's size is what it keeps, its overflow what it adds while it must.",
+    "Connections against concurrent threads in one environment",
+    f"{_READING} A pool keeps its size, and adds its overflow while it has to.",
     lambda dataset, rows: concurrency(contenders(rows), "threads", connection_limit(dataset)),
 )

@@ -33,7 +33,7 @@ def connections(found: OpenConnections | None) -> Figure | None:
     below = figure.add_subplot(grid[above, :], sharex=first)
     for total, name, line in (
         (found.backends, "opened by the proxy", "-"),
-        (found.threads, "all that the server has", (0, (1, 1))),
+        (found.threads, "all of the server", (0, (1, 1))),
     ):
         if total:
             _step(below, total, color=style.INK, linestyle=line, label=name)
@@ -58,7 +58,7 @@ def _scale(axis: Axes, highest: float) -> None:
 CHART: style.ScenarioChart = style.Chart(
     "connections",
     "Open connections over time",
-    "What the proxy's clients hold open, by strategy, and what the database has to carry. Counted by "
-    "a sampler on its own connection, which is left out.",
+    "Connections that clients have open at the proxy, by strategy, and connections to the database. A "
+    "sampler counts them on its own connection, which is left out.",
     lambda scenario, _: connections(open_connections(scenario)),
 )

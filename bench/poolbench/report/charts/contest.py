@@ -26,8 +26,8 @@ def contest(found: Sequence[Contender]) -> Figure | None:
         _strip(after, place, one.label, one.after_timeout)
     for place, one in enumerate(shown):
         _strip(warm, place, one.label, one.warm)
-    after.set_title("first request beyond the timeout")
-    warm.set_title("steady request")
+    after.set_title("first request after the timeout")
+    warm.set_title("warm request")
     _in_milliseconds(after)
     _in_milliseconds(warm)
     ends = (*after.get_xlim(), *warm.get_xlim())
@@ -77,8 +77,8 @@ def _in_milliseconds(axis: Axes) -> None:
 
 def _legend() -> list[Line2D]:
     return [
-        style.key("reused a connection, or steady", "o", "none"),
-        style.key("opened one, or beyond the timeout", "o"),
-        style.key("lost", "x"),
-        Line2D([], [], color=style.INK, linewidth=1.6, label="median of the answered"),
+        style.key("reused a connection, or warm", "o", "none"),
+        style.key("opened one, or after the timeout", "o"),
+        style.key("failed", "x"),
+        Line2D([], [], color=style.INK, linewidth=1.6, label="median of successful requests"),
     ]

@@ -56,7 +56,7 @@ def _legend(reference: str) -> list[Line2D]:
     return [
         style.key("reused a connection", "o", "none"),
         style.key("opened one", "o"),
-        style.key("lost (time until the error)", "x"),
+        style.key("failed (time until the error)", "x"),
         Line2D([], [], color=style.INK, label="median"),
         Line2D(
             [], [], color=style.MUTED, linestyle=style.DOTTED, label=f"median of {style.name_of(reference)}"
@@ -66,8 +66,8 @@ def _legend(reference: str) -> list[Line2D]:
 
 CHART: style.ScenarioChart = style.Chart(
     "first_latency",
-    "The first request after a gap, every one of them",
-    "Hollow points reused a pooled connection, filled ones had to open one, crosses were lost. Read "
-    "errors and latency together: a lost request is quick, and useless.",
+    "Every first request after a gap",
+    "Hollow points reused a pooled connection, filled ones had to open one, crosses failed. Read errors and "
+    "latency together: a failed request is quick, and useless.",
     lambda scenario, _: first_latency(scenario.labels, first_requests(scenario)),
 )

@@ -55,7 +55,7 @@ def _of(dataset: Dataset, rows: Sequence[BurstRow]) -> Figure | None:
 CHART: style.BurstChart = style.Chart(
     "leak",
     "What the largest burst leaves behind",
-    "Frozen environments close nothing. The proxy closes its clients at the idle client timeout; a"
-    " database without a proxy keeps them until its own wait_timeout.",
+    "Frozen environments close nothing. The proxy closes its clients at the idle client timeout; a database "
+    "without a proxy keeps them until its own wait_timeout.",
     _of,
 )

@@ -52,7 +52,7 @@ def matrix(found: FailureMatrix) -> Figure | None:
     shown = [cells[label] for _, cells in found.scenarios for label in labels if label in cells]
     early = "+: after shorter gaps; " if any(one.early_failed for one in shown) else ""
     empty = "empty: none; - : not measured; " if compact else ""
-    figure.supxlabel(f"{', '.join(own)}   (lost of sent; {early}{empty}fewer is better)")
+    figure.supxlabel(f"{', '.join(own)}   (failed of sent; {early}{empty}fewer is better)")
     return figure
 
 

@@ -27,7 +27,7 @@ _LOOK_OF = dict(zip(PHASES, _LOOKS, strict=True))
 def phases(strategies: Sequence[str], found: PhaseGroups) -> Figure | None:
     """Median of each phase, stacked; a tick marks the median of the whole. None if no request succeeded."""
     groups: dict[str, Mapping[str, PhaseMedians]] = {
-        "steady": found.warm,
+        "warm": found.warm,
         "first after a gap, reused": found.reused,
         "first after a gap, connected": found.connected,
     }
@@ -84,8 +84,8 @@ def _legend() -> list[Patch | Line2D]:
 CHART: style.ScenarioChart = style.Chart(
     "phases",
     "What a request spends its time on",
-    "Medians of the phases of answered requests. Requests that reused a connection and requests that "
-    "opened one are apart: they are two modes, and a figure between them describes neither. Medians of "
+    "Medians of the phases of successful requests. Requests that reused a connection and requests that "
+    "opened one are separate: they are two modes, and a number between them describes neither. Medians of "
     "parts do not add up to the median of the whole, which the line marks.",
     lambda scenario, _: phases(scenario.strategies, phase_medians(scenario)),
 )

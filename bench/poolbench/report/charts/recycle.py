@@ -27,7 +27,7 @@ def recycle_region(found: Mapping[str, RecycleCheck]) -> Figure | None:
         axis.set_xlabel(f"{one.as_predicted} of {one.sure} as predicted", fontweight="bold")
     axes[0].set_ylim(-0.03 * top, top)
     style.legend_above(figure, _legend(), columns=4, handletextpad=0.4)
-    figure.supxlabel("observed idle gap ÷ idle client timeout")
+    figure.supxlabel("observed idle time ÷ idle client timeout")
     figure.supylabel("age at last use ÷ timeout")
     return figure
 
@@ -67,18 +67,17 @@ def _points(axis: Axes, rows: pd.DataFrame, color: str) -> None:
 def _legend() -> list[Line2D | Polygon]:
     square = [(0, 0), (0, 1), (1, 1), (1, 0)]
     return [
-        Polygon(square, facecolor=style.SHADE, edgecolor=style.MUTED, hatch="////", label="must be lost"),
+        Polygon(square, facecolor=style.SHADE, edgecolor=style.MUTED, hatch="////", label="must fail"),
         style.key("reused", "o", "none"),
         style.key("recycled", "D"),
-        style.key("lost", "x"),
+        style.key("failed", "x"),
     ]
 
 
 CHART: style.ScenarioChart = style.Chart(
     "recycle_region",
     "pool_recycle: the region in which it must fail",
-    "The pool compares a connection's age, not its idle time, and only at checkout. Above the dotted "
-    "line it recycles; right of the dashed one the timeout has passed; between them a "
-    "request is lost.",
+    "The pool compares a connection's age, not its idle time, and only at checkout. Above the dotted line it "
+    "recycles; right of the dashed line the timeout has passed; between them a request fails.",
     lambda scenario, _: recycle_region(recycle_checks(scenario)),
 )

@@ -42,5 +42,5 @@ def _panel(axis: Axes, label: str, rows: pd.DataFrame) -> None:
 def _legend() -> list[Line2D]:
     return [
         Line2D([], [], linestyle="", marker="s", color=style.INK, alpha=0.6, label="opened a connection"),
-        Line2D([], [], linestyle="", marker="x", color=style.INK, label="was lost"),
+        Line2D([], [], linestyle="", marker="x", color=style.INK, label="failed"),
     ]

@@ -29,6 +29,7 @@ R = TypeVar("R")
 
 DASHED: Any = (0, (4, 2))
 DOTTED: Any = (0, (1, 2))
+SHIFT = 1.035  # on a logarithmic axis, between strategies, so that equal ones can be told apart
 VECTOR_POINTS = 5000  # a chart with more draws them as one picture inside the chart
 INK, MUTED, GRID, SHADE = "#1c1c20", "#6e6e76", "#dcdce2", "#f1eef4"
 WIDTH_IN = 8.6

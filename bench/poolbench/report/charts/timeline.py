@@ -9,19 +9,19 @@ from matplotlib.figure import Figure
 
 from poolbench.model.row import Outcome
 from poolbench.report.charts import style
-from poolbench.report.metrics.failures import BLACK_HOLE, Incident, find_incident
+from poolbench.report.metrics.failures import ACCEPT, BLACK_HOLE, BORROW, IDLE_CLOSE, Incident, find_incident
 
 _ENVIRONMENT, _POOLED = "execution environment", "its pooled connection"
-_PROXY, _DATABASE, _LOG = "the proxy's side of it", "proxy to database", "the proxy's event log"
+_PROXY, _DATABASE, _LOG = "its client at the proxy", "proxy to database", "the proxy's event log"
 _LANES = {_ENVIRONMENT: 4.0, _POOLED: 3.0, _PROXY: 2.0, _DATABASE: 1.0, _LOG: 0.2}
 _BEFORE, _AFTER = -0.12, 1.34  # what the chart shows, in gaps
 _TOGETHER = 0.25  # of the gap: events that are closer share their names
-_NAMES = {"accept": "accept", "borrow": "borrow, release", "idle_close": "idle close"}
+_NAMES = {ACCEPT: "accept", BORROW: "borrow, release", IDLE_CLOSE: "idle close"}
 
 
 @style.styled
 def timeline(incident: Incident | None) -> Figure | None:
-    """First access, silence past the timeout, second access; None if the reference did not fail there.
+    """First request, silence past the timeout, second request; None if the reference did not fail there.
 
     What the proxy did is from its event log or, if it has none, from its settings.
     """
@@ -34,7 +34,7 @@ def timeline(incident: Incident | None) -> Figure | None:
     old, left, right = _name(incident.before), _BEFORE * gap_s, _AFTER * gap_s
     middle_s = closed_s / 2
     _bar(axis, _ENVIRONMENT, (0, gap_s), style.MUTED, "frozen", hatch="////", text_s=middle_s)
-    _bar(axis, _POOLED, (left, gap_s), style.GREEN, "lies in the pool, believed good", text_s=middle_s)
+    _bar(axis, _POOLED, (left, gap_s), style.GREEN, "in the pool, considered alive", text_s=middle_s)
     _bar(axis, _PROXY, (left, closed_s), style.GREEN, f"{old}, open", text_s=middle_s)
     _bar(axis, _PROXY, (closed_s, gap_s), style.RED, "closed", hatch="xxxx")
     database = incident.events["database"].dropna()
@@ -45,17 +45,17 @@ def timeline(incident: Incident | None) -> Figure | None:
             _bar(axis, lane, (gap_s, right), style.GREEN, f"{_name(incident.after)}")
         text = f"4: next request reconnects,\nanswered in {1e3 * incident.after['latency_s']:.2g} ms"
         axis.annotate(text, (gap_s, _LANES[_ENVIRONMENT]), (4, 0), textcoords="offset points", va="center")
-    for times_s, text in _told(incident.events, gap_s):
+    for times_s, text in _events_by_time(incident.events, gap_s):
         axis.plot(times_s, [_LANES[_LOG]] * len(times_s), "o", color=style.INK, markersize=4)
         place = (times_s[-1], _LANES[_LOG])
         axis.annotate(text, place, (5, 0), textcoords="offset points", va="center", fontsize=7.5)
     _steps(axis, incident, closed_s)
     if incident.events.empty:
-        text = "none: that it closed its side then is its setting"
+        text = "none: the time of the close is the proxy's setting"
         axis.text(0.015 * gap_s, _LANES[_LOG], text, va="center", fontsize=7.5)
     axis.set_yticks(list(_LANES.values()), list(_LANES))
     axis.set(xlim=(left, right), ylim=(-0.2, 5.0))
-    axis.set_xlabel("time since the first access was answered, s")
+    axis.set_xlabel("time since the first request was answered, s")
     axis.grid(visible=False)
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)
@@ -64,19 +64,19 @@ def timeline(incident: Incident | None) -> Figure | None:
 
 def _steps(axis: Axes, incident: Incident, closed_s: float) -> None:
     code, kind = incident.failed["error_code"], incident.failed["error_class"]
-    error = f"error {code:.0f}" if pd.notna(code) else str(kind)
+    error = f"failed, error {code:.0f}" if pd.notna(code) else f"failed, {kind}"
     if incident.failed["outcome"] == Outcome.HANG:
-        error = f"after it hung for {incident.failed['latency_s']:.2g} s"
+        error = f"failed after it hung for {incident.failed['latency_s']:.2g} s"
     closes = "falls silent" if incident.failed["failure"] == BLACK_HOLE else "closes its client"
     close_by = closed_s > 0.66 * incident.failed_s  # then there is room before it, and else behind it
-    _step(axis, 0, f"1: an access is answered\nin {1e3 * incident.before['latency_s']:.2g} ms")
+    _step(axis, 0, f"1: a request is answered\nin {1e3 * incident.before['latency_s']:.2g} ms")
     silence = f"2: after {closed_s:.4g} s of silence\nthe proxy {closes}"
     _step(axis, closed_s, silence, before=close_by)
     idle_s = incident.failed["observed_idle_s"]
-    _step(axis, incident.failed_s, f"3: access after {idle_s:.3g} s\nlost, {error}")
+    _step(axis, incident.failed_s, f"3: request after {idle_s:.3g} s\n{error}")
 
 
-def _told(events: pd.DataFrame, gap_s: float) -> Iterator[tuple[list[float], str]]:
+def _events_by_time(events: pd.DataFrame, gap_s: float) -> Iterator[tuple[list[float], str]]:
     """When something happened at the proxy, close events together, with their names."""
     shown = events[events["kind"].isin(_NAMES) & events["at_s"].between(_BEFORE * gap_s, _AFTER * gap_s)]
     group = (shown["at_s"].diff() > _TOGETHER * gap_s).cumsum()
@@ -112,7 +112,7 @@ def _name(row: pd.Series) -> str:
 CHART: style.ScenarioChart = style.Chart(
     "timeline",
     "The failure, step by step",
-    "One recorded failure of SQLAlchemy's default pool. Latencies, connections and the error are from its"
-    " rows; what the proxy did is from its event log, where it keeps one (RDS Proxy does not).",
+    "One recorded failure of SQLAlchemy's default pool. Latencies, connections and the error are from its "
+    "rows; what the proxy did is from its event log, if it has one (RDS Proxy does not).",
     lambda scenario, _: timeline(find_incident(scenario)),
 )

@@ -67,8 +67,8 @@ def tradeoff(found: Assessment) -> Figure | None:
     axes[0].set(ylim=(-below / _SCALE_PT, 1 + above / _SCALE_PT), yticks=[0, 0.25, 0.5, 0.75, 1])
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
     style.legend_above(figure, _legend(shown))
-    figure.supxlabel(f"added to a steady {REFERENCE} request, ms at p50   (farther left is better)")
-    figure.supylabel("lost beyond the timeout   (lower is better)")
+    figure.supxlabel(f"added to a warm {REFERENCE} request, ms at p50   (farther left is better)")
+    figure.supylabel("failed after the timeout   (lower is better)")
     return figure
 
 
@@ -79,7 +79,7 @@ def _sides(shown: Sequence[Overhead], reference: Overhead) -> tuple[Sequence[_Si
     own = [[point.added for point in points] or [0.0] for points in (warm, after)]
     shared = max(map(_width, own)) <= _DOT * min(map(_width, own))
     values = [[*own[0], *own[1]]] * 2 if shared else own
-    titles = ("a steady request", "the first request beyond the timeout")
+    titles = ("a warm request", "the first request after the timeout")
     sides = [
         _Side(title, _in_lines(points, _width(scale)), scale)
         for title, points, scale in zip(titles, (warm, after), values, strict=True)
@@ -171,15 +171,15 @@ def _legend(shown: Sequence[Overhead]) -> list[Line2D | Patch]:
     ]
     return [
         *sizes,
-        Patch(facecolor=style.SHADE, edgecolor=style.GRID, label="lost none: the safe set"),
-        style.key("its Pareto front", "o", "none", markersize=11),
+        Patch(facecolor=style.SHADE, edgecolor=style.GRID, label="no failure: the safe strategies"),
+        style.key("Pareto-optimal among them", "o", "none", markersize=11),
     ]
 
 
 CHART: style.ScenarioChart = style.Chart(
     "tradeoff",
-    "The choice: what it adds, what it loses",
-    "Down and left is good. What lies in the shaded band lost no request; a ring marks those of it "
-    "that no other beats in latency, commands and connections at once. Bars are 95 % intervals.",
+    "The tradeoff: overhead against failures",
+    "Down and left is good. Strategies in the shaded band failed no request; a ring marks those that are "
+    "Pareto-optimal in latency, commands and connections. Bars are 95 % intervals.",
     lambda _, found: tradeoff(found),
 )

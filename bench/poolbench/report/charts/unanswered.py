@@ -18,7 +18,7 @@ def unanswered(found: Tails | None) -> Figure | None:
     """Share of unanswered requests against time, both axes logarithmic; None if every request failed."""
     if found is None:
         return None
-    sides = {"gap within the timeout": found.within, "gap beyond the timeout": found.after}
+    sides = {"gap within the timeout": found.within, "gap longer than the timeout": found.after}
     sides = {title: side for title, side in sides.items() if side}
     strategies = list(next(iter(sides.values())))
     columns = _legend_columns([style.name_of(label) for label in strategies])
@@ -34,7 +34,7 @@ def unanswered(found: Tails | None) -> Figure | None:
         ]
         axis.set_title(title)
         if len(never) > _LISTED:
-            axis.set_title(f"{len(never)} strategies left some unanswered for ever", loc="right")
+            axis.set_title(f"{len(never)} strategies with requests that were never answered", loc="right")
         elif never:
             listed = "\n".join(["never answered:", *never])
             axis.text(0.02, 0.04, listed, transform=axis.transAxes, fontsize=8)
@@ -61,8 +61,8 @@ def _legend_columns(names: Sequence[str]) -> int:
 
 CHART: style.ScenarioChart = style.Chart(
     "unanswered",
-    "The tail: how many still wait",
-    "The whole distribution of first requests after a gap, lost ones included: a line that runs flat "
-    "to the right edge is the share that was never answered.",
+    "The tail: how many requests still wait",
+    "The whole distribution of first requests after a gap, failed ones included: a line that runs flat to "
+    "the right edge is the share that was never answered.",
     lambda scenario, _: unanswered(tails(scenario)),
 )

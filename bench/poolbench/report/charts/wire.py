@@ -23,9 +23,9 @@ def wire(overheads: Sequence[Overhead]) -> Figure | None:
     figure = Figure(figsize=(style.WIDTH_IN, max(2.6, 0.9 + 0.27 * len(found))), layout="constrained")
     counts, warm, after = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
     _counts(counts, found)
-    _lines(warm, "steady", by_commands({one.label: one.warm_commands for one in found}))
+    _lines(warm, "warm", by_commands({one.label: one.warm_commands for one in found}))
     safe = {one.label: one.after_commands for one in found if one.is_safe}
-    _lines(after, "first beyond the timeout", by_commands(safe))
+    _lines(after, "first after the timeout", by_commands(safe))
     top = max(warm.get_ylim()[1], after.get_ylim()[1])
     for axis in (warm, after):
         axis.set(xlim=(0, RTT_MS), ylim=(0, top), xlabel="round-trip time, ms")
@@ -43,9 +43,9 @@ def _counts(axis: Axes, found: Sequence[Overhead]) -> None:
             (one.after_commands, after_marker, color),
         ):
             axis.plot(value, place, marker, markersize=6, color=color, markerfacecolor=face)
-    axis.plot([], [], "o", color=style.INK, markerfacecolor="none", label="steady")
-    axis.plot([], [], "o", color=style.INK, label="first beyond the timeout")
-    axis.plot([], [], "x", color=style.INK, label="lost")
+    axis.plot([], [], "o", color=style.INK, markerfacecolor="none", label="warm")
+    axis.plot([], [], "o", color=style.INK, label="first after the timeout")
+    axis.plot([], [], "x", color=style.INK, label="failed")
     axis.set_yticks(range(len(found)), [style.name_of(one.label) for one in reversed(found)])
     axis.set(xlim=(0, None), xlabel="commands per request   (fewer is better)")
     axis.legend(
@@ -73,7 +73,7 @@ def _lines(axis: Axes, title: str, sharing: Mapping[float, Sequence[str]]) -> No
 CHART: style.ScenarioChart = style.Chart(
     "wire",
     "Commands on the wire, and what they cost over a network",
-    "Every command waits for its answer, so each is a round trip; the lines multiply. The TCP and TLS"
-    " handshakes of a connect come on top.",
+    "Every command waits for its answer, so each takes a round trip; the lines multiply. The TCP and TLS "
+    "handshakes of a connect are extra.",
     lambda _, found: wire(found.overheads),
 )

@@ -89,8 +89,8 @@ def rare_failures(found: Assessed) -> tuple[RareFailure, ...]:
         of = measured[label]
         if 2 * len(those) < len(of):
             alike.setdefault((len(of), len(those), tuple(_titles(those, of))), []).append(label)
-    told = [RareFailure(tuple(labels), *counts) for counts, labels in alike.items()]
-    return tuple(sorted(told, key=lambda one: one.failed / one.measured))
+    rare = [RareFailure(tuple(labels), *counts) for counts, labels in alike.items()]
+    return tuple(sorted(rare, key=lambda one: one.failed / one.measured))
 
 
 def _titles(those: Sequence[Facts], of: Sequence[Facts]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Bursts: how many connections and requests there were at once, and what was left open afterwards."""
+"""Bursts: concurrent requests and connections, and what was left open afterwards."""
 
 import math
 from collections import Counter
@@ -47,7 +47,7 @@ class BurstRow:
     connects: float  # connections opened per request
     # connections to the proxy; None without a proxy, or if nobody counted them
     clients: ConnectionCount | None
-    # connections to the database, whoever opened them; None for the no-database control
+    # connections to the database, from both sides; None for the no-database control
     database: ConnectionCount | None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from poolbench.model.header import Header
+from poolbench.report.metrics.failures import SERVER_RESTART
 
 OVERLAP_TOLERANCE_S = 0.005  # wall clocks of different hosts do not agree better
 _CLOCKS = ("wall", "monotonic", "boottime")
@@ -93,7 +94,7 @@ def restarts(header: Header, connections: pd.DataFrame) -> Iterator[tuple[str, i
         connections: the sampler's series of the same campaign, in the order in which it was taken.
 
     """
-    if any(str(cell.get("failure")).startswith("server_restart") for cell in header.content["cells"]):
+    if any(str(cell.get("failure")).startswith(SERVER_RESTART) for cell in header.content["cells"]):
         return  # the campaign restarts it on purpose
     starts = [session.get("started_wall_ns", 0) for session in header.content["sessions"]]
     for source, metric in _RISING.items():

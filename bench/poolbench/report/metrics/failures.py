@@ -14,8 +14,8 @@ from poolbench.report.requests import RequestKind
 from poolbench.report.scenarios import Scenario, varying
 from poolbench.report.statistics import Estimate, rate
 
-BLACK_HOLE = "black_hole"  # of `poolbench.campaign.failures`
-_IDLE_CLOSE = "idle_close"  # of `poolbench.lab.proxy.events`
+BLACK_HOLE, SERVER_RESTART = "black_hole", "server_restart"  # of `poolbench.campaign.failures`
+ACCEPT, BORROW, IDLE_CLOSE = "accept", "borrow", "idle_close"  # of `poolbench.lab.proxy.events`
 
 _ACCIDENTAL = (
     (re.compile(r"<(Task|Future) \w+[^<>]*(?:<[^<>]*>[^<>]*)*>"), r"<\1>"),
@@ -189,7 +189,7 @@ def find_incident(scenario: Scenario) -> Incident | None:
     of_clients = scenario.events["client"].isin(clients) & scenario.events["client"].notna()
     events = scenario.events[of_campaign & of_clients]
     events = events.assign(at_s=(events["wall_ns"] - start_ns) / 1e9)
-    closed = events[(events["kind"] == _IDLE_CLOSE) & (events["client"] == before["connection_id"])]
+    closed = events[(events["kind"] == IDLE_CLOSE) & (events["client"] == before["connection_id"])]
     return Incident(
         before,
         failed,

@@ -116,7 +116,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     """Aggregate rows that have the columns `SUMMARISED`.
 
     Returns:
-        One line for each strategy, gap and kind of request, with `n`, `lost`, latency quantiles of the
+        One line for each strategy, gap and kind of request, with `n`, `failed`, latency quantiles of the
         successful requests in seconds (the inverse of their distribution function, so observed values; NaN if
         none succeeded), and the means of `connects` and `wire_commands`.
 
@@ -124,7 +124,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     groups = rows.groupby(_GROUP, observed=True)
     found = groups.agg(
         n=("failed", "size"),
-        lost=("failed", "sum"),
+        failed=("failed", "sum"),
         connects=("connects", "mean"),
         wire_commands=("wire_commands", "mean"),
     )
@@ -140,7 +140,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
         values = np.full(len(found), np.nan)
         values[some] = ordered[(ends - counts + ranks - 1)[some]]
         found[name] = values
-    return found[["n", "lost", *_QUANTILES, "connects", "wire_commands"]]
+    return found[["n", "failed", *_QUANTILES, "connects", "wire_commands"]]
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -171,6 +171,23 @@ def added_ms(latency: Quantiles, reference: Overhead) -> float:
     return 1e3 * (latency.median.value - reference.warm.median.value)
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectCost:
+    """What connecting for each request costs."""
+
+    added_s: float  # to the median of a warm request
+    commands: float  # added to a warm request
+    needed_s: float  # round-trip time at which it would add the target; NaN if it adds no command
+
+
+def connect_cost(without_pool: Overhead, default: Overhead, target_s: float) -> ConnectCost:
+    """Compare warm requests without a pool and with one."""
+    added_s = without_pool.warm.median.value - default.warm.median.value
+    trips = without_pool.warm_commands - default.warm_commands
+    needed_s = (target_s - added_s) / (trips + 1) if trips > 0 else math.nan  # plus the TCP handshake
+    return ConnectCost(added_s, trips, needed_s)
+
+
 def by_commands(commands: Mapping[str, float]) -> Mapping[float, Sequence[str]]:
     """Labels by their number of commands to two digits, the largest first; without those not counted."""
     sharing: dict[float, list[str]] = {}
