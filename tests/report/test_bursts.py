@@ -23,6 +23,7 @@ from poolbench.report.metrics.bursts import (
     ConnectionCount,
     burst_table,
     is_burst,
+    largest,
     sampling_interval_s,
     series_of,
 )
@@ -215,3 +216,19 @@ def test_one_number_alone_makes_no_chart(axis: str) -> None:
     assert concurrency(rows_of((2,)), axis, None) is None
     assert burst_latency(rows_of((2,))) is None
     assert leak([("clients to proxy", [])], 2.0) is None
+
+
+def test_every_number_of_a_burst_is_that_of_its_requests() -> None:
+    rows = [row for ms in (10, 20, 30, 90) for row in requests(n=1, latency_s=ms / 1000, connects=ms // 10)]
+    rows += requests(n=1, latency_s=5.0, failed=True, error_code=2013.0, connects=2)
+    row = only(dataset(rows, []))
+    assert (row.failed.value, row.failed.n, row.failed_count) == (0.2, 5, 1)
+    assert (row.latency.median.value, row.latency.p95.value, row.latency.maximum) == (0.02, 0.09, 0.09)
+    assert row.connects == (1 + 2 + 3 + 9 + 2) / 5
+
+
+def test_the_largest_burst_is_that_of_one_thread_without_controls() -> None:
+    one = rows_of((1, 4, 8))
+    control = [replace(row, label="no_database") for row in one]
+    threads = [replace(row, environments=99, threads=8) for row in one]
+    assert [row.environments for row in largest([*one, *control, *threads])] == [8]

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from poolbench.report.load import load
-from poolbench.report.metrics.gaps import GapRow, main_table
+from poolbench.report.metrics.gaps import GapRow, failure_curves, main_table
+from poolbench.report.requests import RequestKind
 from poolbench.report.scenarios import Scenario, split
 from tests.report.edit import edit_rows, small_campaign
+from tests.report.frames import failed, request, scenario_of, warm
 from tests.report.synthetic import RECYCLE
 
 
@@ -119,3 +121,43 @@ def test_abandoned_attempts_are_in_no_figure(tmp_path: Path) -> None:
     (scenario,) = split(dataset)
     assert "pre_ping" in set(dataset.rows["label"])
     assert "pre_ping" not in scenario.labels
+
+
+def test_every_number_of_a_row_is_that_of_its_requests() -> None:
+    requests = [
+        *(request(ms=ms, observed_idle=idle, wire_commands=2) for ms, idle in ((1, 1.4), (2, 1.6), (3, 1.9))),
+        request(ms=8, connects=1, wire_commands=6, observed_idle=1.7),
+        failed(ms=500, wire_commands=1, observed_idle=1.8),
+        request(ms=4, kind=RequestKind.AFTER_FAILURE, connects=1),
+        failed(ms=5, kind=RequestKind.AFTER_FAILURE),
+        *(warm(ms=ms) for ms in (11, 12, 13)),
+        warm(ms=700, failed=True),
+        request(ms=77, gap_ratio=0.5, observed_idle=0.5),
+    ]
+    shorter, found = main_table(scenario_of(requests))
+    assert (shorter.gap_ratio, found.gap_ratio) == (0.5, 1.5)
+    assert found.observed_idle == 1.7
+    assert (found.failed.value, found.failed.n, found.failed_count) == (0.2, 5, 1)
+    assert (found.first.median.value, found.first.maximum, found.first.median.n) == (0.002, 0.008, 4)
+    assert found.first_mixture.reuse is not None
+    assert found.first_mixture.reconnect is not None
+    assert (found.first_mixture.reuse.value, found.first_mixture.reconnect.value) == (0.002, 0.008)
+    assert (found.recovered.value, found.recovered.n) == (0.5, 2)
+    assert (found.warm.median.value, found.warm.maximum, found.warm.median.n) == (0.012, 0.013, 3)
+    assert (found.warm_ratio.value, found.warm_ratio.n) == (1, 1)
+    assert (found.connects, found.wire_commands) == pytest.approx((0.2, 13 / 5))
+
+
+def test_a_gap_is_a_point_for_each_side_of_the_timeout_that_was_observed() -> None:
+    requests = [
+        *(request(gap_ratio=0.98, observed_idle=idle) for idle in (0.97, 0.99, 1.0)),
+        *(failed(gap_ratio=0.98, observed_idle=idle) for idle in (1.02, 1.04)),
+        request(gap_ratio=0.98, observed_idle=1.03),
+        request("pre_ping", gap_ratio=0.5, observed_idle=0.5),
+    ]
+    curves = failure_curves(scenario_of(requests))
+    found = curves["queuepool"]
+    assert [idle for idle, _ in found.points] == [0.99, 1.03]
+    assert [(rate.value, rate.n) for _, rate in found.points] == [(0, 3), (pytest.approx(2 / 3), 3)]
+    assert (found.failed, found.n) == (2, 6)
+    assert (curves["pre_ping"].failed, curves["pre_ping"].n) == (0, 1)

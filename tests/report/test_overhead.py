@@ -10,10 +10,22 @@ from hypothesis import strategies as st
 
 from poolbench.report.load import load
 from poolbench.report.metrics.connections import open_connections
-from poolbench.report.metrics.overhead import Overhead, levels, overheads, pareto_front, recommended
+from poolbench.report.metrics.overhead import (
+    Overhead,
+    added_ms,
+    by_commands,
+    by_driver,
+    connect_cost,
+    levels,
+    overheads,
+    pareto_front,
+    recommended,
+)
+from poolbench.report.requests import RequestKind
 from poolbench.report.scenarios import Scenario, split
 from poolbench.report.statistics import Estimate, Quantiles, rate
 from tests.report.edit import edit_rows, small_campaign
+from tests.report.frames import failed, request, scenario_of, warm
 
 
 def flat(seconds: float) -> Quantiles:
@@ -235,3 +247,69 @@ def test_front_is_never_empty_and_holds_on_to_itself(candidates: list[Overhead],
 @pytest.mark.parametrize("failed", [0, 3])
 def test_safe_means_not_one(failed: int) -> None:
     assert overhead("x", failed=failed).is_safe is (failed == 0)
+
+
+def test_every_number_of_an_overhead_is_that_of_its_requests() -> None:
+    requests = [
+        *(warm(ms=ms, wire_commands=2) for ms in (1, 2, 3, 4, 5)),
+        warm(ms=6, wire_commands=8, connects=1),
+        warm(ms=900, failed=True, outcome="error"),
+        *(request(ms=ms, wire_commands=6, connects=1) for ms in (30, 50, 70)),
+        failed(ms=800, wire_commands=1),
+        request(ms=7, observed_idle=0.9),
+        request(ms=8, observed_idle=1.0),
+        request(ms=9, kind=RequestKind.PRIME, connects=1),
+    ]
+    samples = [(at, "proxy", "ClientConnections", "queuepool", value) for at, value in ((0, 1), (1, 4))]
+    samples += [
+        (0, "proxy", "ClientConnections", "lifo", 9),
+        (0, "server", "ClientConnections", "queuepool", 9),
+    ]
+    (found,) = overheads(scenario_of(requests, samples))
+    assert (found.failed, found.requests, found.is_safe) == (2, 14, False)
+    assert found.within_timeout == 2
+    assert (found.failed_after.value, found.failed_after.n) == (0.25, 4)
+    # Wilson (1927) by hand, z = 1.96: (0.25 + 0.4802 -+ 0.6408) / 1.9604
+    interval = (found.failed_after.low, found.failed_after.high)
+    assert interval == pytest.approx((0.0456, 0.6994), abs=1e-4)
+    assert (found.warm.median.value, found.warm.median.n, found.warm.maximum) == (0.003, 6, 0.006)
+    assert (found.warm.p95.value, found.warm.p99.value) == (0.006, 0.006)
+    assert (found.after_timeout.median.value, found.after_timeout.median.n) == (0.05, 3)
+    assert found.after_timeout.maximum == 0.07
+    assert found.warm_commands == pytest.approx((5 * 2 + 8 + 2) / 7)
+    assert found.after_commands == pytest.approx((3 * 6 + 1) / 4)
+    assert found.connects == pytest.approx(5 / 14)
+    assert found.open == 2.5
+
+
+def test_what_a_median_adds_is_against_a_warm_request_of_the_reference() -> None:
+    reference, other = overhead("queuepool", warm=1e-3, after=9e-3), overhead("nullpool", warm=3.5e-3)
+    assert added_ms(other.warm, reference) == pytest.approx(2.5)
+    assert added_ms(other.after_timeout, reference) == pytest.approx(2)
+
+
+def test_labels_share_a_number_of_commands_to_two_digits() -> None:
+    commands = {"a": 2.001, "b": 6.0, "c": 2.004, "d": 2.006, "e": math.nan}
+    assert list(by_commands(commands).items()) == [(6.0, ["b"]), (2.01, ["d"]), (2.0, ["a", "c"])]
+
+
+def test_the_cost_of_connecting_is_time_and_commands_and_the_round_trip_that_reaches_a_target() -> None:
+    null, default = overhead("nullpool", warm=4e-3, wire=6), overhead("queuepool", warm=1e-3, wire=2)
+    cost = connect_cost(null, default, target_s=0.05)
+    assert (cost.added_s, cost.commands) == pytest.approx((3e-3, 4))
+    assert cost.needed_s == pytest.approx(0.047 / 5)  # four commands and the TCP handshake
+    assert math.isnan(connect_cost(default, default, target_s=0.05).needed_s)
+
+
+def test_overheads_by_driver_miss_what_was_not_measured() -> None:
+    found = by_driver({"pymysql": [overhead("a"), overhead("b")], "asyncmy": [overhead("b"), overhead("c")]})
+    assert [(one.label, list(one.overheads)) for one in found] == [
+        ("a", ["pymysql"]),
+        ("b", ["pymysql", "asyncmy"]),
+        ("c", ["asyncmy"]),
+    ]
+
+
+def test_failures_are_compared_by_their_share_of_the_requests() -> None:
+    few, many = replace(overhead("few", failed=1), requests=10), overhead("many", failed=2)
+    assert pareto_front([few, many], NOISE) == ("many",)

@@ -110,7 +110,7 @@ def test_gap_on_the_other_side_of_the_timeout_is_said_even_if_it_is_close(tmp_pa
 
     edit_rows(tmp_path, after_gap(drift))
     assert "0 of 16 gaps differ" in found_in(tmp_path)[WarningKind.GAP_OFF]
-    assert "8 fell on the other side" in found_in(tmp_path)[WarningKind.GAP_OFF]
+    assert "8 were on the other side" in found_in(tmp_path)[WarningKind.GAP_OFF]
 
 
 def test_killed_environment_has_no_clocks_to_disagree(tmp_path: Path) -> None:
