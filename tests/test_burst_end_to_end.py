@@ -64,8 +64,7 @@ def directory(burst: User) -> Path:
 @pytest.fixture(scope="module")
 def rows(directory: Path) -> Rows:
     return {
-        (row.label, row.endpoint, row.environments, row.threads): row
-        for row in burst_table(load([directory]))
+        (row.label, row.route, row.environments, row.threads): row for row in burst_table(load([directory]))
     }
 
 

@@ -63,5 +63,5 @@ def scenario_of(requests: Iterable[dict[str, Any]], connections: Iterable[tuple[
         rows[name] = rows[name].astype(float)
     samples = pd.DataFrame(list(connections), columns=["seconds", "source", "metric", "group", "value"])
     samples = samples.assign(campaign="c", wall_ns=samples["seconds"] * 10**9)
-    facts = {"endpoint": "proxy", "workload": "point_select", "driver": "pymysql", "failure": "idle_close"}
+    facts = {"route": "proxy", "workload": "point_select", "driver": "pymysql", "failure": "idle_close"}
     return Scenario(facts, TIMEOUT_S, rows, samples, pd.DataFrame())

@@ -40,12 +40,12 @@ def requests(cell: str = "a", n: int = 4, **more: Any) -> list[dict[str, Any]]:
         "campaign": "c",
         "cell": cell,
         "label": "queuepool",
-        "endpoint": "proxy",
+        "route": "proxy",
         "failure": "idle_close",
         "environments": 2,
         "threads": 1,
         "counted": True,
-        "control": False,
+        "baseline": False,
         "kind": RequestKind.BURST,
         "failed": False,
         "error_code": None,
@@ -112,7 +112,7 @@ def test_peak_rest_and_end_of_connections() -> None:
 def test_what_stays_to_the_end_is_never_gone() -> None:
     row = only(
         dataset(
-            requests(endpoint="database", failure="direct"),
+            requests(route="database", failure="direct"),
             samples("server", "Threads_connected", series(1, 3, 3, 3, 3, 3)),
         )
     )

@@ -44,7 +44,12 @@ def test_requests_of_two_environments_at_once_are_counted(tmp_path: Path) -> Non
 
 def test_a_campaign_beside_another_lab_says_so(tmp_path: Path) -> None:
     small_campaign(tmp_path)
-    edit_header(tmp_path, lambda header: header.update(sessions=[{"labs_beside": 0}, {"labs_beside": 2}]))
+
+    def beside(header: Row) -> None:
+        (session,) = header["sessions"]
+        header["sessions"] = [session | {"other_labs": 0}, session | {"other_labs": 2}]
+
+    edit_header(tmp_path, beside)
     assert found_in(tmp_path)[WarningKind.OTHER_LABS].endswith(": up to 2 other labs ran on the same machine")
 
 
@@ -130,7 +135,7 @@ def test_pair_that_differs_is_said_with_its_ratio(tmp_path: Path) -> None:
 
     def slow_twin(rows: list[Row]) -> None:
         for row in rows:
-            if row["twin"]:
+            if row["aa_control"]:
                 row["latency_s"] *= 1.5
 
     edit_rows(tmp_path, slow_twin)

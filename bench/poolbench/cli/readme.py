@@ -78,11 +78,11 @@ def _block(directory: Path, base: Path) -> Block:
     if (directory / TRIMMED).exists():
         return Block(f"### What a checkout costs\n\n{readme_table(directory / TRIMMED)}")
     (header,) = (dataset := load([directory])).headers
-    name, figures = header.content["name"], Path(os.path.relpath(directory, base)) / "figures"
+    name, figures = header.name, Path(os.path.relpath(directory, base)) / "figures"
 
     def shown(picture: str, what: str, *found: str) -> str:
         image = f"![{what}]({(figures / picture).as_posix()})"
-        return "\n\n".join([f"### {name}", header.content["description"], *found, image])
+        return "\n\n".join([f"### {name}", header.description, *found, image])
 
     if is_burst(dataset):
         most = render.render(columns.BURSTS, _most_at_once(burst_table(dataset)))

@@ -103,9 +103,7 @@ def show_report(console: Console, directories: Sequence[Path], out: Path, *, mix
     """Write the report, print its main table and where it is."""
     with writing(out):
         written = write_report(directories, out, mixed=mixed)
-    console.print(
-        "latencies in ms; gaps in multiples of the idle client timeout; commands as sent on the wire"
-    )
+    console.print("latencies in ms; gaps ÷ idle client timeout; commands as sent on the wire")
     _show(console, written.text, written.page, written.warnings)
 
 

@@ -130,7 +130,7 @@ def limitations(scenario: Scenario, headers: Sequence[Header], found: Assessment
         f"Only this failure mode was measured: {', '.join(failures)}. A silent network, a failover and a "
         "server restart need cells of their own."
     )
-    machines = len({str(header.content["machine"]) for header in headers})
+    machines = len({header.machine for header in headers})
     yield (
         "Requests are not independent samples of a fleet: they come from "
         f"{scenario.rows['environment'].nunique()} execution environments on "
@@ -176,21 +176,21 @@ def burst_connections(row: BurstRow) -> str:
 
 def burst_limitations(dataset: Dataset) -> Iterator[str]:
     """What these data do not support, in sentences."""
-    header = dataset.headers[0].content
+    header = dataset.headers[0]
     yield (
         f"Connections are counted every {milliseconds(sampling_interval_s(dataset))} ms: a higher peak "
         "between two samples is missed. The number left open afterwards does not change any more, and is "
         "exact."
     )
-    if dataset.headers[0].is_local:
+    if header.is_local:
         yield (
-            f"Latencies come from a closed loop on a machine with {header['machine']['cores']} cores, which "
+            f"Latencies come from a closed loop on a machine with {header.machine.cores} cores, which "
             "environments, proxy and database share. With many environments they measure the wait for a "
             "core, and the lab's proxy, which is not RDS Proxy. Compare counts, not milliseconds."
         )
         yield (
             "The lab's proxy closes idle database connections after "
-            f"{header['target']['proxy']['DatabaseIdleAfter']:.2g} s, RDS Proxy after minutes. The number "
+            f"{header.target.proxy_settings['DatabaseIdleAfter']:.2g} s, RDS Proxy after minutes. The number "
             "left right after a burst is a snapshot."
         )
     yield (

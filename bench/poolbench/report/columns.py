@@ -205,7 +205,7 @@ def _counts(
 _LATENCY, _BURST_MEANING = "latency, ms", "successful requests, including the wait for a connection"
 BURSTS: Sequence[TableColumn[BurstRow]] = (
     name("strategy", lambda row: row.label),
-    name("endpoint", lambda row: row.endpoint, "proxy, or the database itself"),
+    name("route", lambda row: row.route, "through the proxy, or to the database itself"),
     TableColumn("concurrent", "environments", "execution environments", lambda row: str(row.environments)),
     TableColumn("concurrent", "threads", "per environment, on one engine", lambda row: str(row.threads)),
     TableColumn(

@@ -1,15 +1,15 @@
 """What notebooks call: one name for each table, chart and text, of any campaign."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
+from poolbench.model.header import Header
 from poolbench.report import columns, render
 from poolbench.report.answer import as_markdown, limitations
 from poolbench.report.charts.contest import contest
@@ -74,7 +74,7 @@ class View:
         """What was measured, on what, and the warnings."""
         if self.dataset is None:
             return self.absent
-        lines = [line for header in self.dataset.headers for line in _of_header(header.content)]
+        lines = [line for header in self.dataset.headers for line in _of_header(header)]
         compared = [(scenario, found.comparisons) for scenario, found in self._assessed]
         found = [f"*{one.text}.* {one.kind.value}" for one in find_warnings(self.dataset, compared)]
         return _markdown("\n".join(f"- {line}" for line in (*lines, *found)))
@@ -158,13 +158,13 @@ def _picture(figure: Figure | None, what: str) -> Shown:
     return Image(to_png(figure), format="png", alt=what) if figure else _NO_CHART
 
 
-def _of_header(content: Mapping[str, Any]) -> Iterator[str]:
-    target, server = content["target"], content["server"]
-    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
-    yield f"`{content['campaign']}`: {content['description']}"
-    place = "on AWS" if target.get("kind") == "aws" else "in the local lab, not on AWS"
+def _of_header(header: Header) -> Iterator[str]:
+    target, server = header.target, header.server
+    versions = ", ".join(f"{name} {version}" for name, version in header.versions.items())
+    yield f"`{header.campaign}`: {header.description}"
+    place = "in the local lab, not on AWS" if target.is_local else "on AWS"
     yield (
-        f"Measured {place}: {server['flavour']} {server['version']}, idle client timeout "
-        f"{target['idle_client_timeout_s']:g} s, {render.milliseconds(target.get('added_rtt_s') or 0)} ms "
+        f"Measured {place}: {server.flavour} {server.version}, idle client timeout "
+        f"{target.idle_client_timeout_s:g} s, {render.milliseconds(target.added_rtt_s)} ms "
         f"added to each round trip; {versions}."
     )

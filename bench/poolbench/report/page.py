@@ -214,7 +214,7 @@ def _write(name: str, out: Path, dataset: Dataset, warnings: Sequence[DataWarnin
     )
     text = environment.get_template(name).render(
         headers=dataset.headers,
-        provenance=[dict(_provenance(header.content)) for header in dataset.headers],
+        provenance=[dict(_provenance(header.as_dict())) for header in dataset.headers],
         warnings=warnings,
         is_local=any(header.is_local for header in dataset.headers),
         rows=len(dataset.rows),

@@ -10,7 +10,7 @@ from poolbench.function.strategies import CONTROL, REFERENCE
 from poolbench.report.load import Dataset
 from poolbench.report.requests import RequestKind
 
-FACTORS = ("endpoint", "workload", "driver", "failure")
+FACTORS = ("route", "workload", "driver", "failure")
 AA_CONTROL = f"{REFERENCE}-twin"  # label of the reference strategy's second, identical set of cells
 
 
@@ -67,7 +67,7 @@ def varying(scenarios: Sequence[Scenario]) -> tuple[str, ...]:
     """Facts that tell the scenarios apart, without facts that follow from others, to keep titles short."""
     names: list[str] = []
     apart = 1
-    for name in sorted(scenarios[0].facts if scenarios else (), key=lambda name: name == "endpoint"):
+    for name in sorted(scenarios[0].facts if scenarios else (), key=lambda name: name == "route"):
         found = len({tuple(str(one.facts[fact]) for fact in (*names, name)) for one in scenarios})
         if found > apart:
             names, apart = [*names, name], found

@@ -101,7 +101,7 @@ def _incomplete(dataset: Dataset) -> Iterator[DataWarning]:
     for header in dataset.headers:
         of_campaign = (dataset.rows["campaign"] == header.campaign) & dataset.rows["counted"]
         done = set(dataset.rows.loc[of_campaign, "cell"].unique())
-        planned = [cell["id"] for cell in header.content["cells"]]
+        planned = [cell.id for cell in header.cells]
         missing = [cell for cell in planned if cell not in done]
         if missing:
             listed = ", ".join(missing[:_LISTED]) + (", ..." if len(missing) > _LISTED else "")
@@ -186,7 +186,7 @@ def _disturbances(dataset: Dataset, rows: pd.DataFrame) -> Iterator[DataWarning]
                 f"{header.campaign}: clocks jumped {jumps.count} times, by at most {lengths}; "
                 f"{jumps.met} of {len(own)} requests, or the gaps before them, were affected",
             )
-        beside = [session.get("labs_beside", 0) for session in header.content["sessions"]]
+        beside = [session.other_labs for session in header.sessions]
         if any(beside):
             yield DataWarning(
                 WarningKind.OTHER_LABS,
@@ -201,9 +201,9 @@ def _disturbances(dataset: Dataset, rows: pd.DataFrame) -> Iterator[DataWarning]
 
 def _sampling(dataset: Dataset) -> Iterator[DataWarning]:
     for header in dataset.headers:
-        tallies = [session.get("sampling") or {} for session in header.content["sessions"]]
+        tallies = [session.sampling for session in header.sessions if session.sampling]
         total = {
-            key: sum(tally.get(key, 0) for tally in tallies)
+            key: sum(getattr(tally, key) for tally in tallies)
             for key in ("samples", "missed", "late", "failed_slices", "events_forgotten")
         }
         if any(count for key, count in total.items() if key != "samples"):
@@ -216,9 +216,7 @@ def _sampling(dataset: Dataset) -> Iterator[DataWarning]:
 
 
 def _freeze(dataset: Dataset) -> Iterator[DataWarning]:
-    of = [
-        header.campaign for header in dataset.headers if header.content["target"].get("freeze") == "SIGSTOP"
-    ]
+    of = [header.campaign for header in dataset.headers if header.target.freeze == "SIGSTOP"]
     if of:
         yield DataWarning(
             WarningKind.FREEZE_BY_SIGNAL, f"environments were frozen by SIGSTOP only: {', '.join(of)}"

@@ -14,16 +14,16 @@ def burst_latency(rows: Sequence[BurstRow]) -> Figure | None:
     """Median and 95th percentile against environments; None with fewer than two numbers of them."""
     rows = [row for row in rows if row.threads == 1]
     numbers = sorted({row.environments for row in rows})
-    endpoints = list(dict.fromkeys(row.endpoint for row in rows))
+    routes = list(dict.fromkeys(row.route for row in rows))
     if len(numbers) < 2:
         return None
-    figure, axes = style.panels(len(endpoints), columns=2, height_in=2.4, sharex=True, sharey=True)
-    for panel, endpoint in zip(axes, endpoints, strict=True):
-        panel.set_title("through the proxy" if endpoint == "proxy" else "no proxy")
-        of_endpoint = [row for row in rows if row.endpoint == endpoint]
-        for order, label in enumerate(dict.fromkeys(row.label for row in of_endpoint)):
+    figure, axes = style.panels(len(routes), columns=2, height_in=2.4, sharex=True, sharey=True)
+    for panel, route in zip(axes, routes, strict=True):
+        panel.set_title("through the proxy" if route == "proxy" else "no proxy")
+        of_route = [row for row in rows if row.route == route]
+        for order, label in enumerate(dict.fromkeys(row.label for row in of_route)):
             look = style.look_of(label)
-            own = [row for row in of_endpoint if row.label == label and row.latency.median.n]
+            own = [row for row in of_route if row.label == label and row.latency.median.n]
             x = [row.environments * style.SHIFT**order for row in own]
             median = [1e3 * row.latency.median.value for row in own]
             p95 = [1e3 * row.latency.p95.value for row in own]

@@ -12,8 +12,8 @@ from poolbench.report.metrics.bursts import BurstRow, ConnectionCount, connectio
 Of = Callable[[BurstRow], ConnectionCount | None]
 _COLUMNS: Sequence[tuple[str, Of]] = (
     ("clients to proxy", lambda row: row.clients),
-    ("proxy to database", lambda row: row.database if row.endpoint == "proxy" else None),
-    ("to the database, no proxy", lambda row: row.database if row.endpoint == "database" else None),
+    ("proxy to database", lambda row: row.database if row.route == "proxy" else None),
+    ("to the database, no proxy", lambda row: row.database if row.route == "database" else None),
 )
 
 

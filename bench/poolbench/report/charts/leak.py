@@ -46,8 +46,8 @@ def _of(dataset: Dataset, rows: Sequence[BurstRow]) -> Figure | None:
         ("to the database, no proxy", "database", False),
     )
     found = [
-        (title, series_of_largest(dataset, rows, endpoint, clients=clients))
-        for title, endpoint, clients in panels_of
+        (title, series_of_largest(dataset, rows, route, clients=clients))
+        for title, route, clients in panels_of
     ]
     return leak(found, dataset.headers[0].timeout_s)
 

@@ -17,7 +17,7 @@ from poolbench.report.scenarios import AA_CONTROL
 from poolbench.report.statistics import Estimate, Quantiles, rate
 
 SETTLED_S = 0.1  # after the last answer, by which a connection that is being closed is closed
-_KEYS = ["label", "endpoint", "failure", "environments", "threads"]
+_KEYS = ["label", "route", "failure", "environments", "threads"]
 _CELL = ["campaign", "cell"]
 
 
@@ -36,7 +36,7 @@ class BurstRow:
     """One strategy at one concurrency."""
 
     label: str  # strategy, or one of the controls
-    endpoint: str  # proxy or database
+    route: str  # proxy or database
     failure: str  # see `poolbench.campaign.failures`
     environments: int  # concurrent ones
     threads: int  # in each environment
@@ -96,7 +96,7 @@ def is_burst(dataset: Dataset) -> bool:
 
 
 def burst_table(dataset: Dataset) -> tuple[BurstRow, ...]:
-    """One row for each strategy, endpoint and concurrency, in the campaign's order of strategies."""
+    """One row for each strategy, route and concurrency, in the campaign's order of strategies."""
     rows = _bursts(dataset)
     by_cell = dict(iter(dataset.connections.groupby(_CELL, observed=True)))
     found = []
@@ -124,7 +124,7 @@ def contenders(rows: Sequence[BurstRow]) -> list[BurstRow]:
 
 
 def largest(rows: Sequence[BurstRow]) -> list[BurstRow]:
-    """What each strategy did at each endpoint with the most environments, one thread each."""
+    """What each strategy did at each route with the most environments, one thread each."""
     found = [row for row in contenders(rows) if row.threads == 1]
     most = max((row.environments for row in found), default=0)
     return [row for row in found if row.environments == most]
@@ -132,18 +132,16 @@ def largest(rows: Sequence[BurstRow]) -> list[BurstRow]:
 
 def connection_limit(dataset: Dataset) -> int | None:
     """max_connections of the server; None if it differs between campaigns."""
-    limits = {int(header.content["server"]["variables"]["max_connections"]) for header in dataset.headers}
+    limits = {int(header.server.variables["max_connections"]) for header in dataset.headers}
     return limits.pop() if len(limits) == 1 else None
 
 
 def series_of_largest(
-    dataset: Dataset, rows: Sequence[BurstRow], endpoint: str, *, clients: bool
+    dataset: Dataset, rows: Sequence[BurstRow], route: str, *, clients: bool
 ) -> list[tuple[str, BurstSeries]]:
-    """Connections over time in the largest burst through an endpoint, by strategy; see `series_of`."""
+    """Connections over time in the largest burst through an route, by strategy; see `series_of`."""
     found = [
-        (row.label, series_of(dataset, row, clients=clients))
-        for row in largest(rows)
-        if row.endpoint == endpoint
+        (row.label, series_of(dataset, row, clients=clients)) for row in largest(rows) if row.route == route
     ]
     return [(label, series) for label, series in found if series]
 
@@ -162,11 +160,11 @@ def _bursts(dataset: Dataset) -> pd.DataFrame:
 
 def _burst_row(keys: dict[str, Any], rows: pd.DataFrame, by_cell: dict[Any, pd.DataFrame]) -> BurstRow:
     failed = rows[rows["failed"]]
-    through_proxy, control = keys["endpoint"] == "proxy", bool(rows["control"].iloc[0])
+    through_proxy, is_baseline = keys["route"] == "proxy", bool(rows["baseline"].iloc[0])
     clients, database = [], []
     for cell, group in rows.groupby(_CELL, observed=True):
         samples, done_ns = by_cell.get(cell), int(group["done_wall_ns"].max())
-        if samples is None or control:
+        if samples is None or is_baseline:
             continue
         if through_proxy and (series := _clients(samples, keys["label"], done_ns)):
             clients.append(series.count())

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from poolbench.model.header import Header
+from poolbench.model.header import Header, Jump
 from poolbench.report.metrics.failures import SERVER_RESTART
 
 OVERLAP_TOLERANCE_S = 0.005  # wall clocks of different hosts do not agree better
@@ -70,20 +69,24 @@ def time_jumps(header: Header, rows: pd.DataFrame) -> TimeJumps | None:
         rows: of the same campaign.
 
     """
-    found = [jump for session in header.content["sessions"] for jump in session.get("jumps", ())]
+    found = [jump for session in header.sessions for jump in session.jumps]
     if not found:
         return None
     waits_from = rows["started_wall_ns"] - 1e9 * rows["gap_s"].fillna(0)
     met = np.zeros(len(rows), bool)
     for jump in found:
-        ends = jump["wall_ns"] + 1e9 * max(jump["wall_s"], 0)
-        met |= ((waits_from < ends) & (rows["done_wall_ns"] > jump["wall_ns"])).to_numpy()
+        ends = jump.wall_ns + 1e9 * max(jump.wall_s, 0)
+        met |= ((waits_from < ends) & (rows["done_wall_ns"] > jump.wall_ns)).to_numpy()
     worst = max(found, key=_length_s)
-    return TimeJumps(len(found), {clock: worst[f"{clock}_s"] for clock in _CLOCKS}, int(met.sum()))
+    return TimeJumps(len(found), _lengths_s(worst), int(met.sum()))
 
 
-def _length_s(jump: dict[str, Any]) -> float:
-    return max(abs(float(jump[f"{clock}_s"])) for clock in _CLOCKS)
+def _lengths_s(jump: Jump) -> dict[str, float]:
+    return {"wall": jump.wall_s, "monotonic": jump.monotonic_s, "boottime": jump.boottime_s}
+
+
+def _length_s(jump: Jump) -> float:
+    return max(map(abs, _lengths_s(jump).values()))
 
 
 def restarts(header: Header, connections: pd.DataFrame) -> Iterator[tuple[str, int]]:
@@ -94,9 +97,9 @@ def restarts(header: Header, connections: pd.DataFrame) -> Iterator[tuple[str, i
         connections: the sampler's series of the same campaign, in the order in which it was taken.
 
     """
-    if any(str(cell.get("failure")).startswith(SERVER_RESTART) for cell in header.content["cells"]):
+    if any(cell.failure.startswith(SERVER_RESTART) for cell in header.cells):
         return  # the campaign restarts it on purpose
-    starts = [session.get("started_wall_ns", 0) for session in header.content["sessions"]]
+    starts = [session.started_wall_ns for session in header.sessions]
     for source, metric in _RISING.items():
         series = connections[(connections["source"] == source) & (connections["metric"] == metric)]
         before = series["wall_ns"].shift()
