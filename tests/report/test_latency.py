@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from poolbench.report.metrics.latency import contenders, first_requests, phase_medians, tails
+from poolbench.report.metrics.latency import first_requests, phase_medians, strategy_requests, tails
 from tests.report.frames import failed, request, scenario_of, warm
 
 
@@ -32,7 +32,7 @@ def test_contenders_are_compared_after_the_timeout_and_warm() -> None:
         request(ms=90, observed_idle=0.9, wire_commands=99),
         *(warm(ms=ms, wire_commands=3) for ms in (1, 2, 6)),
     ]
-    (found,) = contenders(scenario_of(requests), ["lifo", "queuepool"])
+    (found,) = strategy_requests(scenario_of(requests), ["lifo", "queuepool"])
     assert found.label == "queuepool"
     assert (found.after_timeout.median, found.after_timeout.commands) == (30, 6.5)
     assert (found.warm.median, found.warm.commands) == (2, 3)

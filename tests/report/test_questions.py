@@ -9,7 +9,7 @@ from poolbench.campaign.file import CampaignFile
 from poolbench.report.charts.contest import contest
 from poolbench.report.load import load
 from poolbench.report.metrics.failures import after_stale
-from poolbench.report.metrics.latency import contenders
+from poolbench.report.metrics.latency import strategy_requests
 from poolbench.report.questions import QUESTIONS, Question
 from poolbench.report.scenarios import Scenario, split
 from tests.report.drawn import points_of
@@ -45,7 +45,7 @@ def test_every_answer_stands_on_figures_and_has_its_chart(question: Question) ->
 
 def test_a_campaign_without_a_strategy_says_which_is_missing(scenario: Scenario) -> None:
     assert OF["held"].reply(scenario) == "This campaign cannot tell: it did not measure held."
-    assert contest(contenders(scenario, ["held"])) is None
+    assert contest(strategy_requests(scenario, ["held"])) is None
 
 
 def test_failed_requests_turn_the_answer(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_who_pays_after_a_stale_generation_is_counted_from_the_rows() -> None:
 
 
 def test_every_request_of_a_contest_is_a_point(scenario: Scenario) -> None:
-    figure = contest(contenders(scenario, ["queuepool", "pre_ping"]))
+    figure = contest(strategy_requests(scenario, ["queuepool", "pre_ping"]))
     assert figure is not None
     rows = scenario.rows[scenario.rows["label"].isin(["queuepool", "pre_ping"])]
     first = rows[(rows["kind"] == "first_after_gap") & (rows["observed_idle"] > 1)]

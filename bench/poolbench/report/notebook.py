@@ -20,7 +20,7 @@ from poolbench.report.load import Dataset, load
 from poolbench.report.metrics.assessment import Assessment, assess
 from poolbench.report.metrics.bursts import burst_table, is_burst
 from poolbench.report.metrics.failures import errors, failure_matrix
-from poolbench.report.metrics.latency import contenders
+from poolbench.report.metrics.latency import strategy_requests
 from poolbench.report.questions import QUESTIONS
 from poolbench.report.scenarios import Scenario, split, varying
 from poolbench.report.warnings import find_warnings
@@ -99,7 +99,7 @@ class View:
         """These strategies side by side, in the first scenario."""
         if self.scenario is None:
             return self.absent
-        return _picture(contest(contenders(self.scenario, labels)), "strategies side by side")
+        return _picture(contest(strategy_requests(self.scenario, labels)), "strategies side by side")
 
     def matrix(self) -> Shown:
         """Strategy by everything else that was varied."""

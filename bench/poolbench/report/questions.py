@@ -13,7 +13,7 @@ from poolbench.report.columns import counted
 from poolbench.report.metrics.comparison import compare, noise_floor
 from poolbench.report.metrics.disturbances import clocks_over_gaps
 from poolbench.report.metrics.failures import after_stale, hangs, pings_after
-from poolbench.report.metrics.latency import contenders
+from poolbench.report.metrics.latency import strategy_requests
 from poolbench.report.metrics.overhead import Overhead, connect_cost, overheads
 from poolbench.report.metrics.recycle import recycle_checks
 from poolbench.report.render import count, interval, milliseconds, number, out_of, percent, positive_interval
@@ -47,7 +47,7 @@ class Question:
 
 
 def _side_by_side(scenario: Scenario, labels: Sequence[str]) -> Figure | None:
-    return contest(contenders(scenario, labels))
+    return contest(strategy_requests(scenario, labels))
 
 
 _QUESTIONS: list[Question] = []

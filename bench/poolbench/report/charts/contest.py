@@ -9,13 +9,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from poolbench.report.charts import style
-from poolbench.report.metrics.latency import Contender, Requests
+from poolbench.report.metrics.latency import Requests, StrategyRequests
 
 _POINTS = 2000  # of a strategy in a panel; more are drawn as one picture inside the chart
 
 
 @style.styled
-def contest(found: Sequence[Contender]) -> Figure | None:
+def contest(found: Sequence[StrategyRequests]) -> Figure | None:
     """One line for each strategy, from top to bottom; None without any."""
     if not found:
         return None

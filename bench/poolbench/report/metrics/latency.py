@@ -60,7 +60,7 @@ def first_requests(scenario: Scenario) -> FirstRequests:
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
+class StrategyRequests:
     """One strategy in a comparison side by side: its first requests after the timeout, its warm ones."""
 
     label: str
@@ -68,13 +68,13 @@ class Contender:
     warm: Requests
 
 
-def contenders(scenario: Scenario, labels: Sequence[str]) -> tuple[Contender, ...]:
+def strategy_requests(scenario: Scenario, labels: Sequence[str]) -> tuple[StrategyRequests, ...]:
     """Those of `labels` that were measured."""
     rows = scenario.select([*_REQUEST, "kind", "observed_idle"])
     first = rows[(rows["kind"] == RequestKind.FIRST_AFTER_GAP) & (rows["observed_idle"] > 1)]
     warm = rows[rows["kind"] == RequestKind.WARM]
     return tuple(
-        Contender(label, *(Requests.of(part[part["label"] == label]) for part in (first, warm)))
+        StrategyRequests(label, *(Requests.of(part[part["label"] == label]) for part in (first, warm)))
         for label in labels
         if label in scenario.labels
     )
