@@ -11,25 +11,24 @@
 # %% [markdown]
 # # The failure
 #
-# A Lambda function written in Python keeps a pool of database connections between its invocations.
-# Keeping a connection is good advice: opening one takes several round trips, using an open one takes none
-# of them.
+# A Python Lambda function keeps a pool of database connections between invocations. That is good advice:
+# opening a connection takes several round trips, and reusing an open one takes none of them.
 #
-# Between the function and MySQL stands a proxy, RDS Proxy. It has an *idle client timeout*, half an hour
-# unless it is told otherwise: a client that has sent nothing for so long is disconnected.
+# The function connects to MySQL through RDS Proxy, which closes a client connection that is idle for longer
+# than its *idle client timeout* (30 minutes by default).
 #
-# Between two invocations Lambda *freezes* the function. It does not run, so it cannot notice that
-# anything is disconnected. When the next request comes, an hour later say, the function thaws, its pool
-# hands out the old connection, which is dead by now, and the query fails:
+# Lambda *freezes* the function between invocations. A frozen function does not run and cannot notice that
+# its connection was closed. When the next request arrives, perhaps an hour later, the function thaws, its
+# pool hands out the dead connection, and the query fails:
 #
 #     (pymysql.err.OperationalError) (2013, 'Lost connection to MySQL server during query')
 #
-# This notebook shows that failure as it was recorded, and where exactly it begins.
+# This notebook shows a recorded failure, and at which idle time failures begin.
 
 # %% [markdown]
-# The next cell is the only one to change: `PLACE` is a directory of campaigns, the directory of one
-# campaign of your own, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE`
-# does it for you.
+# Only the next cell needs to change for other data: `PLACE` is a directory of campaigns, the directory of
+# your own campaign, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE` sets
+# it for you.
 
 # %%
 import os
@@ -43,8 +42,8 @@ results = Results(fetch(PLACE))
 # %% [markdown]
 # ## What was measured
 #
-# The reference campaign runs against a local stand-in for Lambda and RDS Proxy with a timeout of seconds,
-# not half an hour, so that there can be many gaps. All gaps below are multiples of that timeout.
+# The reference campaign runs against a local stand-in for Lambda and RDS Proxy. Its timeout is a few seconds
+# instead of half an hour, so that a campaign has many gaps. All gaps below are multiples of that timeout.
 
 # %%
 quick = results.campaign("quick")
@@ -53,21 +52,20 @@ quick.about()
 # %% [markdown]
 # ## Three steps
 #
-# One failure, as it was recorded. First an access that works: the pool opens a connection to the proxy,
-# the proxy one to MySQL, and both keep theirs. Then silence: the proxy's timeout passes and it closes its
-# side, while the function is frozen. Then the second access: the pool believes in its connection, and the
-# request is lost.
+# One recorded failure. The first request succeeds: the pool opens a connection to the proxy, the proxy opens
+# one to MySQL, and both keep theirs. Then nothing is sent: the proxy's timeout passes and the proxy closes
+# its side while the function is frozen. On the second request the pool considers its connection alive, and
+# the request fails.
 #
-# The request after that succeeds, because the error made SQLAlchemy throw the dead connection away. So
-# the failure looks like bad luck, once every quiet half hour, and nothing to be seen when somebody tries
-# it again.
+# The request after that succeeds, because SQLAlchemy discards the dead connection after the error. The
+# failure therefore looks like bad luck: it happens once after each quiet half hour and disappears when
+# somebody retries.
 
 # %%
 quick.chart("timeline")
 
 # %% [markdown]
-# This is what the driver said, in its own words. `invalidated` is SQLAlchemy's verdict that the
-# connection is dead.
+# The driver's errors, verbatim. `invalidated` tells whether SQLAlchemy considers the connection dead.
 
 # %%
 quick.errors()
@@ -75,15 +73,15 @@ quick.errors()
 # %% [markdown]
 # ## The cliff
 #
-# Bad luck it is not. Below the timeout nothing is lost, beyond it everything is, by every strategy that
-# hands out a connection without looking. The shaded half is where the proxy has closed the connection.
+# This is not bad luck. A strategy that hands out a connection without checking it fails no request below the
+# timeout and every request above it. In the shaded half the proxy has closed the connection.
 
 # %%
 quick.chart("cliff")
 
 # %% [markdown]
-# Three ways lead around the cliff: open a connection for each request and keep none (`nullpool`), replace
-# connections before the proxy does (`recycle`), or ask each connection whether it is alive (`pre_ping`).
-# And one leads over it all the same: `recycle_late`, where the number is larger than the proxy's.
+# Three strategies avoid the cliff: open a connection for each request and keep none (`nullpool`), replace the
+# connection before the proxy closes it (`recycle`), or check each connection with a ping (`pre_ping`).
+# `recycle_late` does not avoid it: its number is larger than the proxy's timeout.
 #
-# What each of them costs is the subject of the next notebook.
+# The next notebook compares their overhead.

@@ -11,18 +11,18 @@
 # %% [markdown]
 # # The tradeoffs
 #
-# Several settings of SQLAlchemy's pool survive a quiet half hour. Each has a price, and the price is paid
-# in different coin: time on every request, time on the first request after a quiet while, or connections
-# that the proxy has to hold. This notebook puts the prices side by side.
+# Several settings of SQLAlchemy's pool survive a quiet half hour. Each has some overhead: time on every
+# request, time on the first request after a gap, or open connections at the proxy. This notebook compares
+# them.
 #
-# Two rules make the comparison fair. First, only strategies that lost *no* request can be recommended,
-# whatever the latency of the others: an error is quick, and useless. Second, nothing is trimmed and
-# nothing is averaged away: the one slow request after the gap is what this is about.
+# Two rules make the comparison fair. First, only strategies without a *single* failed request can be
+# recommended, whatever the latency of the others: an error is quick, and useless. Second, nothing is trimmed
+# or averaged away: the one slow request after the gap is the subject.
 
 # %% [markdown]
-# The next cell is the only one to change: `PLACE` is a directory of campaigns, the directory of one
-# campaign of your own, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE`
-# does it for you.
+# Only the next cell needs to change for other data: `PLACE` is a directory of campaigns, the directory of
+# your own campaign, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE` sets
+# it for you.
 
 # %%
 import os
@@ -47,28 +47,28 @@ quick.recommendation()
 quick.chart("tradeoff")
 
 # %% [markdown]
-# ## The price of each
+# ## Overhead of each strategy
 #
-# *Steady* requests follow another one at once, and are most of what a busy function sends. *Beyond* are
-# the first requests after a gap longer than the timeout. In brackets is a 95 % interval; ∞ says that
-# there were too few requests to bound that figure.
+# *Warm* requests follow a successful request of the same invocation. *After the timeout* are the first
+# requests after a gap longer than the timeout. Brackets hold 95 % intervals; ∞ means that there were too few
+# requests for a bound.
 
 # %%
-quick.prices()
+quick.overheads()
 
 # %% [markdown]
 # ## Every first request
 #
 # One point for each first request after a gap. Hollow points reused a connection, filled ones had to open
-# one, and a cross is a lost request. The two kinds are two modes, so they have a median each: a number
-# between them would describe no request at all.
+# one, and crosses failed. Reusing and opening are two modes with a median each: a number between them would
+# describe no request at all.
 
 # %%
 quick.chart("first_latency")
 
 # %% [markdown]
-# The same with the tail in view: how many requests still wait after so many milliseconds. A line that
-# runs flat to the right is the share that was never answered.
+# The same requests with their tail: the share of requests that still wait after a number of milliseconds. A
+# line that runs flat to the right edge is the share that was never answered.
 
 # %%
 quick.chart("unanswered")
@@ -80,24 +80,23 @@ quick.chart("unanswered")
 quick.chart("phases")
 
 # %% [markdown]
-# ## Round trips, and the network that is not there
+# ## Commands on a network
 #
-# On one machine a round trip costs next to nothing, in a VPC it does not. What carries over is the
-# *number* of commands that a request waits for; the chart multiplies it with a round-trip time of your
-# choice.
+# On one machine a round trip costs next to nothing; in a VPC it takes time. The *number* of commands that a
+# request waits for is the same on both; the chart multiplies it by the round-trip time.
 
 # %%
 quick.chart("wire")
 
 # %% [markdown]
-# The same campaign was run again with a round-trip time added, to see whether the multiplication holds.
+# The same campaign with added round-trip time tests that multiplication.
 
 # %%
 slow = results.campaign("quick_rtt")
 slow.about()
 
 # %%
-slow.prices()
+slow.overheads()
 
 # %%
 slow.recommendation()
@@ -105,14 +104,15 @@ slow.recommendation()
 # %% [markdown]
 # ## Is the difference real?
 #
-# Every campaign measures the default pool twice, under two names. What the two differ by is noise, and a
-# difference smaller than that means nothing. The p-values are adjusted for the number of comparisons.
+# Every campaign measures the default pool twice, under two names: the A/A control. The difference between the
+# two is noise, and a smaller difference means nothing. The p-values are adjusted for the number of
+# comparisons.
 
 # %%
 quick.comparisons()
 
 # %% [markdown]
-# ## What this cannot tell
+# ## Limitations
 
 # %%
-quick.limits()
+quick.limitations()

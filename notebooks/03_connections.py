@@ -11,15 +11,15 @@
 # %% [markdown]
 # # Connections
 #
-# A pooled connection that nobody uses is not free: the proxy holds it, and many frozen functions hold
-# many of them. MySQL allows so many connections and no more, which is why there is a proxy in the first
-# place. This notebook counts connections where the truth is, at the proxy and at the server, by a sampler
-# that is not part of what it counts.
+# An idle pooled connection is not free: it stays open at the proxy, and many frozen functions keep many of
+# them. MySQL limits the number of connections, which is why there is a proxy in the first place. This
+# notebook counts connections at the proxy and at the server, with a sampler that leaves its own connection
+# out.
 
 # %% [markdown]
-# The next cell is the only one to change: `PLACE` is a directory of campaigns, the directory of one
-# campaign of your own, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE`
-# does it for you.
+# Only the next cell needs to change for other data: `PLACE` is a directory of campaigns, the directory of
+# your own campaign, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE` sets
+# it for you.
 
 # %%
 import os
@@ -35,30 +35,29 @@ quick = results.campaign("quick")
 quick.about()
 
 # %% [markdown]
-# ## Who holds what, and for how long
+# ## Open connections over time
 #
-# One panel for each strategy shows the connections that its functions held open to the proxy. Below them
-# is what the database had to carry: far less, because the proxy lends one connection to one client after
-# the other, a statement or a transaction at a time.
+# One panel for each strategy shows the connections that its functions had open to the proxy. The panel below
+# shows the connections to the database. They are far fewer, because the proxy leases one connection to one
+# client after another, for a statement or a transaction at a time.
 
 # %%
 quick.chart("connections")
 
 # %% [markdown]
-# In the table, *opened* is how many connections a strategy opened for each request, *held* how many lay
-# open at the proxy on average. Without a pool a connection is opened for each request and none is held;
-# with one it is the other way round. `recycle` opens more than the plain pool, for it replaces connections
-# that are too old, and holds as many.
+# In the table, *opened* is the number of connections opened per request, *open* the mean number open at the
+# proxy. Without a pool each request opens a connection and none stays open; with a pool it is the other way
+# round. `recycle` opens more than the default pool, because it replaces old connections, and keeps as many
+# open.
 
 # %%
-quick.prices()
+quick.overheads()
 
 # %% [markdown]
-# ## Many at once
+# ## Concurrent environments
 #
-# Lambda answers many requests at once by many environments, each with a pool of its own. How many
-# connections does that take, with a proxy and without one, and how many are still there when all is
-# quiet?
+# Lambda handles concurrent requests in several environments, each with its own pool. How many connections
+# does that take, with and without a proxy, and how many are still open afterwards?
 
 # %%
 many = results.campaign("concurrency")
@@ -68,15 +67,14 @@ many.about()
 many.chart("concurrency")
 
 # %% [markdown]
-# A dotted line is one connection for each environment. Above is the most that were open at once, below
-# what the burst leaves behind: a frozen environment closes nothing, so somebody else has to.
+# The dotted line is one connection for each environment. The upper panels show the peak, the lower ones what
+# the burst leaves open: a frozen environment closes nothing, so the proxy or the server has to.
 
 # %%
 many.chart("leak")
 
 # %% [markdown]
-# Threads inside one environment share a pool, whose size and overflow say how many connections they may
-# have.
+# Threads inside one environment share a pool, whose size and overflow limit their connections.
 
 # %%
 many.chart("threads")
@@ -87,10 +85,9 @@ many.table()
 # %% [markdown]
 # ## Age is not idleness
 #
-# `pool_recycle` compares a connection's *age* with a number, not how long it was idle, and it does so at
-# checkout and nowhere else. So it also replaces connections that are perfectly good because they are
-# busy; and where the number is larger than the proxy's timeout there is a region in which it must fail.
-# The region follows from the rule; the points were measured.
+# `pool_recycle` compares a connection's *age*, not its idle time, with a number, and only at checkout. So it
+# also replaces busy connections that are perfectly good. If the number is larger than the proxy's timeout,
+# there is a region in which it must fail. The region follows from the rule; the points were measured.
 
 # %%
 quick.chart("recycle_region")
@@ -98,8 +95,8 @@ quick.chart("recycle_region")
 # %% [markdown]
 # ## When several go stale together
 #
-# A function that served several requests at once has several connections in its pool, and after a quiet
-# half hour all of them are dead. How many requests does that cost?
+# A function that served concurrent requests has several connections in its pool, and after a quiet half hour
+# all of them are dead. How many requests fail?
 
 # %%
 results.ask("order")

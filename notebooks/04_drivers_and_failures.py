@@ -11,15 +11,15 @@
 # %% [markdown]
 # # Drivers and failures
 #
-# A proxy that closes an idle connection says so, by the end of the TCP stream. There are less polite ways
-# to go: an error packet before the end, a reset, or silence, where packets simply vanish. A cure that
-# works for one of them may not work for another. This notebook sets every strategy against every way, and
-# shows what the drivers make of it.
+# A proxy that closes an idle connection ends the TCP stream in order. Connections can also end less cleanly:
+# with an error packet before the end, with a reset, or silently, when packets simply vanish. A fix for one
+# failure mode may not work for another. This notebook tests every strategy against every failure mode, and
+# shows how the drivers report it.
 
 # %% [markdown]
-# The next cell is the only one to change: `PLACE` is a directory of campaigns, the directory of one
-# campaign of your own, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE`
-# does it for you.
+# Only the next cell needs to change for other data: `PLACE` is a directory of campaigns, the directory of
+# your own campaign, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE` sets
+# it for you.
 
 # %%
 import os
@@ -37,21 +37,19 @@ matrix.about()
 # %% [markdown]
 # ## Strategy by failure
 #
-# One panel for each driver, one column for each way to go. A cell says how many of the first requests
-# after a gap beyond the timeout were lost and, behind a plus, how many after a shorter one. Drivers whose
-# names end in `_run` get an event loop for each invocation, from `asyncio.run`: with them, whoever keeps a
-# connection loses the request that meets it in the next loop, however short the gap. Only a strategy that
-# keeps none is safe with them.
+# One panel for each driver, one column for each failure mode. A cell counts the first requests that failed
+# after a gap longer than the timeout and, behind a plus, after a shorter one. Drivers whose names end in
+# `_run` get an event loop for each invocation, from `asyncio.run`. A connection kept from an earlier event
+# loop fails in the next one, however short the gap, so only strategies that keep none are safe with them.
 
 # %%
 matrix.matrix()
 
 # %% [markdown]
-# ## What the drivers say
+# ## Errors
 #
 # SQLAlchemy decides from the driver's error whether a connection is dead and must be replaced
-# (*invalidated*). An error that it does not know for what it is would leave the dead connection in the
-# pool.
+# (*invalidated*). An error that it does not recognise would leave the dead connection in the pool.
 
 # %%
 matrix.errors()
@@ -59,8 +57,8 @@ matrix.errors()
 # %% [markdown]
 # ## Without a proxy
 #
-# MySQL has an idle timeout of its own, `wait_timeout`, eight hours unless it is told otherwise. Newer
-# servers say why they go, with error 4031, and not every driver reads it.
+# MySQL has its own idle timeout, `wait_timeout`, eight hours by default. Newer servers give the reason with
+# error 4031 when they close a connection, and not every driver reads it.
 
 # %%
 direct = results.campaign("wait_timeout")
@@ -75,9 +73,9 @@ direct.errors()
 # %% [markdown]
 # ## Over TLS
 #
-# Whoever ends a TLS session in order says so, with close_notify, before the end of the stream. A stream
-# that just ends is an error of the TLS library's own, and whether SQLAlchemy takes that for a lost
-# connection, which it must to replace it, depends on what the driver makes of it.
+# A clean TLS shutdown sends close_notify first. If the stream just ends, the TLS library raises an error of
+# its own. SQLAlchemy has to recognise that error as a dead connection to replace it, and whether it does
+# depends on how the driver wraps it.
 
 # %%
 tls = results.campaign("matrix_tls")
@@ -92,9 +90,9 @@ tls.errors()
 # %% [markdown]
 # ## Frozen, and out of reach
 #
-# A function that is frozen by a signal still has a kernel that receives what the proxy says at its end. A
-# frozen microVM has not: the end arrives nowhere. This campaign drops the packets of frozen functions, so
-# that each wakes up with a connection that looks as good as new.
+# When a function is frozen by a signal, the host kernel keeps acknowledging packets, including the proxy's
+# FIN. A frozen microVM receives nothing. This campaign drops the packets of frozen functions, so that each
+# thaws with a connection that looks alive.
 
 # %%
 frozen = results.campaign("frozen")
@@ -107,11 +105,11 @@ frozen.matrix()
 frozen.errors()
 
 # %% [markdown]
-# ## Trouble at the very moment
+# ## Failures during the request
 #
-# Not every failure waits for a quiet half hour. Here the gap is harmless, and the server restarts,
-# refuses connections or runs out of them while the request is on its way. What a pool does about the gap
-# is of no use then; what it does about errors is.
+# Not every failure needs a quiet half hour. Here the gap is harmless, and the server restarts, refuses
+# connections or runs out of them while the request is on its way. A pool's handling of gaps does not help
+# then; its handling of errors does.
 
 # %%
 outages = results.campaign("outages")
@@ -126,8 +124,8 @@ outages.errors()
 # %% [markdown]
 # ## Silence
 #
-# The worst way to go is to say nothing. Then a ping is a request like any other: it waits for an answer,
-# and the answer never comes. What ends the wait is a timeout, of the driver or of the function.
+# The worst failure mode is silence. A ping is then a request like any other: it waits for an answer that
+# never comes. Only a timeout ends the wait, of the driver or of the function.
 
 # %%
 hole = results.campaign("black_hole")
@@ -137,7 +135,7 @@ hole.about()
 hole.chart("cliff")
 
 # %%
-hole.prices()
+hole.overheads()
 
 # %%
 hole.recommendation()

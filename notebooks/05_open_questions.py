@@ -11,14 +11,14 @@
 # %% [markdown]
 # # Open questions
 #
-# What public threads ask about pools, proxies and frozen functions, and what the rows say. Each answer
-# ends with what these data cannot tell; they come from a local stand-in, and the word that settles a
-# question about AWS is a campaign on AWS.
+# Questions from public threads about pools, proxies and frozen functions, answered from the rows. Each answer
+# ends with its limitations: the data come from a local stand-in, and only a campaign on AWS can settle a
+# question about AWS.
 
 # %% [markdown]
-# The next cell is the only one to change: `PLACE` is a directory of campaigns, the directory of one
-# campaign of your own, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE`
-# does it for you.
+# Only the next cell needs to change for other data: `PLACE` is a directory of campaigns, the directory of
+# your own campaign, or the URL of a store, such as `s3://bucket/prefix`. `poolbench notebooks PLACE` sets
+# it for you.
 
 # %%
 import os
@@ -39,9 +39,8 @@ results.campaign("questions").about()
 results.ask("frozen")
 
 # %% [markdown]
-# The lab can also drop the packets of a frozen function, which a microVM's kernel would never see: then
-# no end of a connection arrives, and a pool that only looked at its socket would see nothing wrong with
-# it.
+# The lab can also drop the packets of a frozen function, which a frozen microVM would not receive. Then a
+# pool that only looks at its socket cannot tell that the connection was closed.
 
 # %%
 results.campaign("frozen").matrix()
@@ -59,7 +58,7 @@ results.ask("near")
 results.ask("no_pool")
 
 # %% [markdown]
-# ## Both are on, and it still happens
+# ## Both options are on, and it still happens
 
 # %%
 results.ask("held")
@@ -71,7 +70,7 @@ results.ask("held")
 results.ask("hang")
 
 # %% [markdown]
-# ## A recycle beyond the timeout, and a ping
+# ## A recycle longer than the timeout, and a ping
 
 # %%
 results.ask("late")

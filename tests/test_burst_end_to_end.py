@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from poolbench.report.bursts import BurstRow, Count, burst_table
 from poolbench.report.load import load
+from poolbench.report.metrics.bursts import BurstRow, ConnectionCount, burst_table
 from tests.users import TIMEOUT_S, User, wait_for
 
 pytestmark = [
@@ -64,12 +64,11 @@ def directory(burst: User) -> Path:
 @pytest.fixture(scope="module")
 def rows(directory: Path) -> Rows:
     return {
-        (row.label, row.endpoint, row.environments, row.threads): row
-        for row in burst_table(load([directory]))
+        (row.label, row.route, row.environments, row.threads): row for row in burst_table(load([directory]))
     }
 
 
-def counted(found: Count | None) -> Count:
+def counted(found: ConnectionCount | None) -> ConnectionCount:
     assert found is not None
     return found
 
@@ -108,14 +107,14 @@ def test_threads_of_one_environment_leave_as_many_as_the_pool_keeps(rows: Rows) 
     row = rows["queuepool", "proxy", 1, 8]
     assert counted(row.clients).left == 5
     assert counted(rows["queuepool", "database", 1, 8].database).left == 5
-    assert row.lost_count == 0
+    assert row.failed_count == 0
 
 
 def test_the_proxy_opens_no_more_than_it_may_and_loses_nothing(rows: Rows) -> None:
     for label in ("queuepool", "nullpool"):
         row = rows[label, "proxy", *MANY]
         assert counted(row.database).peak <= PROXYS < counted(row.clients).peak
-        assert row.lost_count == 0
+        assert row.failed_count == 0
 
 
 def test_without_a_proxy_environments_that_the_server_has_no_room_for_get_1040(
@@ -123,7 +122,7 @@ def test_without_a_proxy_environments_that_the_server_has_no_room_for_get_1040(
 ) -> None:
     row = rows["queuepool", "database", *MANY]
     assert counted(row.database).left == ROOM
-    assert set(row.said) == {"1040"}
+    assert set(row.errors) == {"1040"}
     mine = burst.rows(label="queuepool", route="database", environments=MANY[0])
     served = environments(each for each in mine if each["outcome"] == "ok")
     assert len(served) == ROOM
@@ -140,13 +139,13 @@ def test_without_a_proxy_nobody_closes_what_is_left(rows: Rows) -> None:
 
 def test_the_control_touches_no_server(rows: Rows) -> None:
     control = rows["no_database", "proxy", *MANY]
-    assert (control.clients, control.database, control.lost_count, control.connects) == (None, None, 0, 0)
+    assert (control.clients, control.database, control.failed_count, control.connects) == (None, None, 0, 0)
 
 
 def test_the_report_opens_with_what_the_most_environments_did(burst: User, directory: Path) -> None:
     page = (directory / "report.html").read_text()
-    assert "<h1>18 environments at once: who holds how many connections</h1>" in page
-    assert "18 left open afterwards, gone after" in page
+    assert "<h1>18 concurrent environments: connections by strategy</h1>" in page
+    assert "18 left open afterwards, closed after" in page
     pictures = {path.stem for path in (directory / "figures").iterdir()}
     assert pictures == {"concurrency", "leak", "burst_latency"}  # of threads there is one number alone
     summary = json.loads((directory / "summary.json").read_text())

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from poolbench.report.load import load
-from poolbench.report.page import SUMMARY
-from poolbench.report.report import summary_of
+from poolbench.report.page import SUMMARY, summary_of
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

@@ -10,7 +10,7 @@ import jinja2
 from micro.cases import A_AGAINST_A, Group
 from micro.summary import COLUMNS, BenchmarkLine, Run, as_text, by_group, load, microseconds, trim
 from poolbench.report import render
-from poolbench.report.render import Column
+from poolbench.report.render import TableColumn
 
 _TEMPLATES = ("micro", "poolbench.report")
 PAGE, SUMMARY, TRIMMED = "micro.html", "summary.md", "benchmark.json"
@@ -34,14 +34,14 @@ _BRIEF: Mapping[tuple[Group, str], str] = MappingProxyType(
         (Group.CONNECT, "PyMySQL-TLS, driver's own context"): "connect, TLS as PyMySQL does it by default",
     }
 )
-_BRIEF_COLUMNS: Sequence[Column[BenchmarkLine]] = (
-    Column("", "", "", lambda line: _BRIEF[Group(line.group), line.name], is_name=True),
-    Column(
+_BRIEF_COLUMNS: Sequence[TableColumn[BenchmarkLine]] = (
+    TableColumn("", "", "", lambda line: _BRIEF[Group(line.group), line.name], is_name=True),
+    TableColumn(
         "", "median, µs", "",
         lambda line: microseconds(line.seconds.median.value),
         lambda line: render.positive_interval(line.seconds.median, microseconds),
     ),
-    Column(
+    TableColumn(
         "", "p99, µs", "",
         lambda line: microseconds(line.seconds.p99.value),
         lambda line: render.positive_interval(line.seconds.p99, microseconds),

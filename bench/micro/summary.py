@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from poolbench.report import render
-from poolbench.report.render import Column
+from poolbench.report.render import TableColumn
 from poolbench.report.statistics import Estimate, Quantiles, paired
 
 _MACHINE = ("python_implementation", "python_version", "system", "release", "machine", "libraries", "cpus")
@@ -92,12 +92,12 @@ def microseconds(seconds: float) -> str:
     return render.number(1e6 * seconds)
 
 
-def _quantile(head: str, meaning: str, of: str) -> Column[BenchmarkLine]:
+def _quantile(head: str, meaning: str, of: str) -> TableColumn[BenchmarkLine]:
     def estimate(line: BenchmarkLine) -> Estimate:
         found: Estimate = getattr(line.seconds, of)
         return found
 
-    return Column(
+    return TableColumn(
         "µs",
         head,
         meaning,
@@ -106,21 +106,21 @@ def _quantile(head: str, meaning: str, of: str) -> Column[BenchmarkLine]:
     )
 
 
-COLUMNS: Sequence[Column[BenchmarkLine]] = (
-    Column("", "benchmark", "", lambda line: line.name, is_name=True),
-    Column("", "rounds", "measured", lambda line: str(line.seconds.median.n)),
+COLUMNS: Sequence[TableColumn[BenchmarkLine]] = (
+    TableColumn("", "benchmark", "", lambda line: line.name, is_name=True),
+    TableColumn("", "rounds", "measured", lambda line: str(line.seconds.median.n)),
     _quantile("p50", "median, order-statistic interval", "median"),
     _quantile("p95", "order-statistic interval; ∞: too few rounds for a bound", "p95"),
     _quantile("p99", "order-statistic interval; ∞: too few rounds for a bound", "p99"),
-    Column("µs", "max", "the slowest round", lambda line: microseconds(line.seconds.maximum)),
-    Column(
+    TableColumn("µs", "max", "the slowest round", lambda line: microseconds(line.seconds.maximum)),
+    TableColumn(
         "to the reference",
         "ratio",
         "of medians on neighbouring rounds, bootstrap interval over connections",
         lambda line: render.NONE if line.ratio is None else render.number(line.ratio.value),
         lambda line: "" if line.ratio is None else render.interval(line.ratio, render.number),
     ),
-    Column(
+    TableColumn(
         "",
         "commands",
         "sent in one round, login included, COM_QUIT not",
@@ -138,7 +138,7 @@ def as_text(described: Sequence[BenchmarkLine]) -> str:
     )
 
 
-def _spelled_out(column: Column[BenchmarkLine]) -> Column[BenchmarkLine]:
+def _spelled_out(column: TableColumn[BenchmarkLine]) -> TableColumn[BenchmarkLine]:
     interval = column.interval
     if interval is None:
         return column

@@ -19,7 +19,7 @@ import poolbench
 from perf.figure import Figure
 from poolbench.model.arrow import write_parquet
 from poolbench.report.load import load
-from poolbench.report.summary import summarise
+from poolbench.report.metrics.gaps import summarise
 
 ROWS = 1_000_000
 TURNS = 5
@@ -28,7 +28,7 @@ _BASE = Path(poolbench.__file__).parents[2] / "results" / "quick"
 _REPORT = """
 import sys
 from pathlib import Path
-from poolbench.report.report import write_report
+from poolbench.report.page import write_report
 write_report([Path(sys.argv[1])], Path(sys.argv[2]))
 # Not getrusage's: that peak survives exec, and would be this process's if it was larger.
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
@@ -36,22 +36,22 @@ print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 # The kinds of requests as `poolbench.report.requests` tells them.
 _SQL = """
 WITH told AS (
-    SELECT *, outcome IN ('error', 'hang') AS lost, coalesce(lag(outcome IN ('error', 'hang')) OVER (
-        PARTITION BY campaign, cell, attempt, sequence ORDER BY request), false) AS follows_loss
+    SELECT *, outcome IN ('error', 'hang') AS failed, coalesce(lag(outcome IN ('error', 'hang')) OVER (
+        PARTITION BY campaign, cell, attempt, sequence ORDER BY request), false) AS follows_failure
     FROM read_parquet(?)
 ), kinds AS (
     SELECT *, CASE
         WHEN state IN ('first_in_environment', 'first_of_engine') THEN state
         WHEN state = 'first_after_gap' AND role = 'prime' THEN 'prime'
         WHEN state = 'first_after_gap' THEN state
-        WHEN follows_loss THEN 'after_loss' ELSE 'steady' END AS kind
+        WHEN follows_failure THEN 'after_failure' ELSE 'warm' END AS kind
     FROM told WHERE counted
 )
-SELECT label, gap_ratio, kind, count(*) AS n, sum(lost::INT) AS lost,
-    quantile_disc(latency_s, 0.50) FILTER (NOT lost) AS p50_s,
-    quantile_disc(latency_s, 0.95) FILTER (NOT lost) AS p95_s,
-    quantile_disc(latency_s, 0.99) FILTER (NOT lost) AS p99_s,
-    max(latency_s) FILTER (NOT lost) AS max_s,
+SELECT label, gap_ratio, kind, count(*) AS n, sum(failed::INT) AS failed,
+    quantile_disc(latency_s, 0.50) FILTER (NOT failed) AS p50_s,
+    quantile_disc(latency_s, 0.95) FILTER (NOT failed) AS p95_s,
+    quantile_disc(latency_s, 0.99) FILTER (NOT failed) AS p99_s,
+    max(latency_s) FILTER (NOT failed) AS max_s,
     avg(connects) AS connects, avg(wire_commands) AS wire_commands
 FROM kinds GROUP BY ALL
 """

@@ -51,4 +51,4 @@ def test_a_report_that_fails_can_be_had_later(journal: Journal, tmp_path: Path) 
     assert isinstance(console.file, io.StringIO)
     url = journal.store.url
     again = f"poolbench report {url} --campaign {journal.campaign}"
-    assert console.file.getvalue() == f"all is measured, and lies in {url}; for its report: {again}\n"
+    assert console.file.getvalue() == f"Measurement complete; rows are in {url}; report: {again}\n"

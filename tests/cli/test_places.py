@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from poolbench.campaign.journal import NoCampaign
 from poolbench.cli.places import NoPlace, fetch, find
-from poolbench.report.report import write_report
+from poolbench.report.page import write_report
 from poolbench.store import FileStore, S3Store
 from tests.report.edit import small_campaign
 from tests.users import User, run_poolbench

@@ -20,8 +20,8 @@ from poolbench.campaign.session import open_journal, run_session
 from poolbench.campaign.sync import sync
 from poolbench.lab.proxy import Backend, Port, running_proxy
 from poolbench.lab.stack import STANDING, Stack
-from poolbench.report.cautions import Caution
-from poolbench.report.report import write_report
+from poolbench.report.page import write_report
+from poolbench.report.warnings import WarningKind
 from poolbench.store import FileStore
 from poolbench.targets import variables_set
 from poolbench.targets.lab import LabOptions, running_lab
@@ -42,7 +42,7 @@ time.time_ns = lambda: wall_ns() - {SET_BACK_S * 10**9} * os.path.exists(step)
 
 
 def warnings_of(page: Path) -> str:
-    _, _, after = html.unescape(page.read_text()).partition('<h2 id="cautions">')
+    _, _, after = html.unescape(page.read_text()).partition('<h2 id="warnings">')
     return after.partition("</ul>")[0]
 
 
@@ -93,8 +93,8 @@ def test_a_server_a_proxy_and_an_environment_that_are_replaced_are_in_the_report
     said = warnings_of(write_report([tmp_path / "out"], tmp_path / "out").page)
     assert "the server was restarted 1 times" in said
     assert "the proxy was restarted 1 times" in said
-    assert Caution.RESTARTED.value in said
-    assert Caution.ENVIRONMENT_REPLACED.value in said
+    assert WarningKind.RESTARTED.value in said
+    assert WarningKind.ENVIRONMENT_REPLACED.value in said
 
 
 def running(user: User) -> list[int]:
@@ -136,5 +136,5 @@ def test_a_machine_that_sleeps_and_a_clock_that_is_set_are_in_the_report(
     assert min(jump["wall_s"] for jump in jumps) < -SET_BACK_S + 10
     (page,) = (user.folder / "runs").glob("*/*.html")
     said = warnings_of(page)
-    for caution in (Caution.TIME_JUMPED, Caution.CLOCKS_DISAGREE, Caution.GAP_OFF):
-        assert caution.value in said
+    for kind in (WarningKind.TIME_JUMPED, WarningKind.CLOCKS_DISAGREE, WarningKind.GAP_OFF):
+        assert kind.value in said

@@ -13,9 +13,9 @@ from poolbench.aws.pack import INFRA
 from poolbench.campaign.sync import NotFinished, publish
 from poolbench.model.arrow import ROWS
 from poolbench.report.load import load
-from poolbench.report.settings import split
+from poolbench.report.metrics.gaps import main_table
+from poolbench.report.scenarios import split
 from poolbench.report.statistics import Quantiles
-from poolbench.report.tables import main_table
 from poolbench.store import Conflict, open_store
 from tests.infra.conftest import Expanded
 
@@ -39,15 +39,15 @@ def test_the_query_gives_the_reports_main_table(tmp_path: Path) -> None:
     rows = {
         (row["label"], row["gap_ratio"]): row for row in (dict(zip(names, one, strict=True)) for one in found)
     }
-    (setting,) = split(load([RESULTS / "quick"]))
-    expected = main_table(setting)
+    (scenario,) = split(load([RESULTS / "quick"]))
+    expected = main_table(scenario)
     assert len(rows) == len(expected) > 20
     for one in expected:
         row = rows[one.label, one.gap_ratio]
         assert key == f"requests/campaign={row['campaign']}/rows.parquet"
-        assert (row["n"], row["lost"]) == (one.lost.n, one.lost_count)
-        assert row["low"] == pytest.approx(one.lost.low, abs=1e-4)
-        assert row["high"] == pytest.approx(one.lost.high, abs=1e-4)
+        assert (row["n"], row["lost"]) == (one.failed.n, one.failed_count)
+        assert row["low"] == pytest.approx(one.failed.low, abs=1e-4)
+        assert row["high"] == pytest.approx(one.failed.high, abs=1e-4)
         assert row["connects"] == pytest.approx(one.connects)
         if one.first.median.n:
             assert row["median_ms"] == pytest.approx(one.first.median.value * 1000)

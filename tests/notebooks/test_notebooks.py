@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from poolbench.report.execution import NotebookFailed, differences, write
 from poolbench.report.notebook import Results
-from poolbench.report.notebooks import NotebookFailed, differences, write
 from poolbench.report.questions import QUESTIONS
 from tests.report.edit import small_campaign, spoiled_campaign
 from tests.users import User, run_poolbench, wait_for
@@ -49,8 +49,8 @@ def test_every_source_has_its_executed_pair(source: Path) -> None:
 def test_text_from_the_campaign_cannot_become_markup(tmp_path: Path) -> None:
     spoiled_campaign(tmp_path)
     view = Results(tmp_path).campaign("any")
-    parts = [view.about(), view.prices(), view.comparisons(), view.errors(), view.recommendation()]
-    shown = "".join(part.data for part in (*parts, view.limits()))
+    parts = [view.about(), view.overheads(), view.comparisons(), view.errors(), view.recommendation()]
+    shown = "".join(part.data for part in (*parts, view.limitations()))
     assert all(f"alert({number})" in shown for number in (1, 2, 3))
     assert "<script" not in shown
     assert "<img" not in shown
@@ -67,7 +67,7 @@ def test_a_notebook_is_told_where_the_results_are_and_compared_with_what_it_said
     assert list(differences(tiny, tiny.parent)) == []
     written.write_text(written.read_text().replace('"2"', '"3"'))
     (found,) = differences(tiny, tiny.parent)
-    assert found == f"{written}, cell tiny-01: not what the results say"
+    assert found == f"{written}, cell tiny-01: does not match the results"
 
 
 def test_a_notebook_that_was_never_run_is_missed(tiny: Path) -> None:

@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 
 from poolbench.report.load import Dataset, load
-from poolbench.report.page import Report
-from poolbench.report.report import write_report
-from poolbench.report.settings import Setting, split
+from poolbench.report.page import Report, write_report
+from poolbench.report.scenarios import Scenario, split
 from tests.report.synthetic import write_campaign
 
 
@@ -26,6 +25,6 @@ def dataset(campaign: Path) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def setting(dataset: Dataset) -> Setting:
+def scenario(dataset: Dataset) -> Scenario:
     (only,) = split(dataset)
     return only

@@ -11,21 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolbench.report.burst_columns import BURSTS, gone
-from poolbench.report.bursts import (
+from poolbench.report.charts.burst_latency import burst_latency
+from poolbench.report.charts.concurrency import concurrency
+from poolbench.report.charts.leak import leak
+from poolbench.report.columns import BURSTS, gone
+from poolbench.report.load import CannotLoad, Dataset
+from poolbench.report.metrics.bursts import (
     SETTLED_S,
     BurstRow,
-    Count,
-    Series,
+    BurstSeries,
+    ConnectionCount,
     burst_table,
-    interval_s,
     is_burst,
+    largest,
+    sampling_interval_s,
     series_of,
 )
-from poolbench.report.figures.concurrency import burst_latency, concurrency, leak
-from poolbench.report.load import CannotLoad, Dataset
 from poolbench.report.render import as_text, render
-from poolbench.report.requests import Kind
+from poolbench.report.requests import RequestKind
 
 S = 1_000_000_000
 BEGAN, ENDED = 10 * S, 11 * S  # of every cell's burst, in wall nanoseconds
@@ -37,14 +40,14 @@ def requests(cell: str = "a", n: int = 4, **more: Any) -> list[dict[str, Any]]:
         "campaign": "c",
         "cell": cell,
         "label": "queuepool",
-        "endpoint": "proxy",
+        "route": "proxy",
         "failure": "idle_close",
         "environments": 2,
         "threads": 1,
         "counted": True,
-        "control": False,
-        "kind": Kind.BURST,
-        "lost": False,
+        "baseline": False,
+        "kind": RequestKind.BURST,
+        "failed": False,
         "error_code": None,
         "error_class": None,
         "latency_s": 0.05,
@@ -101,26 +104,26 @@ def only(found: Dataset) -> BurstRow:
 
 def test_peak_rest_and_end_of_connections() -> None:
     row = only(dataset(requests(), PROXY + CLIENTS + SERVER))
-    assert row.clients == Count(peak=2, left=2, gone_s=2.0, watched_s=2.0)
+    assert row.clients == ConnectionCount(peak=2, left=2, gone_s=2.0, watched_s=2.0)
     # The server had 3 before: the sampler's, and of others.
-    assert row.database == Count(peak=2, left=1, gone_s=1.0, watched_s=2.0)
+    assert row.database == ConnectionCount(peak=2, left=1, gone_s=1.0, watched_s=2.0)
 
 
 def test_what_stays_to_the_end_is_never_gone() -> None:
     row = only(
         dataset(
-            requests(endpoint="database", failure="direct"),
+            requests(route="database", failure="direct"),
             samples("server", "Threads_connected", series(1, 3, 3, 3, 3, 3)),
         )
     )
     assert row.clients is None
-    assert row.database == Count(peak=2, left=2, gone_s=math.inf, watched_s=2.0)
+    assert row.database == ConnectionCount(peak=2, left=2, gone_s=math.inf, watched_s=2.0)
     assert gone(row.database) == "> 2.0"
 
 
 def test_a_strategy_that_the_proxy_has_not_met_has_no_connections_there() -> None:
     row = only(dataset(requests(label="nullpool"), PROXY + CLIENTS + SERVER))
-    assert row.clients == Count(peak=0, left=0, gone_s=0.0, watched_s=2.0)
+    assert row.clients == ConnectionCount(peak=0, left=0, gone_s=0.0, watched_s=2.0)
 
 
 def test_where_nobody_counts_the_proxys_clients_nothing_is_said_of_them() -> None:
@@ -131,40 +134,40 @@ def test_where_nobody_counts_the_proxys_clients_nothing_is_said_of_them() -> Non
 
 def test_a_cell_without_samples_still_tells_of_its_requests() -> None:
     row = only(dataset(requests(), []))
-    assert (row.clients, row.database, row.lost.n) == (None, None, 4)
+    assert (row.clients, row.database, row.failed.n) == (None, None, 4)
 
 
 def test_of_replicates_the_highest_count_is_told() -> None:
     again = [one | {"cell": "b"} for one in samples("server", "Threads_connected", series(0, 9, 9, 7, 7, 7))]
     row = only(dataset(requests() + requests("b"), PROXY + CLIENTS + SERVER + again))
-    assert row.database == Count(peak=9, left=7, gone_s=math.inf, watched_s=2.0)
-    assert row.lost.n == 8
+    assert row.database == ConnectionCount(peak=9, left=7, gone_s=math.inf, watched_s=2.0)
+    assert row.failed.n == 8
 
 
 def test_losses_are_told_by_code_or_class() -> None:
     rows = [
         *requests(),
-        *requests(n=2, lost=True, error_code=1040.0, error_class="pymysql.err.OperationalError"),
-        *requests(n=3, lost=True, error_class="sqlalchemy.exc.TimeoutError"),
-        *requests(n=5, counted=False, lost=True),  # of an attempt that was abandoned
+        *requests(n=2, failed=True, error_code=1040.0, error_class="pymysql.err.OperationalError"),
+        *requests(n=3, failed=True, error_class="sqlalchemy.exc.TimeoutError"),
+        *requests(n=5, counted=False, failed=True),  # of an attempt that was abandoned
     ]
     row = only(dataset(rows, []))
-    assert row.said == {"TimeoutError": 3, "1040": 2}
-    assert (row.lost_count, row.lost.n) == (5, 9)
+    assert row.errors == {"TimeoutError": 3, "1040": 2}
+    assert (row.failed_count, row.failed.n) == (5, 9)
     assert row.latency.median.n == 4
     assert "TimeoutError x 3, 1040 x 2" in as_text(render(BURSTS, [row]))
 
 
 def test_the_interval_is_that_of_the_samples_of_each_campaign() -> None:
     other = [one | {"campaign": "d", "wall_ns": one["wall_ns"] + S // 10} for one in SERVER]
-    assert interval_s(dataset(requests(), SERVER + CLIENTS + other)) == pytest.approx(0.8)
-    assert math.isnan(interval_s(dataset(requests(), [])))
+    assert sampling_interval_s(dataset(requests(), SERVER + CLIENTS + other)) == pytest.approx(0.8)
+    assert math.isnan(sampling_interval_s(dataset(requests(), [])))
 
 
 def test_a_campaign_about_gaps_is_no_burst() -> None:
     assert is_burst(dataset(requests(), []))
-    assert not is_burst(dataset(requests(kind=Kind.STEADY), []))
-    both = requests() + requests(kind=Kind.STEADY, campaign="quick-1")
+    assert not is_burst(dataset(requests(kind=RequestKind.WARM), []))
+    both = requests() + requests(kind=RequestKind.WARM, campaign="quick-1")
     with pytest.raises(CannotLoad, match="c is about concurrency, quick-1 about gaps: report them"):
         is_burst(dataset(both, []))
 
@@ -177,7 +180,7 @@ def test_a_campaign_about_gaps_is_no_burst() -> None:
 def test_a_count_is_what_a_look_at_every_sample_says(points: list[tuple[float, int]]) -> None:
     points.sort()
     seconds, counts = (np.array(column, float) for column in zip(*points, strict=True))
-    found = Series(seconds, counts, seconds <= 0).count()
+    found = BurstSeries(seconds, counts, seconds <= 0).count()
     tail = [(at, count) for at, count in points if at >= SETTLED_S]
     assert found.peak == max([count for at, count in points if at <= 0], default=0)
     assert found.left == (tail[0][1] if tail else 0)
@@ -213,3 +216,19 @@ def test_one_number_alone_makes_no_chart(axis: str) -> None:
     assert concurrency(rows_of((2,)), axis, None) is None
     assert burst_latency(rows_of((2,))) is None
     assert leak([("clients to proxy", [])], 2.0) is None
+
+
+def test_every_number_of_a_burst_is_that_of_its_requests() -> None:
+    rows = [row for ms in (10, 20, 30, 90) for row in requests(n=1, latency_s=ms / 1000, connects=ms // 10)]
+    rows += requests(n=1, latency_s=5.0, failed=True, error_code=2013.0, connects=2)
+    row = only(dataset(rows, []))
+    assert (row.failed.value, row.failed.n, row.failed_count) == (0.2, 5, 1)
+    assert (row.latency.median.value, row.latency.p95.value, row.latency.maximum) == (0.02, 0.09, 0.09)
+    assert row.connects == (1 + 2 + 3 + 9 + 2) / 5
+
+
+def test_the_largest_burst_is_that_of_one_thread_without_controls() -> None:
+    one = rows_of((1, 4, 8))
+    control = [replace(row, label="no_database") for row in one]
+    threads = [replace(row, environments=99, threads=8) for row in one]
+    assert [row.environments for row in largest([*one, *control, *threads])] == [8]

@@ -2,8 +2,8 @@ from pathlib import Path
 
 from perf.analysis import enlarge
 from poolbench.report.load import load
-from poolbench.report.settings import split
-from poolbench.report.tables import main_table
+from poolbench.report.metrics.gaps import main_table
+from poolbench.report.scenarios import split
 
 
 def test_enlarged_campaign_loses_what_it_lost_only_more_often(campaign: Path, tmp_path: Path) -> None:
@@ -12,6 +12,6 @@ def test_enlarged_campaign_loses_what_it_lost_only_more_often(campaign: Path, tm
     assert dataset.problems == ()
     (small,), (large,) = split(load([campaign])), split(dataset)
     for before, after in zip(main_table(small), main_table(large), strict=True):
-        assert after.lost.n == 3 * before.lost.n
-        assert after.lost.value == before.lost.value
-        assert after.steady_ratio.n == 3 * before.steady_ratio.n
+        assert after.failed.n == 3 * before.failed.n
+        assert after.failed.value == before.failed.value
+        assert after.warm_ratio.n == 3 * before.warm_ratio.n

@@ -8,7 +8,7 @@ import pytest
 
 from poolbench.model import arrow, history
 from poolbench.report.load import CannotLoad, Dataset, load
-from poolbench.report.settings import split
+from poolbench.report.scenarios import split
 from tests.report.edit import edit_header, edit_rows, edit_table, small_campaign
 
 
@@ -24,8 +24,7 @@ def test_clean_campaign_loads_whole_and_without_problems(dataset: Dataset) -> No
 
 
 def test_text_columns_stay_small(dataset: Dataset) -> None:
-    texts = [{"route": "endpoint"}.get(name, name) for name in arrow.TEXT_COLUMNS]
-    assert {str(dataset.rows[name].dtype) for name in texts} == {"category"}
+    assert {str(dataset.rows[name].dtype) for name in arrow.TEXT_COLUMNS} == {"category"}
 
 
 def test_empty_directory_is_refused_by_name(tmp_path: Path) -> None:
@@ -214,7 +213,7 @@ def test_a_campaign_that_an_earlier_version_synced_loads_whole() -> None:
         "first_of_engine": 21,
         "first_in_environment": 4,
     }
-    assert (rows["lost"].sum(), rows["twin"].sum()) == (73, 18)
+    assert (rows["failed"].sum(), rows["aa_control"].sum()) == (73, 18)
 
 
 def test_same_campaign_given_twice_counts_once(tmp_path: Path) -> None:

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from poolbench.function.strategies import STRATEGIES
-from poolbench.report.answer import answer
 from poolbench.report.load import load
-from poolbench.report.overview import Campaign, _written, as_markdown
-from poolbench.report.settings import split
+from poolbench.report.metrics.assessment import AssessedCampaign, assess
+from poolbench.report.overview import _written, of_campaigns
+from poolbench.report.scenarios import split
 from tests.report.edit import edit_rows, small_campaign
 
 
-def campaign(name: str, *directories: Path) -> Campaign:
+def campaign(name: str, *directories: Path) -> AssessedCampaign:
     settings = split(load(directories, mixed=True))
-    return Campaign(name, tuple((setting, answer(setting)) for setting in settings))
+    return AssessedCampaign(name, tuple((scenario, assess(scenario)) for scenario in settings))
 
 
 def test_who_is_recommended_is_said_with_where_each_strategy_lost(tmp_path: Path) -> None:
@@ -30,17 +30,17 @@ def test_who_is_recommended_is_said_with_where_each_strategy_lost(tmp_path: Path
                 row.update(outcome="error", error_class="builtins.RuntimeError", error_message="another loop")
 
     edit_rows(drivers[1], lose_pings)
-    said = as_markdown([campaign("quick", drivers[0]), campaign("matrix", *drivers)]).splitlines()
+    said = of_campaigns([campaign("quick", drivers[0]), campaign("matrix", *drivers)]).splitlines()
     assert said[0] == "Recommended by [quick](#quick): **`pre_ping`**."
     assert said[1].startswith("It is pool_pre_ping: ")
     assert said[2].endswith("of 1800 s: `create_engine(url, pool_pre_ping=True)`.")
-    assert said[3].startswith("It lost none of ")
+    assert said[3].startswith("None of ")
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said if line.startswith("|")]
     assert table[0] == [
         "strategy",
         "warm request, commands",
         "warm request, ms p50 in quick",
-        "lost requests in",
+        "failed requests in",
     ]
     assert [(line[0], line[-1]) for line in table[2:]] == [
         ("queuepool", "quick, matrix 2 of 2"),
@@ -51,7 +51,7 @@ def test_who_is_recommended_is_said_with_where_each_strategy_lost(tmp_path: Path
 def test_campaigns_that_disagree_or_recommend_nobody_are_told_apart(tmp_path: Path) -> None:
     safe = small_campaign(tmp_path / "safe")
     unsafe = small_campaign(tmp_path / "unsafe", strategies=("queuepool", "recycle_late"))
-    said = as_markdown([campaign("one", safe), campaign("other", unsafe)])
+    said = of_campaigns([campaign("one", safe), campaign("other", unsafe)])
     assert "Recommended by [one](#one): **`pre_ping`**." in said
     assert "None is recommended by [other](#other)." in said
     assert [line.split("|")[1].strip() for line in said.splitlines() if line.startswith("|")][2:] == [
@@ -78,4 +78,4 @@ def test_what_is_recommended_can_be_copied_if_arguments_are_all_it_takes(
 
 def test_gaps_on_one_side_of_the_timeout_weigh_nothing(tmp_path: Path) -> None:
     beyond = small_campaign(tmp_path / "beyond", gaps=(1.5,))
-    assert as_markdown([campaign("beyond", beyond)]) == ""
+    assert of_campaigns([campaign("beyond", beyond)]) == ""

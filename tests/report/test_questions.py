@@ -1,3 +1,4 @@
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -5,11 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from poolbench.campaign.file import CampaignFile
-from poolbench.report.figures.contest import contest
-from poolbench.report.figures.stale import after_stale
+from poolbench.report.charts.contest import contest
 from poolbench.report.load import load
+from poolbench.report.metrics.failures import after_stale
+from poolbench.report.metrics.latency import strategy_requests
 from poolbench.report.questions import QUESTIONS, Question
-from poolbench.report.settings import Setting, split
+from poolbench.report.scenarios import Scenario, split
 from tests.report.drawn import points_of
 from tests.report.edit import edit_rows, small_campaign
 
@@ -17,9 +19,13 @@ RESULTS = Path(__file__).parents[2] / "results"
 OF = {question.name: question for question in QUESTIONS}
 
 
-def measured(question: Question) -> Setting:
-    (setting, *_) = split(load([RESULTS / question.campaign]))
-    return setting
+@functools.cache
+def first_scenario(campaign: str) -> Scenario:
+    return split(load([RESULTS / campaign]))[0]
+
+
+def measured(question: Question) -> Scenario:
+    return first_scenario(question.campaign)
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
@@ -29,26 +35,26 @@ def test_the_campaign_of_a_question_measures_what_the_answer_needs(question: Que
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
 def test_every_answer_stands_on_figures_and_has_its_chart(question: Question) -> None:
-    setting = measured(question)
-    reply = question.reply(setting)
+    scenario = measured(question)
+    reply = question.reply(scenario)
     assert "cannot tell" not in reply
     assert "nan" not in reply
     assert " - " not in reply
-    assert question.draw(setting, question.labels) is not None
+    assert question.draw(scenario, question.labels) is not None
 
 
-def test_a_campaign_without_a_strategy_says_which_is_missing(setting: Setting) -> None:
-    assert OF["held"].reply(setting) == "This campaign cannot tell: it did not measure held."
-    assert contest(setting, ["held"]) is None
+def test_a_campaign_without_a_strategy_says_which_is_missing(scenario: Scenario) -> None:
+    assert OF["held"].reply(scenario) == "This campaign cannot tell: it did not measure held."
+    assert contest(strategy_requests(scenario, ["held"])) is None
 
 
-def test_lost_requests_turn_the_answer(tmp_path: Path) -> None:
+def test_failed_requests_turn_the_answer(tmp_path: Path) -> None:
     small_campaign(tmp_path, strategies=("queuepool", "recycle"))
-    (setting,) = split(load([tmp_path]))
+    (scenario,) = split(load([tmp_path]))
     assert (
         OF["frozen"]
-        .reply(setting)
-        .startswith("Yes, here: of first requests beyond the timeout recycle lost 0 of 2")
+        .reply(scenario)
+        .startswith("Yes, in this campaign: of first requests after the timeout, recycle failed 0 of 2")
     )
 
     def lose(rows: list[dict[str, Any]]) -> None:
@@ -57,16 +63,16 @@ def test_lost_requests_turn_the_answer(tmp_path: Path) -> None:
                 row["outcome"] = "error"
 
     edit_rows(tmp_path, lose)
-    (setting,) = split(load([tmp_path]))
+    (scenario,) = split(load([tmp_path]))
     assert (
         OF["frozen"]
-        .reply(setting)
-        .startswith("Not always: of first requests beyond the timeout recycle lost 2 of 2")
+        .reply(scenario)
+        .startswith("Not always: of first requests after the timeout, recycle failed 2 of 2")
     )
 
 
 def test_who_pays_after_a_stale_generation_is_counted_from_the_rows() -> None:
-    setting = measured(OF["order"])
+    scenario = measured(OF["order"])
     rows = pq.read_table(RESULTS / "stale_pool" / "rows.parquet").to_pylist()
     for label in ("queuepool", "lifo"):
         beyond = [
@@ -74,13 +80,13 @@ def test_who_pays_after_a_stale_generation_is_counted_from_the_rows() -> None:
         ]
         gaps = {(row["cell"], row["attempt"], row["sequence"]) for row in beyond}
         opened = sum(row["connects"] > 0 for row in beyond) / len(gaps)
-        assert after_stale(setting, label)["opened"].sum() == pytest.approx(opened)
+        assert after_stale(scenario, label)["opened"].sum() == pytest.approx(opened)
 
 
-def test_every_request_of_a_contest_is_a_point(setting: Setting) -> None:
-    figure = contest(setting, ["queuepool", "pre_ping"])
+def test_every_request_of_a_contest_is_a_point(scenario: Scenario) -> None:
+    figure = contest(strategy_requests(scenario, ["queuepool", "pre_ping"]))
     assert figure is not None
-    rows = setting.rows[setting.rows["label"].isin(["queuepool", "pre_ping"])]
-    first = rows[(rows["kind"] == "first_after_gap") & (rows["gap_seen"] > 1)]
-    steady = rows[rows["kind"] == "steady"]
+    rows = scenario.rows[scenario.rows["label"].isin(["queuepool", "pre_ping"])]
+    first = rows[(rows["kind"] == "first_after_gap") & (rows["observed_idle"] > 1)]
+    steady = rows[rows["kind"] == "warm"]
     assert [len(points_of(axis)) for axis in figure.axes[:2]] == [len(first), len(steady)]

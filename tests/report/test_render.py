@@ -4,14 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolbench.report.render import Column, as_markdown, as_text, count, interval, number, percent, render
+from poolbench.report.render import (
+    TableColumn,
+    as_markdown,
+    as_text,
+    count,
+    interval,
+    number,
+    percent,
+    render,
+)
 from poolbench.report.statistics import Estimate
 
 Line = tuple[str, float]
-COLUMNS: tuple[Column[Line], ...] = (
-    Column("", "name", "", lambda row: row[0], is_name=True),
-    Column("time, ms", "p50", "ms", lambda row: number(row[1]), lambda _: "1 to 2"),
-    Column("time, ms", "p99", "ms", lambda row: number(10 * row[1])),
+COLUMNS: tuple[TableColumn[Line], ...] = (
+    TableColumn("", "name", "", lambda row: row[0], is_name=True),
+    TableColumn("time, ms", "p50", "ms", lambda row: number(row[1]), lambda _: "1 to 2"),
+    TableColumn("time, ms", "p99", "ms", lambda row: number(10 * row[1])),
 )
 
 
@@ -65,13 +74,13 @@ def test_markdown_has_one_head_and_its_rule() -> None:
 
 
 def test_a_pipe_within_a_cell_does_not_end_it() -> None:
-    modes: Column[Line] = Column("", "p50", "", lambda _: "3.7 | 12.0")
+    modes: TableColumn[Line] = TableColumn("", "p50", "", lambda _: "3.7 | 12.0")
     assert as_markdown(render((modes,), [("x", 1.0)])).splitlines()[-1] == "| 3.7 \\| 12.0 |"
 
 
 def test_a_group_narrower_than_its_name_is_widened_not_cut() -> None:
-    narrow: Column[Line] = Column("first request after the gap", "n", "", lambda _: "1")
-    last: Column[Line] = Column("", "end", "", lambda _: "2")
+    narrow: TableColumn[Line] = TableColumn("first request after the gap", "n", "", lambda _: "1")
+    last: TableColumn[Line] = TableColumn("", "end", "", lambda _: "2")
     over, heads, row = as_text(render((narrow, last), [("x", 1.0)])).splitlines()
     assert over == "first request after the gap"
     assert len(heads) == len(row) == len(over) + len("  end")

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from poolbench.aws import cloudwatch
-from poolbench.report.answer import answer, as_markdown
+from poolbench.report.answer import as_markdown
 from poolbench.report.load import CannotLoad, load
-from poolbench.report.page import Report
-from poolbench.report.report import write_report
-from poolbench.report.settings import split
+from poolbench.report.metrics.assessment import assess
+from poolbench.report.page import Report, write_report
+from poolbench.report.scenarios import split
 from tests.report.edit import edit_rows, keep_only, small_campaign, spoiled_campaign
 
 
@@ -78,16 +78,19 @@ def test_same_rows_make_the_same_page(campaign: Path, page: str, tmp_path: Path)
 
 def test_why_is_in_figures_that_the_rows_bear_out(page: str) -> None:
     text = re.sub(r"<[^>]+>", " ", page)
-    assert "It lost none of 60 first requests after a gap longer than the timeout" in text
+    assert (
+        "None of 60 first requests after the timeout failed (95 % upper bound on the failure rate: 6.1 %)."
+        in text
+    )
     assert "A warm request costs 2 commands on the wire" in text
-    assert re.search(r"Lost requests:\s+queuepool\s+\(60 of 600\)", text)
+    assert re.search(r"Failed requests:\s+queuepool\s+\(60 of 600\)", text)
 
 
 def test_main_table_is_returned_and_set_for_the_terminal(report: Report) -> None:
     (rows,) = report.tables.values()
     assert len(rows) == 8 * 5
     lines = report.text.splitlines()
-    assert lines[3].split()[:3] == ["strategy", "gap", "lost"]
+    assert lines[3].split()[:3] == ["strategy", "gap", "failed"]
     assert sum(line.startswith("queuepool ") for line in lines) == 5
     assert max(map(len, lines)) < 125
 
@@ -104,8 +107,8 @@ def test_gaps_within_the_timeout_alone_recommend_nobody(tmp_path: Path) -> None:
     page = write_report([tmp_path], tmp_path).page.read_text()
     assert "<h1>No gap was longer than the timeout</h1>" in page
     assert "Recommended" not in page
-    (setting,) = split(load([tmp_path]))
-    assert as_markdown(answer(setting)).endswith("so none is recommended.")
+    (scenario,) = split(load([tmp_path]))
+    assert as_markdown(assess(scenario)).endswith("so none is recommended.")
 
 
 def test_gaps_beyond_the_timeout_alone_do_not_praise_who_closes_its_connections(tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ def test_campaign_without_rows_still_makes_a_page_that_says_what_is_missing(tmp_
     (tmp_path / "rows.parquet").unlink()
     report = write_report([tmp_path], tmp_path)
     page = report.page.read_text()
-    assert "There is nothing to report yet" in page
+    assert "There are no results yet" in page
     assert "rows.parquet is missing" in page
     assert "8 of 8 cells are not finished" in page
     assert report.figures == ()
@@ -171,7 +174,7 @@ def test_settings_that_differ_get_sections_and_a_matrix(tmp_path: Path) -> None:
     ]
     report = write_report(made, tmp_path / "out")
     page = report.page.read_text()
-    assert "Safe in all 2 settings: <code>nullpool</code>" in page
+    assert "Safe in all 2 scenarios: <code>nullpool</code>" in page
     names = {path.name for path in report.figures}
     assert {"matrix.png", "1-cliff.png", "2-cliff.png"} <= names
     ids = re.findall(r'\bid="([^"]+)"', page)
@@ -204,18 +207,18 @@ def test_added_round_trip_time_is_said(tmp_path: Path) -> None:
     small_campaign(tmp_path, rtt_s=0.005)
     page = write_report([tmp_path], tmp_path).page.read_text()
     assert "5.00 ms added to every round trip" in page
-    assert "a round trip was made to take 5.00 ms more" in page
+    assert "which adds 5.00 ms to every round trip" in page
 
 
 def test_p99_that_too_few_requests_bound_is_not_told_as_one(page: str) -> None:
     """Of 60 requests beyond the timeout the slowest is known, and no p99."""
-    assert "the slowest of 60 took" in page
-    assert "ms at p99" not in "".join(re.findall(r"The first request beyond the timeout takes[^<]*", page))
+    assert re.search(r"max [\d.]+ ms \(n = 60, too few for a p99\)", page)
+    assert "ms at p99" not in "".join(re.findall(r"The first request after the timeout takes[^<]*", page))
 
 
 def test_heads_are_explained_where_nothing_can_be_pointed_with(page: str) -> None:
-    assert page.count("What the heads mean") >= 3
-    assert "<dt>steady request, ms: p99</dt>" in page
+    assert page.count("Column definitions") >= 3
+    assert "<dt>warm, ms: p99</dt>" in page
 
 
 def test_metrics_of_cloudwatch_are_told_where_there_are_any(page: str, tmp_path: Path) -> None:
@@ -228,6 +231,6 @@ def test_metrics_of_cloudwatch_are_told_where_there_are_any(page: str, tmp_path:
     ]
     cloudwatch.write(samples, tmp_path)
     told = write_report([tmp_path], tmp_path / "out").page.read_text()
-    assert "What CloudWatch saw" not in page
+    assert "CloudWatch metrics" not in page
     assert re.search(r"ClientConnections</td><td[^>]*>open</td><td>2</td><td>5.00</td><td>7.00", told)
     assert told.index("ClientConnections</td>") < told.index("Errors</td>")

@@ -1,4 +1,4 @@
-"""`poolbench notebooks`: run them on the reference results, or on a campaign of one's own."""
+"""`poolbench notebooks`: run the notebooks on the reference results or on your own campaign."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from poolbench.cli import terminal
 from poolbench.cli.options import Verb
 from poolbench.cli.places import fetch
 
-_ROOT = Path(poolbench.__file__).parents[2]  # notebooks and results lie beside the package in a checkout
+_ROOT = Path(poolbench.__file__).parents[2]  # notebooks and results are beside the package in a checkout
 RESULTS = _ROOT / "results"
 
 
@@ -21,9 +21,7 @@ RESULTS = _ROOT / "results"
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory for the .ipynb files. [default: PLACE/notebooks; for the reference results, notebooks/]",
 )
-@click.option(
-    "--check", is_flag=True, help="Write nothing; exit with 1 where a notebook is not what PLACE says."
-)
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a notebook does not match PLACE.")
 @click.pass_context
 def notebooks(
     context: click.Context, place: str, *, campaign: str | None, out: Path | None, check: bool
@@ -33,8 +31,8 @@ def notebooks(
     PLACE is a directory of a synced campaign, or a store (an s3:// or file:// URL, a directory), which is
     synced to runs/ first. By default it is the reference results.
     """
-    # Not all who want another verb have what executes notebooks, and `poolbench --help` imports every verb.
-    from poolbench.report.notebooks import NotebookFailed, differences, write  # noqa: PLC0415
+    # `poolbench --help` imports every verb, and the libraries that execute notebooks may not be installed.
+    from poolbench.report.execution import NotebookFailed, differences, write  # noqa: PLC0415
 
     console = terminal.console()
     results = fetch(place, campaign)

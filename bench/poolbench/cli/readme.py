@@ -1,4 +1,4 @@
-"""`poolbench readme`: what README says of the results, from the results."""
+"""`poolbench readme`: the parts of README that come from the results."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,24 +10,23 @@ import click
 from micro.page import TRIMMED, readme_table
 from poolbench.cli.options import Verb
 from poolbench.function.strategies import STRATEGIES
-from poolbench.report import burst_columns, columns, headlines, overview, render
-from poolbench.report.answer import answer
-from poolbench.report.bursts import BurstRow, burst_table, is_burst
+from poolbench.report import columns, overview, render
 from poolbench.report.load import load
-from poolbench.report.overview import Campaign
-from poolbench.report.report import write_report
-from poolbench.report.settings import split
-from poolbench.report.tradeoff import Price
+from poolbench.report.metrics.assessment import AssessedCampaign, assess
+from poolbench.report.metrics.bursts import BurstRow, burst_table, is_burst
+from poolbench.report.metrics.overhead import Overhead
+from poolbench.report.page import write_report
+from poolbench.report.scenarios import split
 
 ANSWER, RESULTS, END = "<!-- poolbench:answer -->", "<!-- poolbench:results -->", "<!-- poolbench:end -->"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What is said of one directory; and the campaign for the answer, if it is one of gaps."""
+    """Text about one directory, and its campaign for the answer if it is about gaps."""
 
     text: str
-    campaign: Campaign | None = None
+    campaign: AssessedCampaign | None = None
 
 
 @click.command(cls=Verb)
@@ -37,14 +36,12 @@ class Block:
 @click.option(
     "--file", "readme", type=click.Path(exists=True, dir_okay=False, path_type=Path), default="README.md"
 )
-@click.option(
-    "--check", is_flag=True, help="Change nothing; exit with 1 if the text is not what it would be."
-)
+@click.option("--check", is_flag=True, help="Change nothing; exit with 1 if the text is out of date.")
 @click.pass_context
 def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, check: bool) -> None:
     """Write the answer and the results of the campaigns in DIRECTORIES between README's markers.
 
-    Their pages and charts are made anew, too.
+    Also renews their pages and charts.
     """
     try:
         text = readme.read_text(encoding="utf-8")
@@ -59,13 +56,13 @@ def readme(context: click.Context, directories: tuple[Path, ...], readme: Path, 
             write_report([directory], directory)
         blocks.append(_block(directory, readme.parent))
     campaigns = [block.campaign for block in blocks if block.campaign]
-    parts = {ANSWER: overview.as_markdown(campaigns), RESULTS: "\n\n".join(block.text for block in blocks)}
+    parts = {ANSWER: overview.of_campaigns(campaigns), RESULTS: "\n\n".join(block.text for block in blocks)}
     made = _filled(text, parts)
     if not check:
         readme.write_text(made, encoding="utf-8")
     elif made != text:
         places = " ".join(map(str, directories))
-        click.echo(f"{readme} is not what the results say: run poolbench readme {places}", err=True)
+        click.echo(f"{readme} does not match the results: run poolbench readme {places}", err=True)
         context.exit(1)
 
 
@@ -77,29 +74,33 @@ def _filled(text: str, parts: Mapping[str, str]) -> str:
 
 
 def _block(directory: Path, base: Path) -> Block:
-    """What it is for, what it found, and its picture."""
+    """The campaign's purpose, its results and its picture."""
     if (directory / TRIMMED).exists():
         return Block(f"### What a checkout costs\n\n{readme_table(directory / TRIMMED)}")
     (header,) = (dataset := load([directory])).headers
-    name, figures = header.content["name"], Path(os.path.relpath(directory, base)) / "figures"
+    name, figures = header.name, Path(os.path.relpath(directory, base)) / "figures"
 
-    def told(picture: str, what: str, *found: str) -> str:
-        shown = f"![{what}]({(figures / picture).as_posix()})"
-        return "\n\n".join([f"### {name}", header.content["description"], *found, shown])
+    def shown(picture: str, what: str, *found: str) -> str:
+        image = f"![{what}]({(figures / picture).as_posix()})"
+        return "\n\n".join([f"### {name}", header.description, *found, image])
 
     if is_burst(dataset):
-        most = render.render(burst_columns.BURSTS, _most_at_once(burst_table(dataset)))
+        most = render.render(columns.BURSTS, _most_at_once(burst_table(dataset)))
         return Block(
-            told("concurrency.png", "Open connections against environments at once", render.as_markdown(most))
+            shown(
+                "concurrency.png",
+                "Open connections against concurrent environments",
+                render.as_markdown(most),
+            )
         )
-    campaign = Campaign(name, tuple((setting, answer(setting)) for setting in split(dataset)))
+    campaign = AssessedCampaign(name, tuple((scenario, assess(scenario)) for scenario in split(dataset)))
     if len(campaign.found) > 1:
-        found = headlines.as_markdown(campaign.found)
-        return Block(told("matrix.png", "Lost requests by strategy and failure", found), campaign)
-    words = [_safe(campaign.prices)]
-    if campaign.weighs:
-        words.append(render.as_markdown(render.render(columns.PRICES, campaign.prices)))
-    return Block(told("cliff.png", "Lost requests against the idle gap, by strategy", *words), campaign)
+        found = overview.of_scenarios(campaign.found)
+        return Block(shown("matrix.png", "Failed requests by strategy and failure", found), campaign)
+    words = [_safe(campaign.overheads)]
+    if campaign.compares_overhead:
+        words.append(render.as_markdown(render.render(columns.OVERHEADS, campaign.overheads)))
+    return Block(shown("cliff.png", "Failed requests against idle time, by strategy", *words), campaign)
 
 
 def _most_at_once(bursts: Sequence[BurstRow]) -> list[BurstRow]:
@@ -107,10 +108,10 @@ def _most_at_once(bursts: Sequence[BurstRow]) -> list[BurstRow]:
     return [burst for burst in bursts if burst.environments == most and burst.label in STRATEGIES]
 
 
-def _safe(prices: Sequence[Price]) -> str:
-    safe = [price for price in prices if price.is_safe]
+def _safe(overheads: Sequence[Overhead]) -> str:
+    safe = [one for one in overheads if one.is_safe]
     if not safe:
-        return "Every strategy lost at least one request."
-    gaps = min(price.lost_beyond.n for price in safe)
-    names = ", ".join(f"`{price.label}`" for price in safe)
-    return f"Lost no request, each after {gaps} gaps or more that were longer than the timeout: {names}."
+        return "Every strategy failed at least one request."
+    gaps = min(one.failed_after.n for one in safe)
+    names = ", ".join(f"`{one.label}`" for one in safe)
+    return f"No failed request after at least {gaps} gaps longer than the timeout: {names}."

@@ -15,7 +15,7 @@ from poolbench.cli import terminal
 from poolbench.cli.metrics import sync_cloudwatch
 from poolbench.cli.options import Verb
 from poolbench.cli.places import NoPlace, fetch, find, writing
-from poolbench.report.report import write_report
+from poolbench.report.page import write_report
 from poolbench.store import open_store
 
 
@@ -64,15 +64,17 @@ def report(places: tuple[str, ...], out: Path | None, campaign: str | None, *, m
 
 
 def _of_one(directory: Path) -> Path:
-    """Pass the directory of a campaign on; refuse one of several, which need not belong together."""
+    """Return the directory of a campaign; refuse a directory of several, which need not belong together."""
     if (directory / "header.json").exists():
         return directory
-    held = ", ".join(sorted(str(header.parent) for header in directory.glob("*/header.json")))
-    raise NoPlace(f"{directory} is no campaign's directory: name those to take together; it holds {held}")
+    found = ", ".join(sorted(str(header.parent) for header in directory.glob("*/header.json")))
+    raise NoPlace(
+        f"{directory} is not a campaign's directory: name the campaigns to report together; it has {found}"
+    )
 
 
 def sync_and_report(console: Console, journal: Journal, directory: Path) -> None:
-    """Bring a campaign whose measuring is over into a directory; say how to come by it if that fails."""
+    """Sync a measured campaign into a directory and report it; if that fails, print the command for it."""
     try:
         with writing(directory):
             synced = sync(journal, directory)
@@ -81,13 +83,14 @@ def sync_and_report(console: Console, journal: Journal, directory: Path) -> None
         show_report(console, [directory], directory)
     except BaseException:  # Ctrl-C, too
         again = shlex.join(["poolbench", "report", journal.store.url, "--campaign", journal.campaign])
-        there = f"all is measured, and lies in {journal.store.url}"
-        console.print(f"{there}; for its report: {again}", soft_wrap=True)
+        console.print(
+            f"Measurement complete; rows are in {journal.store.url}; report: {again}", soft_wrap=True
+        )
         raise
 
 
 def _describe(console: Console, synced: Synced) -> None:
-    """Say what a sync brought."""
+    """Print what a sync brought."""
     parts = [f"{synced.rows} rows, {synced.finished_cells} of {synced.cells} cells finished"]
     if synced.uncounted:
         parts.append(f"{synced.uncounted} rows of unfinished attempts are kept but not counted")
@@ -97,18 +100,18 @@ def _describe(console: Console, synced: Synced) -> None:
 
 
 def show_report(console: Console, directories: Sequence[Path], out: Path, *, mixed: bool = False) -> None:
-    """Write the report, print its main table and its place."""
+    """Write the report, print its main table and where it is."""
     with writing(out):
         written = write_report(directories, out, mixed=mixed)
-    console.print("latencies in ms; gaps in idle client timeouts; commands are round trips on the wire")
+    console.print("latencies in ms; gaps ÷ idle client timeout; commands as sent on the wire")
     _show(console, written.text, written.page, written.warnings)
 
 
 def _show(console: Console, text: str, page: Path, warnings: Sequence[str] = ()) -> None:
-    # Not wrapped: a table that is wider than the terminal is easier to scroll than to puzzle together.
+    # Not wrapped: a table wider than the terminal is easier to scroll than to piece together.
     console.print(text, soft_wrap=True, highlight=False, markup=False)
     for warning in warnings:
         console.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
     if warnings:
-        console.print("what to do about a warning is in the report")
+        console.print("advice for each warning is in the report")
     console.print(f"report: {os.path.relpath(page)}", soft_wrap=True)

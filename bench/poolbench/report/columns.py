@@ -1,155 +1,225 @@
-"""What the tables show of a strategy: heads, their meaning, and the text of each cell."""
+"""What the tables show: heads, their definitions, and the text of each cell."""
 
 import math
 from collections.abc import Callable, Sequence
 
 from poolbench.function.strategies import REFERENCE
-from poolbench.report.comparison import Comparison
-from poolbench.report.errors import Error
+from poolbench.report.metrics.bursts import BurstRow, ConnectionCount
+from poolbench.report.metrics.comparison import Comparison
+from poolbench.report.metrics.connections import CloudWatchMetric
+from poolbench.report.metrics.failures import ErrorKind
+from poolbench.report.metrics.gaps import GapRow
+from poolbench.report.metrics.overhead import DriverOverheads, Overhead
 from poolbench.report.render import (
     NONE,
-    Column,
+    TableColumn,
     count,
     interval,
     latency,
-    lost_of,
     milliseconds,
+    name,
     number,
+    out_of,
     percent,
     positive_interval,
 )
-from poolbench.report.settings import twin_of
-from poolbench.report.statistics import Quantiles
-from poolbench.report.tables import MainRow
-from poolbench.report.tradeoff import Price
+from poolbench.report.scenarios import AA_CONTROL
+from poolbench.report.statistics import Estimate
+
+_WARM_MEANING = "requests that follow a successful one of the same invocation"
+_RATIO_MEANING = f"ratio of warm medians to those of {REFERENCE} in the same rounds, bootstrap interval"
 
 
-def _modes(row: MainRow) -> str:
-    """Median of the answered; both medians where some reused a connection and some opened one."""
+def _modes(row: GapRow) -> str:
+    """Median of the successful requests; two if some reused a connection and others opened one."""
     reuse, reconnect = row.first_mixture.reuse, row.first_mixture.reconnect
     if reuse and reconnect:
         return f"{milliseconds(reuse.value)} | {milliseconds(reconnect.value)}"
     return milliseconds(row.first.median.value)
 
 
-def _modes_interval(row: MainRow) -> str:
+def _modes_interval(row: GapRow) -> str:
     modes = [mode for mode in (row.first_mixture.reuse, row.first_mixture.reconnect) if mode]
     return " | ".join(positive_interval(mode, milliseconds) for mode in modes)
 
 
-def _recovered(row: MainRow) -> str:
-    return lost_of(round(row.recovered.value * row.recovered.n), row.recovered.n) if row.recovered.n else NONE
+def counted(share: Estimate) -> str:
+    """A share as a count and its total."""
+    return out_of(round(share.value * share.n), share.n) if share.n else NONE
+
+
+_FIRST, _WARM = "first request after the gap, ms", "warm, ms"
+MAIN: Sequence[TableColumn[GapRow]] = (
+    name("strategy", lambda row: row.label),
+    TableColumn(
+        "", "gap", "asked for; below: median observed idle time, ÷ idle client timeout",
+        lambda row: f"{row.gap_ratio:g}", lambda row: f"{row.observed_idle:.2f}" if row.failed.n else "",
+    ),
+    TableColumn(
+        "", "failed", "first requests after the gap that failed or hung; below: Wilson interval of the share",
+        lambda row: out_of(row.failed_count, row.failed.n), lambda row: interval(row.failed, percent),
+    ),
+    TableColumn(
+        _FIRST, "p50", "ms, successful requests; reused | opened a connection if there were both", _modes,
+        _modes_interval,
+    ),
+    latency(_FIRST, "p95", "successful requests", lambda row: row.first.p95),
+    latency(_FIRST, "p99", "successful requests", lambda row: row.first.p99),
+    TableColumn(_FIRST, "max", "ms, successful requests", lambda row: milliseconds(row.first.maximum)),
+    TableColumn("per first request", "connects", "connections opened", lambda row: count(row.connects)),
+    TableColumn("per first request", "commands", "sent on the wire", lambda row: count(row.wire_commands)),
+    latency(_WARM, "p50", _WARM_MEANING, lambda row: row.warm.median),
+    latency(_WARM, "p99", _WARM_MEANING, lambda row: row.warm.p99),
+    TableColumn(
+        "relative to", REFERENCE, _RATIO_MEANING,
+        lambda row: number(row.warm_ratio.value) if row.warm_ratio.n else NONE,
+        lambda row: interval(row.warm_ratio, number),
+    ),
+    TableColumn(
+        "", "recovered", "requests right after a failed one of any kind that succeeded, of all such",
+        lambda row: counted(row.recovered),
+    ),
+)  # fmt: skip
+
+_AFTER_MEANING = "successful first requests after a gap longer than the timeout"
+OVERHEADS: Sequence[TableColumn[Overhead]] = (
+    name("strategy", lambda one: one.label),
+    TableColumn(
+        "failed", "all", "requests of any kind, including those that only prepare a connection for a gap",
+        lambda one: out_of(one.failed, one.requests),
+    ),
+    TableColumn(
+        "failed", "after the timeout", "first requests after a gap longer than the timeout, Wilson interval",
+        lambda one: percent(one.failed_after.value), lambda one: interval(one.failed_after, percent),
+    ),
+    latency(_WARM, "p50", _WARM_MEANING, lambda one: one.warm.median),
+    latency(_WARM, "p99", _WARM_MEANING, lambda one: one.warm.p99),
+    latency("first after the timeout, ms", "p50", _AFTER_MEANING, lambda one: one.after_timeout.median),
+    latency("first after the timeout, ms", "p99", _AFTER_MEANING, lambda one: one.after_timeout.p99),
+    TableColumn("commands", "warm", "on the wire, per request", lambda one: count(one.warm_commands)),
+    TableColumn(
+        "commands", "after the timeout", "on the wire, per request", lambda one: count(one.after_commands)
+    ),
+    TableColumn("connections", "opened", "per request of any kind", lambda one: count(one.connects)),
+    TableColumn("connections", "open", "at the proxy, mean over time", lambda one: number(one.open, 2)),
+)  # fmt: skip
 
 
 def _verdict(comparison: Comparison) -> str:
-    if comparison.label == twin_of(REFERENCE):
-        return "the noise"
+    if comparison.label == AA_CONTROL:
+        return "A/A control: noise"
     if not comparison.differs:
-        return "cannot be told apart"
+        return "not distinguishable"
     slower = "slower" if comparison.ratio.value > 1 else "faster"
     if math.isnan(comparison.noise):
-        return f"{slower}, with no A/A pair to hold it against"
-    return f"{slower}, by no more than the noise" if comparison.within_noise else slower
+        return f"{slower}, without an A/A control to compare with"
+    return f"{slower}, but within the noise" if comparison.within_noise else slower
 
 
-_FIRST, _STEADY = "first request after the gap, ms", "steady request, ms"
-MAIN: Sequence[Column[MainRow]] = (
-    Column("", "strategy", "", lambda row: row.label, is_name=True),
-    Column(
-        "", "gap", "asked for; below: the median seen, ÷ idle client timeout",
-        lambda row: f"{row.gap_ratio:g}", lambda row: f"{row.gap_seen:.2f}" if row.lost.n else "",
-    ),
-    Column(
-        "", "lost", "of the first after the gap, failed or hung; below: Wilson interval of the share",
-        lambda row: lost_of(row.lost_count, row.lost.n), lambda row: interval(row.lost, percent),
-    ),
-    Column(
-        _FIRST, "p50", "ms, of the answered; reused | opened a connection where there were both", _modes,
-        _modes_interval,
-    ),
-    latency(_FIRST, "p95", "of the answered", lambda row: row.first.p95),
-    latency(_FIRST, "p99", "of the answered", lambda row: row.first.p99),
-    Column(_FIRST, "max", "ms, of the answered", lambda row: milliseconds(row.first.maximum)),
-    Column("per first request", "connects", "connections opened", lambda row: count(row.connects)),
-    Column("per first request", "commands", "sent on the wire", lambda row: count(row.wire_commands)),
-    latency(_STEADY, "p50", "of requests that followed an answered one", lambda row: row.steady.median),
-    latency(_STEADY, "p99", "of requests that followed an answered one", lambda row: row.steady.p99),
-    Column(
-        _STEADY, "x ref.", f"ratio of medians to those of {REFERENCE} in the same rounds, bootstrap interval",
-        lambda row: number(row.steady_ratio.value) if row.steady_ratio.n else NONE,
-        lambda row: interval(row.steady_ratio, number),
-    ),
-    Column(
-        "", "next", "requests right after a lost one of any kind that were answered, of all such", _recovered,
-    ),
-)  # fmt: skip
-
-
-def _both(group: str, meaning: str, of: Callable[[Price], Quantiles]) -> tuple[Column[Price], ...]:
-    return (
-        latency(group, "p50", meaning, lambda price: of(price).median),
-        latency(group, "p99", meaning, lambda price: of(price).p99),
-    )
-
-
-PRICES: Sequence[Column[Price]] = (
-    Column("", "strategy", "", lambda price: price.label, is_name=True),
-    Column(
-        "lost", "of all", "requests of any kind, those that only ready a connection for a gap among them",
-        lambda price: lost_of(price.lost, price.requests),
-    ),
-    Column(
-        "lost", "beyond", "first requests after a gap longer than the timeout, with Wilson interval",
-        lambda price: percent(price.lost_beyond.value), lambda price: interval(price.lost_beyond, percent),
-    ),
-    *_both("steady request, ms", "requests that followed an answered one", lambda price: price.steady),
-    *_both("first beyond the timeout, ms", "of the answered", lambda price: price.beyond),
-    Column("commands", "steady", "on the wire, per request", lambda price: count(price.wire_steady)),
-    Column("commands", "beyond", "on the wire, per request", lambda price: count(price.wire_beyond)),
-    Column("connections", "opened", "per request of any kind", lambda price: count(price.connects)),
-    Column("connections", "held", "open at the proxy, mean over time", lambda price: number(price.held, 2)),
-)  # fmt: skip
-
-COMPARISONS: Sequence[Column[Comparison]] = (
-    Column("", "strategy", "", lambda one: one.label, is_name=True),
-    Column(
-        "", "ratio", f"of steady medians to those of {REFERENCE} in the same rounds, bootstrap interval",
+COMPARISONS: Sequence[TableColumn[Comparison]] = (
+    name("strategy", lambda one: one.label),
+    TableColumn(
+        "", "ratio", _RATIO_MEANING,
         lambda one: number(one.ratio.value) if one.ratio.n else NONE, lambda one: interval(one.ratio, number),
     ),
-    Column(
-        "", "added, ms", "median difference of steady medians in the same rounds, bootstrap interval",
+    TableColumn(
+        "", "added, ms", "median difference of warm medians in the same rounds, bootstrap interval",
         lambda one: number(1e3 * one.difference.value, 2),
         lambda one: interval(one.difference, lambda seconds: number(1e3 * seconds, 2)),
     ),
-    Column("", "pairs", "of medians compared: one a gap, round and lane", lambda one: str(one.ratio.n)),
-    Column(
-        "", "p", "chance of as large a difference where there is none; same bootstrap, adjusted by Holm",
-        lambda one: _p(one.p_value),
+    TableColumn("", "pairs", "compared medians: one per gap, round and lane", lambda one: str(one.ratio.n)),
+    TableColumn(
+        "", "p", "probability of such a difference by chance; same bootstrap, adjusted by Holm",
+        lambda one: "< 0.001" if one.p_value < 0.001 else number(one.p_value, 2),
     ),
-    Column(
-        "", "verdict", "at 5 %, all comparisons considered, beside what the A/A pair differs by", _verdict,
-        is_name=True,
-    ),
+    name("verdict", _verdict, "at 5 %, all comparisons considered, against the noise of the A/A control"),
 )  # fmt: skip
 
-
-ERRORS: Sequence[Column[Error]] = (
-    Column("", "outcome", "", lambda error: error.outcome, is_name=True),
-    Column("", "class", "of the driver", lambda error: error.error_class or NONE, is_name=True),
-    Column("", "code", "native", lambda error: NONE if error.code is None else str(error.code)),
-    Column("", "message", "", lambda error: error.message or NONE, is_name=True),
-    Column("", "while", "phase of the request", lambda error: error.phase or NONE, is_name=True),
-    Column(
-        "", "invalidated", "SQLAlchemy's verdict: the connection is dead and will be replaced",
+ERRORS: Sequence[TableColumn[ErrorKind]] = (
+    name("outcome", lambda error: error.outcome),
+    name("class", lambda error: error.error_class or NONE, "of the driver"),
+    TableColumn("", "code", "native", lambda error: NONE if error.code is None else str(error.code)),
+    name("message", lambda error: error.message or NONE),
+    name("while", lambda error: error.phase or NONE, "phase of the request"),
+    TableColumn(
+        "", "invalidated", "whether SQLAlchemy considers the connection dead and replaces it",
         lambda error: NONE if error.invalidated is None else "yes" if error.invalidated else "no",
     ),
-    Column("", "times", "", lambda error: str(error.count)),
-    Column(
-        "", "strategies", "with how often",
-        lambda error: ", ".join(f"{label} {number}" for label, number in error.labels.items()), is_name=True,
-    ),
+    TableColumn("", "times", "", lambda error: str(error.count)),
+    name("strategies", lambda error: ", ".join(f"{one} {n}" for one, n in error.labels.items()), "how often"),
 )  # fmt: skip
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else number(value, 2)
+def drivers(found: Sequence[str]) -> list[TableColumn[DriverOverheads]]:
+    """Commands on the wire by strategy, two columns for each driver."""
+    first: TableColumn[DriverOverheads] = name("strategy", lambda row: row.label)
+    return [first, *(column for driver in found for column in _of_driver(driver))]
+
+
+def _of_driver(driver: str) -> tuple[TableColumn[DriverOverheads], ...]:
+    def warm(row: DriverOverheads) -> str:
+        return count(row.overheads[driver].warm_commands) if driver in row.overheads else NONE
+
+    def after(row: DriverOverheads) -> str:
+        one = row.overheads.get(driver)
+        return count(one.after_commands) if one and one.is_safe else NONE
+
+    meaning = "commands per first request after the timeout, including a failed ping; none if requests failed"
+    return (
+        TableColumn(driver, "warm", "commands per warm request", warm),
+        TableColumn(driver, "after", meaning, after),
+    )
+
+
+CLOUDWATCH: Sequence[TableColumn[CloudWatchMetric]] = (
+    name("of", lambda one: one.subject, "proxy or function"),
+    name("metric", lambda one: one.metric),
+    name("unit", lambda one: one.unit),
+    TableColumn("", "minutes", "with a value", lambda one: str(one.minutes)),
+    TableColumn("", "median", "of the minutes", lambda one: number(one.median)),
+    TableColumn("", "highest", "of the minutes", lambda one: number(one.highest)),
+)
+
+
+def gone(found: ConnectionCount) -> str:
+    """When the last connection was closed, in seconds; `>` if it was open longer than it was watched."""
+    if not found.left:
+        return NONE
+    return f"> {number(found.watched_s, 2)}" if math.isinf(found.gone_s) else number(found.gone_s, 2)
+
+
+def _counts(
+    group: str, of: Callable[[BurstRow], ConnectionCount | None], closer: str
+) -> tuple[TableColumn[BurstRow], ...]:
+    def cell(text: Callable[[ConnectionCount], str]) -> Callable[[BurstRow], str]:
+        return lambda row: NONE if (found := of(row)) is None else text(found)
+
+    closed = f"from the last answer until none was open, closed by {closer}"
+    return (
+        TableColumn(group, "peak", "most open at any sample of the burst", cell(lambda one: str(one.peak))),
+        TableColumn(group, "left", "open after the last answer, at rest", cell(lambda one: str(one.left))),
+        TableColumn(group, "closed, s", closed, cell(gone)),
+    )
+
+
+_LATENCY, _BURST_MEANING = "latency, ms", "successful requests, including the wait for a connection"
+BURSTS: Sequence[TableColumn[BurstRow]] = (
+    name("strategy", lambda row: row.label),
+    name("route", lambda row: row.route, "through the proxy, or to the database itself"),
+    TableColumn("concurrent", "environments", "execution environments", lambda row: str(row.environments)),
+    TableColumn("concurrent", "threads", "per environment, on one engine", lambda row: str(row.threads)),
+    TableColumn(
+        "", "failed", "failed or hung; below: Wilson interval of the share",
+        lambda row: out_of(row.failed_count, row.failed.n), lambda row: interval(row.failed, percent),
+    ),
+    TableColumn(
+        "", "errors", "native code, or class without one",
+        lambda row: ", ".join(f"{error} x {times}" for error, times in row.errors.items()) or NONE,
+    ),
+    latency(_LATENCY, "p50", _BURST_MEANING, lambda row: row.latency.median),
+    latency(_LATENCY, "p95", _BURST_MEANING, lambda row: row.latency.p95),
+    TableColumn(_LATENCY, "max", f"ms, {_BURST_MEANING}", lambda row: milliseconds(row.latency.maximum)),
+    TableColumn("", "connects", "connections opened per request", lambda row: count(row.connects)),
+    *_counts("clients to proxy", lambda row: row.clients, "the proxy"),
+    *_counts("at the database", lambda row: row.database, "the side that opened it"),
+)  # fmt: skip

@@ -1,28 +1,29 @@
-"""What notebooks call: one name for each table, chart and sentence, of whichever campaign there is."""
+"""What notebooks call: one name for each table, chart and text, of any campaign."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from poolbench.report import burst_columns, columns, render
-from poolbench.report.answer import Answer, answer, as_markdown, cannot_say
-from poolbench.report.burst_report import CHARTS as BURST_CHARTS
-from poolbench.report.bursts import burst_table, is_burst
-from poolbench.report.cautions import cautions
-from poolbench.report.charts import CHARTS
-from poolbench.report.errors import errors
-from poolbench.report.figures.contest import contest
-from poolbench.report.figures.matrix import matrix
+from poolbench.model.header import Header
+from poolbench.report import columns, render
+from poolbench.report.answer import as_markdown, limitations
+from poolbench.report.charts.contest import contest
+from poolbench.report.charts.matrix import matrix
+from poolbench.report.charts.registry import BURST_CHARTS, CHARTS
+from poolbench.report.charts.style import to_png
 from poolbench.report.load import Dataset, load
+from poolbench.report.metrics.assessment import Assessment, assess
+from poolbench.report.metrics.bursts import burst_table, is_burst
+from poolbench.report.metrics.failures import errors, failure_matrix
+from poolbench.report.metrics.latency import strategy_requests
 from poolbench.report.questions import QUESTIONS
-from poolbench.report.settings import Setting, split, varying
-from poolbench.report.style import to_png
+from poolbench.report.scenarios import Scenario, split, varying
+from poolbench.report.warnings import find_warnings
 
 Shown = Markdown | Image
 _NO_CHART = Markdown("*The rows of this campaign do not support this chart.*")
@@ -30,14 +31,9 @@ _NO_CHART = Markdown("*The rows of this campaign do not support this chart.*")
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Campaigns by name.
+    """Campaigns by name."""
 
-    Attributes:
-        directory: of synced campaigns, each under its name; or of one campaign, which then stands in for all.
-
-    """
-
-    directory: Path
+    directory: Path  # of synced campaigns, each under its name; or of one campaign, which stands for all
 
     def campaign(self, name: str) -> "View":
         """The campaign of that name, or the only one there is."""
@@ -48,112 +44,110 @@ class Results:
         return View(load([self.directory / name]))
 
     def ask(self, name: str) -> None:
-        """Show a question of `questions.QUESTIONS` with its answer, its chart, and what stays open."""
+        """Show a question of `questions.QUESTIONS` with its answer, its chart, and its limitations."""
         question = next(question for question in QUESTIONS if question.name == name)
         view = self.campaign(question.campaign)
         threads = ", ".join(f"`{thread}`" for thread in question.threads)
         display(_markdown(f"**{question.asked}**" + (f" ({threads})" if threads else "")))
-        if view.setting is None:
+        if view.scenario is None:
             display(view.absent)
             return
-        display(_markdown(question.reply(view.setting)))
-        display(_picture(question.draw(view.setting, question.labels), question.asked))
-        display(_markdown(f"*What these data cannot tell:* {question.open}"))
+        display(_markdown(question.reply(view.scenario)))
+        display(_picture(question.draw(view.scenario, question.labels), question.asked))
+        display(_markdown(f"*Limitations:* {question.open}"))
 
 
 class View:
-    """One campaign, or word of why it is not there; what a method returns is for the notebook to display."""
+    """One campaign, or why it is absent; the notebook displays what a method returns."""
 
-    def __init__(
-        self, dataset: Dataset | None, absent: str = "This campaign has nothing of the kind."
-    ) -> None:
+    def __init__(self, dataset: Dataset | None, absent: str = "This campaign has no such results.") -> None:
         self.dataset, self.absent = dataset, _markdown(f"*{absent}*")
         self.bursts = burst_table(dataset) if dataset and is_burst(dataset) else ()
-        self.settings: tuple[Setting, ...] = split(dataset) if dataset and not self.bursts else ()
-        self.setting = self.settings[0] if self.settings else None
+        self.scenarios: tuple[Scenario, ...] = split(dataset) if dataset and not self.bursts else ()
+        self.scenario = self.scenarios[0] if self.scenarios else None
 
     @cached_property
-    def _answers(self) -> list[tuple[Setting, Answer]]:
-        return [(setting, answer(setting)) for setting in self.settings]
+    def _assessed(self) -> list[tuple[Scenario, Assessment]]:
+        return [(scenario, assess(scenario)) for scenario in self.scenarios]
 
     def about(self) -> Markdown:
-        """What was measured, on what, and what asks for care."""
+        """What was measured, on what, and the warnings."""
         if self.dataset is None:
             return self.absent
-        lines = [line for header in self.dataset.headers for line in _of_header(header.content)]
-        compared = [(setting, found.comparisons) for setting, found in self._answers]
-        found = [f"*{finding.what}.* {finding.caution.value}" for finding in cautions(self.dataset, compared)]
+        lines = [line for header in self.dataset.headers for line in _of_header(header)]
+        compared = [(scenario, found.comparisons) for scenario, found in self._assessed]
+        found = [f"*{one.text}.* {one.kind.value}" for one in find_warnings(self.dataset, compared)]
         return _markdown("\n".join(f"- {line}" for line in (*lines, *found)))
 
     def chart(self, name: str) -> Shown:
-        """A chart of `charts.CHARTS`, of the first setting, or of `burst_report.CHARTS`."""
+        """A chart of `registry.CHARTS`, for the first scenario, or of `registry.BURST_CHARTS`."""
         if self.dataset is None:
             return self.absent
         if self.bursts:
             drawn = {chart.name: chart.draw for chart in BURST_CHARTS}
             return _picture(drawn[name](self.dataset, self.bursts) if name in drawn else None, name)
-        of_name = [chart for chart in CHARTS if chart.name == name and self._answers]
-        return _picture(of_name[0].draw(*self._answers[0]) if of_name else None, name)
+        of_name = [chart for chart in CHARTS if chart.name == name and self._assessed]
+        return _picture(of_name[0].draw(*self._assessed[0]) if of_name else None, name)
 
     def table(self) -> Markdown:
         """Connections and requests of bursts."""
         if not self.bursts:
             return self.absent
-        return _markdown(render.as_markdown(render.render(burst_columns.BURSTS, self.bursts)))
+        return _markdown(render.as_markdown(render.render(columns.BURSTS, self.bursts)))
 
     def contest(self, *labels: str) -> Shown:
-        """These strategies side by side, in the first setting."""
-        if self.setting is None:
+        """These strategies side by side, in the first scenario."""
+        if self.scenario is None:
             return self.absent
-        return _picture(contest(self.setting, labels), "strategies side by side")
+        return _picture(contest(strategy_requests(self.scenario, labels)), "strategies side by side")
 
     def matrix(self) -> Shown:
         """Strategy by everything else that was varied."""
-        if not self.settings:
+        if not self.scenarios:
             return self.absent
-        return _picture(matrix(self.settings), "lost requests by strategy and setting")
+        return _picture(matrix(failure_matrix(self.scenarios)), "failed requests by strategy and scenario")
 
-    def prices(self) -> Markdown:
-        """The price of each strategy, a table for each setting."""
-        return self._tables(lambda _, found: render.render(columns.PRICES, found.prices))
+    def overheads(self) -> Markdown:
+        """The overhead of each strategy, a table for each scenario."""
+        return self._tables(lambda _, found: render.render(columns.OVERHEADS, found.overheads))
 
     def comparisons(self) -> Markdown:
-        """Steady requests against the reference's, with the A/A pair."""
+        """Warm requests against the reference's, with the A/A control."""
         return self._tables(lambda _, found: render.render(columns.COMPARISONS, found.comparisons))
 
     def errors(self) -> Markdown:
-        """What the lost requests said, a table for each driver."""
-        drivers: dict[str, list[Setting]] = {}
-        for setting in self.settings:
-            drivers.setdefault(str(setting.facts["driver"]), []).append(setting)
+        """Errors of the failed requests, a table for each driver."""
+        drivers: dict[str, list[Scenario]] = {}
+        for scenario in self.scenarios:
+            drivers.setdefault(str(scenario.facts["driver"]), []).append(scenario)
         tables = []
-        for driver, settings in drivers.items():
-            together = replace(settings[0], rows=pd.concat([setting.rows for setting in settings]))
+        for driver, scenarios in drivers.items():
+            together = replace(scenarios[0], rows=pd.concat([scenario.rows for scenario in scenarios]))
             table = render.as_markdown(render.render(columns.ERRORS, errors(together)))
             tables.append(f"**{driver}**\n\n{table}" if len(drivers) > 1 else table)
         return _markdown("\n\n".join(tables)) if tables else self.absent
 
     def recommendation(self) -> Markdown:
-        """Which strategies lost nothing, and which of them to take, for each setting."""
-        parts = [self._title(setting) + as_markdown(found) for setting, found in self._answers]
+        """Which strategies failed no request, and which of them to take, for each scenario."""
+        parts = [self._title(scenario) + as_markdown(found) for scenario, found in self._assessed]
         return _markdown("\n\n".join(parts)) if parts else self.absent
 
-    def limits(self) -> Markdown:
-        """What the campaign cannot say, of its first setting."""
-        if self.dataset is None or self.setting is None:
+    def limitations(self) -> Markdown:
+        """Limitations of the first scenario's results."""
+        if self.dataset is None or self.scenario is None:
             return self.absent
-        said = cannot_say(self.setting, self.dataset.headers, self._answers[0][1])
-        return _markdown("\n".join(f"- {claim}" for claim in said))
+        found = limitations(self.scenario, self.dataset.headers, self._assessed[0][1])
+        return _markdown("\n".join(f"- {claim}" for claim in found))
 
-    def _tables(self, make: Callable[[Setting, Answer], render.Table]) -> Markdown:
+    def _tables(self, make: Callable[[Scenario, Assessment], render.Table]) -> Markdown:
         tables = [
-            self._title(setting) + render.as_markdown(make(setting, found))
-            for setting, found in self._answers
+            self._title(scenario) + render.as_markdown(make(scenario, found))
+            for scenario, found in self._assessed
         ]
         return _markdown("\n\n".join(tables)) if tables else self.absent
 
-    def _title(self, setting: Setting) -> str:
-        return f"**{setting.title(varying(self.settings))}**\n\n" if len(self.settings) > 1 else ""
+    def _title(self, scenario: Scenario) -> str:
+        return f"**{scenario.title(varying(self.scenarios))}**\n\n" if len(self.scenarios) > 1 else ""
 
 
 def _markdown(text: str) -> Markdown:
@@ -164,13 +158,13 @@ def _picture(figure: Figure | None, what: str) -> Shown:
     return Image(to_png(figure), format="png", alt=what) if figure else _NO_CHART
 
 
-def _of_header(content: Mapping[str, Any]) -> Iterator[str]:
-    target, server = content["target"], content["server"]
-    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
-    yield f"`{content['campaign']}`: {content['description']}"
-    place = "on AWS" if target.get("kind") == "aws" else "in the local lab, not on AWS"
+def _of_header(header: Header) -> Iterator[str]:
+    target, server = header.target, header.server
+    versions = ", ".join(f"{name} {version}" for name, version in header.versions.items())
+    yield f"`{header.campaign}`: {header.description}"
+    place = "in the local lab, not on AWS" if target.is_local else "on AWS"
     yield (
-        f"Measured {place}: {server['flavour']} {server['version']}, idle client timeout "
-        f"{target['idle_client_timeout_s']:g} s, {render.milliseconds(target.get('added_rtt_s') or 0)} ms "
+        f"Measured {place}: {server.flavour} {server.version}, idle client timeout "
+        f"{target.idle_client_timeout_s:g} s, {render.milliseconds(target.added_rtt_s)} ms "
         f"added to each round trip; {versions}."
     )

@@ -1,102 +1,86 @@
-"""What several campaigns say together: whom they recommend, and where each strategy lost a request."""
+"""Many scenarios and campaigns in Markdown: what holds everywhere, what is recommended, where each fails."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from poolbench.function.strategies import STRATEGIES, Conduct, Strategy
 from poolbench.report import render
-from poolbench.report.answer import Answer, lost_none
-from poolbench.report.render import Column, count, latency
-from poolbench.report.settings import Setting
-from poolbench.report.tradeoff import Price
+from poolbench.report.answer import failed_none
+from poolbench.report.metrics.assessment import (
+    Assessed,
+    AssessedCampaign,
+    Standing,
+    rare_failures,
+    safe_everywhere,
+    standings,
+)
+from poolbench.report.render import TableColumn, count, latency
 
 IDLE_CLIENT_TIMEOUT_S = 1800  # RDS Proxy's default
 _WARM = "warm request,"
 
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """What was found in each setting of a campaign."""
-
-    name: str
-    found: tuple[tuple[Setting, Answer], ...]
-
-    @property
-    def weighs(self) -> bool:
-        """Whether it can weigh prices: one setting, with gaps on both sides of the timeout."""
-        return len(self.found) == 1 and all(price.within and price.lost_beyond.n for price in self.prices)
-
-    @property
-    def prices(self) -> tuple[Price, ...]:
-        """Of every strategy, in the first setting."""
-        return self.found[0][1].prices
-
-    def lost(self, label: str) -> str:
-        """Its name, with how many of its settings the strategy lost a request in; empty if in none."""
-        measured = [price for _, answer in self.found for price in answer.prices if price.label == label]
-        lost = sum(not price.is_safe for price in measured)
-        of = f" {lost} of {len(measured)}" if len(measured) > 1 else ""
-        return f"{self.name}{of}" if lost else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A strategy in all campaigns: its price in each that weighs prices, and where it lost requests."""
-
-    label: str
-    prices: tuple[Price, ...]
-    lost_in: tuple[str, ...]
-
-
-def standings(campaigns: Sequence[Campaign]) -> tuple[Standing, ...]:
-    """The strategies that every campaign which weighs prices has measured, in the first one's order."""
-    weighed = [{price.label: price for price in campaign.prices} for campaign in campaigns if campaign.weighs]
-    return tuple(
-        Standing(
-            label,
-            tuple(prices[label] for prices in weighed),
-            tuple(lost for campaign in campaigns if (lost := campaign.lost(label))),
+def of_scenarios(found: Assessed) -> str:
+    """What holds in all scenarios, in a sentence, and what holds in most, as a list below it."""
+    safe = ", ".join(f"`{label}`" for label in safe_everywhere(found)) or "none"
+    lines = [f"Safe in all {len(found)} scenarios: {safe}."]
+    if rare := rare_failures(found):
+        lines += ["", "Safe in most scenarios, with failed requests", ""]
+        lines += (
+            f"- in {one.failed} of {one.measured} ({'; '.join(one.failed_in)}): "
+            f"{', '.join(f'`{label}`' for label in one.labels)}"
+            for one in rare
         )
-        for label in (weighed[0] if weighed else {})
-        if all(label in prices for prices in weighed)
-    )
+    return "\n".join(lines)
 
 
-def as_markdown(campaigns: Sequence[Campaign]) -> str:
-    """Who is recommended by which campaigns, and a table of all; nothing if no campaign weighs prices."""
-    weighing = [campaign for campaign in campaigns if campaign.weighs]
-    if not weighing:
+def of_campaigns(campaigns: Sequence[AssessedCampaign]) -> str:
+    """Which strategies campaigns recommend, and a table of all; empty if none compares overheads."""
+    comparing = [campaign for campaign in campaigns if campaign.compares_overhead]
+    if not comparing:
         return ""
-    by: dict[str | None, list[Campaign]] = {}
-    for campaign in weighing:
+    by: dict[str | None, list[AssessedCampaign]] = {}
+    for campaign in comparing:
         by.setdefault(campaign.found[0][1].recommended, []).append(campaign)
-    said = [_recommendation(label, those) for label, those in by.items()]
-    columns: list[Column[Standing]] = [
-        Column("", "strategy", "", lambda one: one.label, is_name=True),
-        Column(_WARM, "commands", "on the wire", lambda one: count(one.prices[0].wire_steady)),
-        *(_median(place, campaign.name) for place, campaign in enumerate(weighing)),
-        Column("", "lost requests in", "", lambda one: ", ".join(one.lost_in) or "none", is_name=True),
+    parts = [_recommendation(label, those) for label, those in by.items()]
+    columns: list[TableColumn[Standing]] = [
+        TableColumn("", "strategy", "", lambda one: one.label, is_name=True),
+        TableColumn(_WARM, "commands", "on the wire", lambda one: count(one.overheads[0].warm_commands)),
+        *(_median(place, campaign.name) for place, campaign in enumerate(comparing)),
+        TableColumn(
+            "", "failed requests in", "", lambda one: _failed_in(one.label, campaigns) or "none", is_name=True
+        ),
     ]
-    return "\n\n".join([*said, render.as_markdown(render.render(columns, standings(campaigns)))])
+    return "\n\n".join([*parts, render.as_markdown(render.render(columns, standings(campaigns)))])
 
 
-def _recommendation(label: str | None, campaigns: Sequence[Campaign]) -> str:
+def _failed_in(label: str, campaigns: Sequence[AssessedCampaign]) -> str:
+    """The campaigns in which a strategy failed a request, with the number of scenarios."""
+    found = []
+    for campaign in campaigns:
+        failed, measured = campaign.failures(label)
+        if failed:
+            found.append(f"{campaign.name} {failed} of {measured}" if measured > 1 else campaign.name)
+    return ", ".join(found)
+
+
+def _recommendation(label: str | None, campaigns: Sequence[AssessedCampaign]) -> str:
     names = ", ".join(f"[{campaign.name}](#{campaign.name})" for campaign in campaigns)
     if label is None:
         return f"None is recommended by {names}."
-    prices = [price for campaign in campaigns for price in campaign.prices if price.label == label]
-    surest = max(prices, key=lambda price: price.lost_beyond.n)
-    said = [f"Recommended by {names}: **`{label}`**."]
-    if known := STRATEGIES.get(label):
-        said += [f"It is {known.purpose}.", *_written(known)]
-    said.append(lost_none(surest))
+    measured = [one for campaign in campaigns for one in campaign.overheads if one.label == label]
+    surest = max(measured, key=lambda one: one.failed_after.n)
+    lines = [f"Recommended by {names}: **`{label}`**."]
+    known = STRATEGIES.get(label)
     if known:
-        said.append(f"Where it fails: {known.fails}.")
-    return "\n".join(said)
+        lines += [f"It is {known.purpose}.", *_written(known)]
+    lines.append(failed_none(surest))
+    if known:
+        lines.append(f"Where it fails: {known.fails}.")
+    return "\n".join(lines)
 
 
 def _written(strategy: Strategy) -> Iterator[str]:
-    """What to write where the proxy's timeout is its default; nothing if it takes more than arguments."""
+    """What to type for the proxy's default timeout; nothing for a strategy that is more than arguments."""
     rest = (strategy.driver, strategy.listeners, strategy.token, strategy.conduct != Conduct())
     arguments = dict(strategy.engine)
     if strategy.recycle:
@@ -107,6 +91,6 @@ def _written(strategy: Strategy) -> Iterator[str]:
         yield f"Behind RDS Proxy with its default timeout of {IDLE_CLIENT_TIMEOUT_S} s: `{written}`."
 
 
-def _median(place: int, campaign: str) -> Column[Standing]:
-    meaning = "of requests that followed an answered one"
-    return latency(_WARM, f"ms p50 in {campaign}", meaning, lambda one: one.prices[place].steady.median)
+def _median(place: int, campaign: str) -> TableColumn[Standing]:
+    meaning = "requests that follow a successful one of the same invocation"
+    return latency(_WARM, f"ms p50 in {campaign}", meaning, lambda one: one.overheads[place].warm.median)

@@ -1,4 +1,4 @@
-"""Figures as text, and tables set for the terminal, for Markdown or for the page."""
+"""Numbers as text, and tables for the terminal, for Markdown and for the page."""
 
 import math
 import re
@@ -14,29 +14,19 @@ NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Column(Generic[T]):
-    """A column of a table about many `T`.
+class TableColumn(Generic[T]):
+    """A column of a table about many `T`."""
 
-    Attributes:
-        group: what this and the columns beside it are about, or nothing.
-        head: its own name within the group.
-        meaning: with the unit, for whoever points at the head.
-        text: of a cell.
-        interval: of a cell, where room permits.
-        is_name: set left, as a name is, not right, as a number is.
-
-    """
-
-    group: str
-    head: str
-    meaning: str
-    text: Callable[[T], str]
-    interval: Callable[[T], str] | None = None
-    is_name: bool = False
+    group: str  # heading that the columns beside it share; may be empty
+    head: str  # its own heading within the group
+    meaning: str  # definition with the unit, shown when the reader points at the head
+    text: Callable[[T], str]  # of a cell
+    interval: Callable[[T], str] | None = None  # of a cell, if there is room
+    is_name: bool = False  # aligned left, as a name, instead of right, as a number
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """Text with its interval, which may be empty."""
 
     text: str
@@ -45,13 +35,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Text, ready to be set in any way."""
+    """Text, ready for any output."""
 
-    groups: tuple[str, ...]  # one a column, the same for neighbours that belong together
+    groups: tuple[str, ...]  # one a column; neighbours that belong together have the same
     heads: tuple[str, ...]
     meanings: tuple[str, ...]
     names: tuple[bool, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
 
     def spans(self) -> Iterator[tuple[str, int]]:
         """Each group with the number of its columns."""
@@ -59,9 +49,14 @@ class Table:
             yield group, len(list(columns))
 
 
-def latency(group: str, head: str, meaning: str, of: Callable[[T], Estimate]) -> Column[T]:
+def name(head: str, text: Callable[[T], str], meaning: str = "") -> TableColumn[T]:
+    """A column of words, aligned left."""
+    return TableColumn("", head, meaning, text, is_name=True)
+
+
+def latency(group: str, head: str, meaning: str, of: Callable[[T], Estimate]) -> TableColumn[T]:
     """A column of latencies in milliseconds, from an estimate in seconds, with its interval."""
-    return Column(
+    return TableColumn(
         group,
         head,
         f"ms, {meaning}",
@@ -70,7 +65,7 @@ def latency(group: str, head: str, meaning: str, of: Callable[[T], Estimate]) ->
     )
 
 
-def render(columns: Sequence[Column[T]], rows: Sequence[T]) -> Table:
+def render(columns: Sequence[TableColumn[T]], rows: Sequence[T]) -> Table:
     """Fill the table."""
     return Table(
         tuple(column.group for column in columns),
@@ -81,18 +76,18 @@ def render(columns: Sequence[Column[T]], rows: Sequence[T]) -> Table:
     )
 
 
-def _cell(column: Column[T], row: T) -> Cell:
-    return Cell(column.text(row), column.interval(row) if column.interval else "")
+def _cell(column: TableColumn[T], row: T) -> TableCell:
+    return TableCell(column.text(row), column.interval(row) if column.interval else "")
 
 
 def as_text(table: Table) -> str:
-    """Aligned by blanks, for a terminal, without the intervals."""
+    """Aligned by spaces, for a terminal, without the intervals."""
     lines = [table.heads, *(tuple(cell.text for cell in row) for row in table.rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(table.heads))]
     over, place = "", 0
     for group, span in table.spans():
         missing = len(group) - sum(widths[place : place + span]) - 2 * (span - 1)
-        widths[place] += max(0, missing)  # a group is as wide as its name, too
+        widths[place] += max(0, missing)  # a group is at least as wide as its name
         over += group.ljust(sum(widths[place : place + span]) + 2 * (span - 1)) + "  "
         place += span
     aligned = [
@@ -129,7 +124,7 @@ def inert(markdown: str) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Significant digits, without exponent; ∞ and - where there is no number."""
+    """Significant digits, without exponent; ∞ for infinity and - for NaN."""
     if math.isnan(value):
         return NONE
     if math.isinf(value):
@@ -146,11 +141,16 @@ def count(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share; what is not quite nothing, or all, does not become it by rounding."""
+    """A share; only exact shares are shown as 0 % and 100 %."""
     if math.isnan(share):
         return NONE
     decimals = 0 if share in (0, 1) or 0.0095 <= share <= 0.9905 else 2
     return f"{100 * share:.{decimals}f} %"
+
+
+def upper_bound(share: float) -> str:
+    """An upper bound of a share, rounded up."""
+    return f"{math.ceil(1000 * share) / 10:.1f} %"
 
 
 def milliseconds(seconds: float) -> str:
@@ -159,15 +159,15 @@ def milliseconds(seconds: float) -> str:
 
 
 def interval(estimate: Estimate, text: Callable[[float], str]) -> str:
-    """The two bounds; nothing where nothing was observed."""
+    """The two bounds; empty without observations."""
     return f"{text(estimate.low)} to {text(estimate.high)}" if estimate.n else ""
 
 
 def positive_interval(estimate: Estimate, text: Callable[[float], str]) -> str:
-    """The two bounds of what cannot be negative, such as a latency."""
+    """The two bounds of a value that cannot be negative, such as a latency."""
     return f"{text(max(0.0, estimate.low))} to {text(estimate.high)}" if estimate.n else ""
 
 
-def lost_of(lost: int, n: int) -> str:
-    """A count and what it is a count of."""
-    return f"{lost} of {n}" if n else NONE
+def out_of(count: int, n: int) -> str:
+    """A count and the total that it is part of."""
+    return f"{count} of {n}" if n else NONE

@@ -1,4 +1,4 @@
-"""Estimates with the intervals that belong to them. An infinite bound says that n is too small for one."""
+"""Estimates with their intervals. An infinite bound means that n is too small for a bound."""
 
 import functools
 import math
@@ -12,12 +12,12 @@ from scipy import stats
 Values = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
-MIN_BLOCKS = 6  # below, not even their extremes bound a median with 95 % confidence
+MIN_BLOCKS = 6  # with fewer, even the extremes do not bound a median with 95 % confidence
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure, its confidence interval, and how many observations it stands on."""
+    """A number, its confidence interval, and its number of observations."""
 
     value: float
     low: float
@@ -27,17 +27,12 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """What is told of any sample of latencies, in its unit; never a mean, never trimmed.
-
-    Attributes:
-        maximum: NaN of an empty sample.
-
-    """
+    """Summary of a sample of latencies, in its unit; never a mean, never trimmed."""
 
     median: Estimate
     p95: Estimate
     p99: Estimate
-    maximum: float
+    maximum: float  # NaN of an empty sample
 
     @classmethod
     def of(cls, values: npt.ArrayLike) -> "Quantiles":
@@ -49,34 +44,19 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Latency of requests of which some reused a connection and others opened one, by recorded facts.
+    """Latency of requests of which some reused a connection and others opened one, by recorded facts."""
 
-    Attributes:
-        reconnect_share: how many opened one.
-        reuse: median of those that did not, None if there were none.
-        reconnect: median of those that did, None if there were none.
-
-    """
-
-    reconnect_share: Estimate
-    reuse: Estimate | None
-    reconnect: Estimate | None
+    reuse: Estimate | None  # median of the requests that reused one; None without any
+    reconnect: Estimate | None  # median of the requests that opened one; None without any
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """What two things that were measured side by side differ by.
+    """The difference between two things that were measured side by side."""
 
-    Attributes:
-        ratio: of the one to the other.
-        difference: of the one from the other, in their unit.
-        p_value: chance of as large a difference where there is none; NaN where pairs are too few to tell.
-
-    """
-
-    ratio: Estimate
-    difference: Estimate
-    p_value: float
+    ratio: Estimate  # of the one to the other
+    difference: Estimate  # of the one from the other, in their unit
+    p_value: float  # probability of such a difference by chance; NaN with too few pairs
 
 
 def rate(events: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
@@ -90,8 +70,8 @@ def rate(events: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
 def quantile(values: npt.ArrayLike, q: float, confidence: float = CONFIDENCE) -> Estimate:
     """Quantile, with the interval between two order statistics (Conover 1999, section 3.2).
 
-    It is a value that was observed, so it never lies in the void between the two modes of a mixture.
-    Holds for any distribution. A bound is infinite where n has no order statistic far enough out: a finite
+    It is an observed value, so it is never between the two modes of a mixture. The interval holds for any
+    distribution. A bound is infinite where n has no order statistic far enough out: a finite
     upper bound of p99 takes 368 observations at 95 %, a lower bound of the median 6.
     """
     ordered = np.sort(np.asarray(values, float))
@@ -106,34 +86,32 @@ def quantile(values: npt.ArrayLike, q: float, confidence: float = CONFIDENCE) ->
 
 @functools.cache
 def _bounds(n: int, q: float, confidence: float) -> tuple[int, int]:
-    """Places of those order statistics, from 0; -1 and n where there are none.
+    """Indices of these order statistics, from 0; -1 and n if they do not exist.
 
-    As scipy.stats.quantile_test has them, which takes two milliseconds for each of thousands of quantiles.
+    Same as scipy.stats.quantile_test, which takes two milliseconds for each of thousands of quantiles.
     """
     tail = (1 - confidence) / 2
     return int(stats.binom.ppf(tail, n, q)) - 1, int(stats.binom.isf(tail, n, q))
 
 
 def mixture(latency: npt.ArrayLike, reconnected: npt.ArrayLike) -> Mixture:
-    """Tell the two modes apart by `reconnected`, a fact of each request; never by its latency."""
+    """Separate the two modes by `reconnected`, a recorded fact of each request, never by latency."""
     data, opened = np.asarray(latency, float), np.asarray(reconnected, bool)
     reuse, reconnect = data[~opened], data[opened]
     return Mixture(
-        rate(int(opened.sum()), len(data)),
-        quantile(reuse, 0.5) if len(reuse) else None,
-        quantile(reconnect, 0.5) if len(reconnect) else None,
+        quantile(reuse, 0.5) if len(reuse) else None, quantile(reconnect, 0.5) if len(reconnect) else None
     )
 
 
 def paired(values: npt.ArrayLike, reference: npt.ArrayLike) -> Paired:
-    """Compare pairs that were measured side by side: the median of what each pair differs by.
+    """Compare pairs that were measured side by side: the median difference within pairs.
 
-    Percentile bootstrap over the pairs, as `bootstrap_median` has it. The median, not the mean: a round in
-    which the machine was busy elsewhere must not decide.
+    Percentile bootstrap over the pairs, see `bootstrap_median`. The median, not the mean, so that a round in
+    which the machine was busy does not decide.
 
     Args:
-        values: one figure for each block (a round on a lane), a median as a rule.
-        reference: the same of what it is compared with.
+        values: one number for each block (a round on a lane), usually a median.
+        reference: the same for the reference.
 
     """
     own, other = np.asarray(values, float), np.asarray(reference, float)
@@ -147,14 +125,14 @@ def paired(values: npt.ArrayLike, reference: npt.ArrayLike) -> Paired:
 def bootstrap_median(n: int) -> Values:
     """Share of all resamples of n values whose median is at most the k-th smallest value, k from 1 to n.
 
-    Exact, so nothing need be drawn (Efron 1979, Annals of Statistics 7:1-26, section 3). Of an even number
+    Exact, so no resamples are drawn (Efron 1979, Annals of Statistics 7:1-26, section 3). For even n
     it is the lower of the two medians; the upper one's distribution is the mirror image.
     """
     return np.asarray(stats.binom.sf((n - 1) // 2, n, np.arange(1, n + 1) / n))
 
 
 def _bootstrap(sample: Values, confidence: float = CONFIDENCE) -> tuple[Estimate, float]:
-    """Median of independent blocks with its interval, and the two-sided p-value of its being 0.
+    """Median of independent blocks with its interval, and the two-sided p-value for a median of 0.
 
     The expanded percentile interval (Hesterberg 2015, The American Statistician 69:371-386): the plain one
     is too narrow for few blocks.
@@ -163,22 +141,22 @@ def _bootstrap(sample: Values, confidence: float = CONFIDENCE) -> tuple[Estimate
     median = float(np.median(sample)) if n else math.nan
     if n < MIN_BLOCKS:
         return Estimate(median, -math.inf, math.inf, n), math.nan
-    # The share of resamples that lies a normal's z out stands for Student's t of as many blocks.
+    # Student's t for n blocks replaces the normal's z of the plain percentile interval.
     spread, student = math.sqrt(n / (n - 1)), stats.t(n - 1)
     tail = stats.norm.cdf(spread * student.ppf((1 - confidence) / 2))
     shares, ordered = bootstrap_median(n), np.sort(sample)
     place = int(np.argmax(shares >= tail))
     fewer = min(int((sample <= 0).sum()), int((sample >= 0).sum()))
     beyond = min(0.5, shares[fewer - 1]) if fewer else 0.0
-    # No median can be surer than the sign test where all blocks agree.
+    # The p-value cannot be smaller than that of the sign test for blocks that all agree.
     p_value = max(2 * float(student.cdf(stats.norm.ppf(beyond) / spread)), 2.0 ** (1 - n))
     return Estimate(median, float(ordered[place]), float(ordered[n - 1 - place]), n), p_value
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for being many (Holm 1979): reject those at or below the level, in any family.
+    """Adjust p-values for multiple comparisons (Holm 1979): reject those at or below the level.
 
-    scipy has the step-up procedures for the false discovery rate, but not this one.
+    scipy has step-up procedures for the false discovery rate, but not this one.
     """
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted, running = [0.0] * len(p_values), 0.0

@@ -1,0 +1,1 @@
+"""The charts: one module each, which draws the numbers that it is given and computes none."""

@@ -1,1 +1,0 @@
-"""The charts: one module a family, each a pure function from a setting to a figure."""
