@@ -161,7 +161,7 @@ clean:
 # starts in it, be slower than later ones; most other modules never are imported.
 IMPORTED := awslambdaric.bootstrap, boto3.session, pymysql, sqlalchemy.dialects.mysql.pymysql, \
   sqlalchemy.dialects.sqlite.pysqlite, click, rich.progress, rich.live, pyarrow.parquet, pyarrow.compute, \
-  pandas, matplotlib.pyplot, matplotlib.backends.backend_svg, scipy.stats, jinja2, h11, cryptography.x509, \
+  pandas, matplotlib.pyplot, matplotlib.backends.backend_svg, jinja2, h11, cryptography.x509, \
   flask_cors, moto.moto_server.werkzeug_app, moto.s3.responses, moto.secretsmanager.responses, \
   moto.sts.responses
 $(VENV)/ready: requirements.lock pyproject.toml

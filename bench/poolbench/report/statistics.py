@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+
+from poolbench.report import distributions
 
 Values = npt.NDArray[np.float64]
 
@@ -63,8 +64,7 @@ def rate(events: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """Share of `events` in `n` with Wilson's interval (Wilson 1927), which does not collapse at 0 or 1."""
     if n == 0:
         return Estimate(math.nan, 0.0, 1.0, 0)
-    interval = stats.binomtest(events, n).proportion_ci(confidence, method="wilson")
-    return Estimate(events / n, float(interval.low), float(interval.high), n)
+    return Estimate(events / n, *distributions.wilson(events, n, confidence), n)
 
 
 def quantile(values: npt.ArrayLike, q: float, confidence: float = CONFIDENCE) -> Estimate:
@@ -86,12 +86,10 @@ def quantile(values: npt.ArrayLike, q: float, confidence: float = CONFIDENCE) ->
 
 @functools.cache
 def _bounds(n: int, q: float, confidence: float) -> tuple[int, int]:
-    """Indices of these order statistics, from 0; -1 and n if they do not exist.
-
-    Same as scipy.stats.quantile_test, which takes two milliseconds for each of thousands of quantiles.
-    """
-    tail = (1 - confidence) / 2
-    return int(stats.binom.ppf(tail, n, q)) - 1, int(stats.binom.isf(tail, n, q))
+    """Indices of these order statistics, from 0; -1 and n if they do not exist."""
+    tail, shares = (1 - confidence) / 2, distributions.binomial(n, q)
+    below, above = np.cumsum(shares), np.cumsum(shares[::-1])
+    return int(np.argmax(below >= tail)) - 1, n - int(np.argmax(above > tail))
 
 
 def mixture(latency: npt.ArrayLike, reconnected: npt.ArrayLike) -> Mixture:
@@ -128,7 +126,8 @@ def bootstrap_median(n: int) -> Values:
     Exact, so no resamples are drawn (Efron 1979, Annals of Statistics 7:1-26, section 3). For even n
     it is the lower of the two medians; the upper one's distribution is the mirror image.
     """
-    return np.asarray(stats.binom.sf((n - 1) // 2, n, np.arange(1, n + 1) / n))
+    more = (n + 1) // 2  # of the values of a resample that are at most the k-th smallest
+    return np.array([distributions.binomial(n, k / n)[more:].sum() for k in range(1, n + 1)])
 
 
 def _bootstrap(sample: Values, confidence: float = CONFIDENCE) -> tuple[Estimate, float]:
@@ -142,14 +141,15 @@ def _bootstrap(sample: Values, confidence: float = CONFIDENCE) -> tuple[Estimate
     if n < MIN_BLOCKS:
         return Estimate(median, -math.inf, math.inf, n), math.nan
     # Student's t for n blocks replaces the normal's z of the plain percentile interval.
-    spread, student = math.sqrt(n / (n - 1)), stats.t(n - 1)
-    tail = stats.norm.cdf(spread * student.ppf((1 - confidence) / 2))
+    spread, freedom = math.sqrt(n / (n - 1)), n - 1
+    tail = distributions.normal_cdf(spread * distributions.student_quantile((1 - confidence) / 2, freedom))
     shares, ordered = bootstrap_median(n), np.sort(sample)
     place = int(np.argmax(shares >= tail))
     fewer = min(int((sample <= 0).sum()), int((sample >= 0).sum()))
     beyond = min(0.5, shares[fewer - 1]) if fewer else 0.0
     # The p-value cannot be smaller than that of the sign test for blocks that all agree.
-    p_value = max(2 * float(student.cdf(stats.norm.ppf(beyond) / spread)), 2.0 ** (1 - n))
+    surprise = distributions.student_cdf(distributions.normal_quantile(beyond) / spread, freedom)
+    p_value = max(2 * surprise, 2.0 ** (1 - n))
     return Estimate(median, float(ordered[place]), float(ordered[n - 1 - place]), n), p_value
 
 
