@@ -12,6 +12,7 @@ import numpy as np
 from poolbench.report import render
 from poolbench.report.render import TableColumn
 from poolbench.report.statistics import Estimate, Quantiles, paired
+from poolbench.typed import BadValue
 
 _MACHINE = ("python_implementation", "python_version", "system", "release", "machine", "libraries", "cpus")
 _CPU = ("brand_raw", "count")
@@ -150,7 +151,7 @@ def _spelled_out(column: TableColumn[BenchmarkLine]) -> TableColumn[BenchmarkLin
     return replace(column, text=text)
 
 
-class NotARun(Exception):
+class NotARun(BadValue):
     """A file that holds no run of this suite; the message says why and what to do."""
 
 

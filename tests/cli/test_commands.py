@@ -46,8 +46,8 @@ def test_a_plan_shows_cells_lanes_and_time_and_runs_nothing(tmp_path: Path) -> N
 def test_without_an_extra_its_verb_names_it_and_the_others_work(tmp_path: Path) -> None:
     (tmp_path / "jupytext.py").write_text("raise ModuleNotFoundError(name='jupytext')")
     code, output = run_poolbench(tmp_path, "notebooks")
-    cure = "the extras poolbench[cli,lab,analysis,notebooks] install all there is"
-    assert (code, output) == (1, f"poolbench: there is no jupytext here: {cure}\n")
+    cure = "the extras poolbench[cli,lab,report,notebooks] install everything"
+    assert (code, output) == (1, f"poolbench: jupytext is not installed: {cure}\n")
     assert run_poolbench(tmp_path, "--help")[0] == 0
 
 

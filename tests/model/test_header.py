@@ -27,14 +27,14 @@ def edited(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], object]], Pat
 
 def test_a_header_of_the_first_version_is_upgraded() -> None:
     header = read_header(OLD)
-    assert (header.schema, header.timeout_s, header.target.is_local) == (SCHEMA, 2.0, True)
-    assert header.target.proxy_settings["IdleClientTimeout"] == 2.0
+    assert (header.schema, header.timeout_s, header.target.is_local) == (SCHEMA, 4.0, True)
+    assert header.target.proxy_settings["IdleClientTimeout"] == 4.0
     first = header.cells[0]
     assert (first.label, first.route, first.endpoint, first.gap_asked_s) == (
         "queuepool",
         "proxy",
         "proxy_black_hole",
-        first.gap_ratio * 2.0,
+        first.gap_ratio * 4.0,
     )
     assert [cell.label for cell in header.cells if cell.aa_control][:1] == ["queuepool-twin"]
     assert {cell.strategy for cell in header.cells if cell.baseline} == {"no_database"}

@@ -1,10 +1,8 @@
 """Errors that are no bugs: their message names the thing and the cure, and a traceback would add nothing."""
 
-from micro.summary import NotARun
 from poolbench.aws.account import AwsFailed, BadRequest
 from poolbench.aws.bundle import CannotBundle, NoModule
 from poolbench.aws.cost import NoPrice, TooExpensive
-from poolbench.campaign import BadCampaign
 from poolbench.campaign.engine import CampaignStopped
 from poolbench.campaign.header import Different
 from poolbench.campaign.invoker import InvokeFailed
@@ -18,17 +16,17 @@ from poolbench.lab.process import ChildFailed
 from poolbench.lab.proxy import SettingError
 from poolbench.report.load import CannotLoad
 from poolbench.store import BadStore, StoreError
+from poolbench.typed import BadValue
 
 # What the command line names is not there, or no such thing: the same again would fail the same way.
 WRONG_INPUT = (
-    BadCampaign,
+    BadValue,  # of a campaign file, or of a saved run of the microbenchmarks
     BadRequest,
     BadServer,
     BadStore,
     NoCampaign,
     NoModule,
     NoPlace,
-    NotARun,
     SettingError,
 )
 EXPECTED = (

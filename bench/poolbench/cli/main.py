@@ -13,7 +13,7 @@ import click
 from poolbench import __version__
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-EXTRAS = "cli,lab,analysis,notebooks"
+EXTRAS = "cli,lab,report,notebooks"
 
 # Verb -> module and command. Imported when used: charts and the lab take seconds to import.
 VERBS: Mapping[str, str] = MappingProxyType(
@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> None:
     except OSError as error:  # a file, a pipe: the system names it, and a traceback would explain nothing
         _fail_output(error)
     except ModuleNotFoundError as error:
-        _fail(FAILED, f"there is no {error.name} here: the extras poolbench[{EXTRAS}] install all there is")
+        _fail(FAILED, _how_to_get(str(error.name)))
     except Exception as error:
         code = _code_of(error)
         if code is None:  # a bug, which is to be seen whole
@@ -116,6 +116,12 @@ def _fail_output(error: OSError) -> None:
     if isinstance(error, BrokenPipeError):
         sys.exit(FAILED)
     _fail(FAILED, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _how_to_get(module: str) -> str:
+    if module == "micro":
+        return "this needs a checkout of poolbench: the microbenchmarks in bench/micro are not installed"
+    return f"{module} is not installed: the extras poolbench[{EXTRAS}] install everything"
 
 
 def _fail(code: int, message: str) -> None:

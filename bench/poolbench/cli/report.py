@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from micro.page import write_page
 from poolbench.campaign.journal import Journal
 from poolbench.campaign.sync import Synced, publish, sync
 from poolbench.cli import terminal
@@ -56,6 +55,8 @@ def report(places: tuple[str, ...], out: Path | None, campaign: str | None, *, m
     console = terminal.console()
     saved = [Path(place) for place in places if Path(place).is_file()]
     for file in saved:
+        from micro.page import write_page  # noqa: PLC0415 (only a checkout has it)
+
         written = write_page(file, out or file.parent)
         _show(console, written.text, written.page)
     directories = [_of_one(fetch(place, campaign)) for place in places if Path(place) not in saved]

@@ -170,25 +170,6 @@ class Header:
         """The proxy's idle client timeout."""
         return self.target.idle_client_timeout_s
 
-    @property
-    def content(self) -> dict[str, Any]:
-        """As a table with the names of schema 1, which the analyses still use."""
-        table = self.as_dict()
-        table["target"]["proxy"] = table["target"].pop("proxy_settings")
-        for session in table["sessions"]:
-            session["labs_beside"] = session["other_labs"]
-        return table
-
-    @property
-    def added_rtt_s(self) -> float:
-        """Round-trip time that the lab added."""
-        return self.target.added_rtt_s
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it was run against the lab."""
-        return self.target.is_local
-
     def as_dict(self) -> dict[str, Any]:
         """JSON types."""
         same: dict[str, Any] = json.loads(json.dumps(asdict(self)))

@@ -101,8 +101,8 @@ def _latency(found: Quantiles) -> str:
 
 def limitations(scenario: Scenario, headers: Sequence[Header], found: Assessment) -> Iterator[str]:
     """What these data do not support, in sentences."""
-    if any(header.is_local for header in headers):
-        added = max(header.added_rtt_s for header in headers)
+    if any(header.target.is_local for header in headers):
+        added = max(header.target.added_rtt_s for header in headers)
         trip = (
             f"which adds {milliseconds(added)} ms to every round trip and models nothing else of a network"
             if added
@@ -182,7 +182,7 @@ def burst_limitations(dataset: Dataset) -> Iterator[str]:
         "between two samples is missed. The number left open afterwards does not change any more, and is "
         "exact."
     )
-    if header.is_local:
+    if header.target.is_local:
         yield (
             f"Latencies come from a closed loop on a machine with {header.machine.cores} cores, which "
             "environments, proxy and database share. With many environments they measure the wait for a "

@@ -109,7 +109,7 @@ class CampaignDirectory:
 
     def events(self) -> pd.DataFrame:
         """The lab proxy's events in order of time, likewise; empty on AWS, as RDS Proxy has no event log."""
-        if not self.header.is_local:
+        if not self.header.target.is_local:
             return _frame(EVENTS.empty_table())
         found = self._series("events", EVENTS, "what the proxy did is shown by its settings")
         return found.sort_values("wall_ns", ignore_index=True)

@@ -216,7 +216,7 @@ def _write(name: str, out: Path, dataset: Dataset, warnings: Sequence[DataWarnin
         headers=dataset.headers,
         provenance=[dict(_provenance(header.as_dict())) for header in dataset.headers],
         warnings=warnings,
-        is_local=any(header.is_local for header in dataset.headers),
+        is_local=any(header.target.is_local for header in dataset.headers),
         rows=len(dataset.rows),
         uncounted=int((~dataset.rows["counted"]).sum()),
         metrics=render.render(columns.CLOUDWATCH, cloudwatch_metrics(dataset.cloudwatch)),
