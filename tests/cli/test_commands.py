@@ -190,7 +190,7 @@ def test_a_directory_without_a_campaign_is_no_report(tmp_path: Path) -> None:
 def test_a_directory_of_campaigns_is_no_report_and_names_them(tmp_path: Path) -> None:
     small_campaign(tmp_path / "runs" / "one")
     code, output = run_poolbench(tmp_path, "report", "runs")
-    assert (code, "name those to take together; it holds runs/one\n" in output) == (2, True), output
+    assert (code, "name the campaigns to report together; it has runs/one\n" in output) == (2, True), output
 
 
 def test_a_readme_that_is_no_text_is_refused(tmp_path: Path) -> None:
