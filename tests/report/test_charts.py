@@ -167,7 +167,7 @@ def test_one_setting_needs_no_matrix(scenario: Scenario) -> None:
 def test_matrix_shows_every_cell_with_its_count(tmp_path: Path) -> None:
     made = [
         small_campaign(tmp_path / failure, campaign=failure, failure=failure)
-        for failure in ("idle_close", "reset")
+        for failure in ("idle_close", "idle_reset")
     ]
     figure = matrix(failure_matrix(split(load(made))))
     assert figure is not None
@@ -176,7 +176,9 @@ def test_matrix_shows_every_cell_with_its_count(tmp_path: Path) -> None:
 
 
 def test_matrix_shows_behind_a_plus_what_is_lost_within_the_timeout(tmp_path: Path) -> None:
-    made = [small_campaign(tmp_path / name, campaign=name, failure=name) for name in ("a", "b")]
+    made = [
+        small_campaign(tmp_path / name, campaign=name, failure=name) for name in ("idle_close", "idle_reset")
+    ]
 
     def lose_early(rows: list[dict[str, Any]]) -> None:
         for row in rows:
@@ -216,7 +218,10 @@ def test_matrix_of_many_settings_has_a_panel_for_each_driver(tmp_path: Path) -> 
 
 
 def test_matrix_of_trouble_without_a_gap_beyond_the_timeout_takes_the_gaps_there_are(tmp_path: Path) -> None:
-    made = [small_campaign(tmp_path / name, campaign=name, failure=name, gaps=(0.5,)) for name in ("a", "b")]
+    made = [
+        small_campaign(tmp_path / name, campaign=name, failure=name, gaps=(0.5,))
+        for name in ("idle_close", "idle_reset")
+    ]
     figure = matrix(failure_matrix(split(load(made))))
     assert figure is not None
     assert [text.get_text() for text in figure.axes[0].texts] == ["0/2"] * 4

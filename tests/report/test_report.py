@@ -170,7 +170,7 @@ def test_text_from_the_campaign_cannot_become_markup(tmp_path: Path) -> None:
 def test_settings_that_differ_get_sections_and_a_matrix(tmp_path: Path) -> None:
     made = [
         small_campaign(tmp_path / name, campaign=name, failure=name, strategies=("queuepool", "nullpool"))
-        for name in ("idle_close", "reset")
+        for name in ("idle_close", "idle_reset")
     ]
     report = write_report(made, tmp_path / "out")
     page = report.page.read_text()
@@ -182,7 +182,8 @@ def test_settings_that_differ_get_sections_and_a_matrix(tmp_path: Path) -> None:
 
 
 def test_many_settings_make_tables_without_charts(tmp_path: Path) -> None:
-    made = [small_campaign(tmp_path / f"f{n}", campaign=f"f{n}", failure=f"f{n}") for n in range(5)]
+    failures = ("idle_close", "idle_reset", "idle_error", "black_hole", "server_restart")
+    made = [small_campaign(tmp_path / name, campaign=name, failure=name) for name in failures]
     report = write_report(made, tmp_path / "out")
     assert [path.name for path in report.figures] == ["matrix.png"]
     assert len(report.tables) == 5
