@@ -85,7 +85,7 @@ _AFTER_MEANING = "successful first requests after a gap longer than the timeout"
 OVERHEADS: Sequence[TableColumn[Overhead]] = (
     name("strategy", lambda one: one.label),
     TableColumn(
-        "failed", "all", "requests of any kind, including those that only prepare a connection for a gap",
+        "failed", "requests", "of any kind, including those that only prepare a connection for a gap",
         lambda one: out_of(one.failed, one.requests),
     ),
     TableColumn(
