@@ -68,7 +68,7 @@ def write_page(file: Path, out: Path) -> Written:
     """Show the run that pytest-benchmark saved in `file` as `micro.html` in `out`.
 
     Raises:
-        NotARun: there is none in it.
+        NotARun: the file does not hold a run.
 
     """
     run = load(file)
@@ -95,7 +95,7 @@ def keep(file: Path, out: Path) -> None:
     """Keep a run in `out`: `benchmark.json`, without what nobody reads again, and `summary.md`.
 
     Raises:
-        NotARun: there is none in `file`.
+        NotARun: `file` does not hold a run.
 
     """
     run = load(file)
@@ -113,7 +113,7 @@ def readme_table(file: Path) -> str:
     """The short table in Markdown: microseconds with their intervals, and wire commands.
 
     Raises:
-        NotARun: there is no run in `file`.
+        NotARun: `file` does not hold a run.
 
     """
     return render.as_markdown(render.render(_BRIEF_COLUMNS, _brief(load(file))))

@@ -12,7 +12,7 @@ WAYS = (
 
 
 class NoServer(Exception):
-    """There is none, or it cannot be used; one line with the ways to get one, and without the password."""
+    """No server, or one that cannot be used; one line tells how to get one, without the password."""
 
 
 def parse(option: str, given: str) -> URL:

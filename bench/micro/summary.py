@@ -52,7 +52,7 @@ def lines(benchmarks: Iterable[Mapping[str, Any]]) -> list[BenchmarkLine]:
     Groups stay in their order; within a group the quickest comes first.
 
     Raises:
-        NoData: there are no rounds in it.
+        NoData: it has no rounds.
 
     """
     found = [_line(benchmark) for benchmark in benchmarks]

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 ATTEMPTS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 4, 2, 3
 # Each attempt may time out, and botocore (standard mode) sleeps up to 1, 2 and 4 s before repeating one.
 LONGEST_PUT_S = ATTEMPTS * READ_TIMEOUT_S + 7
-PARTIAL = ".tmp-"  # how files begin that are no objects yet; a kill in mid-put leaves one
+PARTIAL = ".tmp-"  # prefix of files that are not yet objects; a kill in mid-put leaves one
 _ABANDONED_S = 60.0  # since it was written last; putting an object takes far less
 _RACE_S = 0.2  # between creates of a key that S3 says is just being created
 
@@ -26,7 +26,7 @@ class StoreError(Exception):
 
 
 class BadStore(StoreError):
-    """What was asked for is no store's URL."""
+    """The URL is not a store's."""
 
 
 class Conflict(StoreError):
@@ -51,7 +51,7 @@ class Store(Protocol):
         """Read a whole object.
 
         Raises:
-            KeyError: there is none.
+            KeyError: the object does not exist.
             StoreError: the store refused.
 
         """
@@ -223,7 +223,7 @@ class S3Store:
         raise StoreError(f"store {self.url}: cannot write {key}: ConditionalRequestConflict")
 
     def _create(self, key: str, data: bytes) -> int:
-        """Put an object if there is none; 200, 412 if there is one, 409 if one is being created."""
+        """Create an object: 200; 412 if it exists, 409 if another put creates it now."""
         checksum = b64encode(hashlib.sha256(data).digest()).decode()
         where = {"Bucket": self._bucket, "Key": self._prefix + key}
         try:

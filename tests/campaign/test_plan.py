@@ -109,7 +109,7 @@ def test_expansion_is_deterministic_and_complete(
         (('["queuepool", "nullpool"]', '["os:getcwd()"]'), "strategy 'os:getcwd()' cannot be imported"),
         (('["queuepool", "nullpool"]', '["../x:y"]'), "strategy '../x:y' cannot be imported: TypeError"),
         (('["queuepool", "nullpool"]', '["os:getcwd"]'), "called with one argument: too many positional"),
-        (('["queuepool", "nullpool"]', '["os:sep"]'), "imported: it is no function but of type str"),
+        (('["queuepool", "nullpool"]', '["os:sep"]'), "imported: it is not a function but of type str"),
         (('["queuepool", "nullpool"]', "[\"__import__('os')\"]"), "unknown strategy \"__import__('os')\""),
         (("[0, 1.5]", "[0, 1.5, 0]"), "factors.gaps: 0.0 given twice"),
         (("[0, 1.5]", "[-1]"), "factors.gaps: -2 s is not 0 to 604800 s"),

@@ -137,7 +137,10 @@ def test_it_is_made_for_another_processor(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("python", "message"),
-    [("3.9", "Lambda runs 3.11, "), ("3.14", r"no python3.14 on PATH to compile with: install it")],
+    [
+        ("3.9", "Lambda runs 3.11, "),
+        ("3.14", r"python3.14 is not on PATH, and compiling needs it: install it"),
+    ],
 )
 def test_a_python_that_lambda_or_this_machine_lacks_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, python: str, message: str

@@ -89,7 +89,7 @@ def open_session(region: str | None) -> boto3.Session:
         region: such as `eu-west-1`; None takes AWS_DEFAULT_REGION or the profile's.
 
     Raises:
-        BadRequest: there is no such region, or no such profile.
+        BadRequest: the region or the profile does not exist.
 
     """
     try:

@@ -36,7 +36,7 @@ class Runtime:
         """Path of a Python of this version, which is needed to compile for it.
 
         Raises:
-            CannotBundle: Lambda has no such runtime, or there is no such Python here.
+            CannotBundle: Lambda has no such runtime, or this machine no such Python.
 
         """
         if self.python not in PYTHONS:
@@ -49,7 +49,7 @@ class Runtime:
         if found and _version(found) == self.python:
             return found
         raise CannotBundle(
-            f"there is no python{self.python} on PATH to compile with: install it, or leave --python out to "
+            f"python{self.python} is not on PATH, and compiling needs it: install it, or leave out --python to "
             f"bundle for Python {HERE.python}"
         )
 

@@ -19,7 +19,7 @@ _FAILED = ("CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED")
 
 
 class NotDeployed(AwsFailed):
-    """There is no such stack, or it is not whole."""
+    """The stack does not exist, or it is not whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ def find(account: Account, stack: str = STACK) -> Deployed:
 
 
 def status_of(account: Account, stack: str) -> str:
-    """What CloudFormation calls its state; `ABSENT` if there is none of that name."""
+    """State of the stack as CloudFormation calls it; `ABSENT` if it does not exist."""
     found = _describe(account, stack)
     return ABSENT if found is None else str(found["StackStatus"])
 

@@ -57,7 +57,7 @@ class CampaignFile:
         """Take these failures instead of the file's; they become part of its text, as strategies do.
 
         Raises:
-            BadCampaign: there is no such failure.
+            BadCampaign: a failure mode of that name does not exist.
 
         """
         if not names:
@@ -71,7 +71,7 @@ class CampaignFile:
         """Add strategies to the file's; they become part of its text, and so of what is resumed.
 
         Raises:
-            BadCampaign: there is no such strategy, or it is in the file already.
+            BadCampaign: a strategy of that name does not exist, or the file has it already.
 
         """
         if not names:

@@ -48,7 +48,7 @@ class Journal:
         """Read one of the JSON objects.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: the object does not exist.
             StoreError: it is damaged.
 
         """
@@ -163,7 +163,7 @@ def newest(store: Store, name: str) -> str:
     """Id of the newest campaign of that name in the store.
 
     Raises:
-        NoCampaign: there is none.
+        NoCampaign: the store has none of that name.
 
     """
     found = store.list_folders()

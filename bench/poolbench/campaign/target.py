@@ -61,7 +61,7 @@ class Target(Protocol):
 
     @property
     def fleet(self) -> str:
-        """Function with as many environments as a burst needs; empty: there is none."""
+        """Function with as many environments as a burst needs; empty: the target has none."""
 
     @property
     def sampler(self) -> str:

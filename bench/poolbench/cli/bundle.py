@@ -59,7 +59,7 @@ def bundle(out: Path, python: str, architecture: str, own: tuple[str, ...]) -> N
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What the lab's functions run: an unpacked bundle, or, where there is none, this very package."""
+    """What the lab's functions run: an unpacked bundle, or this very package."""
 
     sha256: str | None = None  # of the bundle
     directory: Path | None = None
@@ -82,7 +82,7 @@ def unpacked(path: Path | None, campaign: Campaign) -> Iterator[Code]:
     """The code of a bundle, there for as long as the block runs.
 
     Raises:
-        click.UsageError: it is no bundle.
+        click.UsageError: the file is not a bundle.
         CannotBundle: it is one for another Python or machine.
         BadCampaign: the campaign asks for libraries that are not in it.
 

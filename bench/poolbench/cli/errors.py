@@ -1,4 +1,4 @@
-"""Errors that are no bugs: their message names the thing and the cure, and a traceback would add nothing."""
+"""Errors that are not bugs: their message names the thing and the cure; a traceback would add nothing."""
 
 from poolbench.aws.account import AwsFailed, BadRequest
 from poolbench.aws.bundle import CannotBundle, NoModule

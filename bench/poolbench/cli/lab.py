@@ -40,7 +40,7 @@ def state_path() -> Path:
 
 
 def read_state() -> LabState | None:
-    """The lab that is up; None if there is none, or the one that was has died."""
+    """The lab that is up; None if none is, or the last one has died."""
     with suppress(OSError, ValueError, TypeError):
         state = LabState(**json.loads(state_path().read_text()))
         os.kill(state.pid, 0)

@@ -65,13 +65,11 @@ class Finite(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: D102
         number = super().convert(value, param, ctx)
-        return (
-            number if math.isfinite(number) else self.fail(f"{value} is no number to count with", param, ctx)
-        )
+        return number if math.isfinite(number) else self.fail(f"{value} is not a finite number", param, ctx)
 
 
 def server_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`--server`, or a variable: a command line is no place for a URL with a password."""
+    """`--server`, or a variable: a URL with a password does not belong on a command line."""
     return click.option("--server", envvar=SERVER_VARIABLE, show_envvar=True, help=text)
 
 

@@ -41,17 +41,17 @@ def fetch(place: str, campaign: str | None = None, out: Path | None = None) -> P
 
     Raises:
         NoPlace: there is nothing there, or no campaign.
-        NoCampaign: there is no such campaign, or several and none was named.
+        NoCampaign: the campaign does not exist, or the store has several and none was named.
         StoreError: the store refused.
 
     """
     directory = Path(place)
     if "://" not in place:
         if not directory.is_dir():
-            raise NoPlace(f"directory {place!r} does not exist, and it is no file:// or s3:// URL")
+            raise NoPlace(f"directory {place!r} does not exist, and it is not a file:// or s3:// URL")
         if not _is_store(directory):
             if campaign is not None:
-                raise NoPlace(f"{place!r} is no store with campaigns to choose from: leave --campaign out")
+                raise NoPlace(f"{place!r} is not a store with campaigns to choose from: leave --campaign out")
             if not (any(directory.glob("header.json")) or any(directory.glob("*/header.json"))):
                 raise NoPlace(f"{place} holds no synced campaign: see `poolbench sync`")
             return directory

@@ -26,7 +26,7 @@ def show_cost(console: Console, campaign: Campaign, region: str | None) -> None:
     """Print the duration and the bill, for a stack as the template makes it but for the fleet's size.
 
     Raises:
-        BadRequest: there is no such region, or no such profile.
+        BadRequest: the region or the profile does not exist.
         NoPrice: the price table lacks it.
         BadCampaign: it is too long for one execution of the state machine, or the template lacks lanes.
 

@@ -21,7 +21,7 @@ class Client:
         setting: Setting | None,
         arrived: Callable[[], int] | None = None,
     ) -> None:
-        """Make the engine, of the control where there is no strategy; opens no connection.
+        """Make the engine, that of the baseline without a strategy; opens no connection.
 
         Args:
             strategy: how to make and use the engine.
@@ -59,7 +59,7 @@ class Client:
             self._due = self._build
         if self.conduct.connects_at_init:
             self.settle()
-            with contextlib.suppress(Exception):  # then there is none, and the request that follows tells
+            with contextlib.suppress(Exception):  # the request that follows tells
                 self.engine.connect().close()
 
     def settle(self) -> None:

@@ -157,7 +157,7 @@ def address_of(endpoint: str) -> Address:
     """Address of the `proxy` or the `database` endpoint.
 
     Raises:
-        BadConfiguration: there is no such endpoint here.
+        BadConfiguration: this function has no such endpoint.
 
     """
     return Address.parse(f"POOLBENCH_{endpoint.upper()}_ENDPOINT")

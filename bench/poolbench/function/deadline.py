@@ -51,7 +51,7 @@ class Deadline:
                     self._cut(int(descriptor))
 
     def _cut(self, descriptor: int) -> None:
-        # Asked first: a copy of what is no socket would be left over, and copied in its turn the next time.
+        # Asked first: a copy of anything but a socket would be left over, and copied again the next time.
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return
         with socket.socket(fileno=os.dup(descriptor)) as peer:

@@ -194,7 +194,7 @@ def get(name: str) -> Driver:
     """Look up a driver.
 
     Raises:
-        UnknownDriver: there is none of that name.
+        UnknownDriver: a driver of that name does not exist.
 
     """
     try:

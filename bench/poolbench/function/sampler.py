@@ -25,8 +25,10 @@ from poolbench.function.workload import seed
 from poolbench.model.series import ConnectionSample
 from poolbench.store import Store, open_store
 
-ADMINISTRATOR = "POOLBENCH_ADMINISTRATOR_SECRET"  # of who may make users; where it is not set, none is made
-# Of who comes to the proxy with tokens, and in whose name the proxy comes with this.
+ADMINISTRATOR = (
+    "POOLBENCH_ADMINISTRATOR_SECRET"  # a user who may create users; not set: the sampler creates none
+)
+# Clients log in to the proxy as this user with a token; the proxy logs in to the database with this password.
 TOKEN_USER = "POOLBENCH_TOKEN_USER_SECRET"  # noqa: S105 (a variable's name)
 
 
@@ -223,7 +225,7 @@ def _proxy() -> list[Sample]:
 
 
 def _ask_proxy(path: str) -> Any:
-    """Ask the control API of the lab's proxy; None where there is no lab."""
+    """Ask the control API of the lab's proxy; None outside of the lab."""
     url = os.environ.get("POOLBENCH_PROXY_CONTROL")
     if not url:
         return None

@@ -11,7 +11,7 @@ def import_function(name: str) -> Callable[..., Any]:
     """Import what `package.module:function` names, a function of one argument.
 
     Raises:
-        ImportError: there is no such function, or its module cannot be imported; the message says why.
+        ImportError: the function does not exist, or its module cannot be imported; the message says why.
 
     """
     module, _, function = name.partition(":")
@@ -22,7 +22,7 @@ def import_function(name: str) -> Callable[..., Any]:
     except Exception as error:  # the module's own code may raise anything
         raise ImportError(f"{type(error).__name__}: {error}") from error
     if not callable(found):
-        raise ImportError(f"it is no function but of type {type(found).__name__}")
+        raise ImportError(f"it is not a function but of type {type(found).__name__}")
     own: Callable[..., Any] = found
     with contextlib.suppress(ValueError):  # it has no signature, as some that are built in
         try:

@@ -98,7 +98,7 @@ def get_workload(name: str) -> Workload:
     It must raise when an answer is wrong. It is imported where it is named: by the plan, and by the function.
 
     Raises:
-        UnknownWorkload: there is none of that name, or no such function.
+        UnknownWorkload: a workload or function of that name does not exist.
 
     """
     if ":" in name:

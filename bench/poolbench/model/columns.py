@@ -1,7 +1,7 @@
 """Dataclasses of dataclasses as flat tables: which columns a record has, and how it becomes one and back.
 
 A field whose type is a dataclass is a part of the record: its fields become columns, with the field's prefix.
-An optional dataclass is no part but a value, and stays nested. Adding a column is adding a field, with a
+An optional dataclass is a value, not a part, and stays nested. Adding a column is adding a field, with a
 default if records were already written without it.
 """
 

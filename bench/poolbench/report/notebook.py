@@ -40,7 +40,7 @@ class Results:
         if (self.directory / "header.json").exists():
             return View(load([self.directory]))
         if not (self.directory / name / "header.json").exists():
-            return View(None, f"There is no campaign `{name}` here; `poolbench campaign {name}` measures it.")
+            return View(None, f"Campaign `{name}` is not here; `poolbench campaign {name}` measures it.")
         return View(load([self.directory / name]))
 
     def ask(self, name: str) -> None:

@@ -239,7 +239,7 @@ def get(name: str) -> Strategy:
     it is named: by the plan, and by the function in its execution environment.
 
     Raises:
-        UnknownStrategy: there is none of that name, or no such function.
+        UnknownStrategy: a strategy or function of that name does not exist.
 
     """
     if ":" in name:

@@ -109,7 +109,7 @@ class FunctionFleet:
     async def replace(self, environment: ExecutionEnvironment) -> ExecutionEnvironment | None:
         """End an environment as Lambda does every few hours, and return the successor of a provisioned one.
 
-        It ends when it is idle, and not before its successor is ready. On demand there is no successor.
+        It ends when it is idle, and not before its successor is ready; on demand it has no successor.
 
         Raises:
             ProvisioningFailed: the successor could not be initialised; the old one stays.
