@@ -139,7 +139,7 @@ def test_it_is_made_for_another_processor(tmp_path: Path) -> None:
     ("python", "message"),
     [
         ("3.9", "Lambda runs 3.11, "),
-        ("3.14", r"python3.14 is not on PATH, and compiling needs it: install it"),
+        ("3.14", r"python3.14 is not on PATH, which compiling needs: install it"),
     ],
 )
 def test_a_python_that_lambda_or_this_machine_lacks_is_named(

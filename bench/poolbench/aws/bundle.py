@@ -49,7 +49,7 @@ class Runtime:
         if found and _version(found) == self.python:
             return found
         raise CannotBundle(
-            f"python{self.python} is not on PATH, and compiling needs it: install it, or leave out --python to "
+            f"python{self.python} is not on PATH, which compiling needs: install it, or leave out --python to "
             f"bundle for Python {HERE.python}"
         )
 
