@@ -49,8 +49,8 @@ class Runtime:
         if found and _version(found) == self.python:
             return found
         raise CannotBundle(
-            f"python{self.python} is not on PATH, which compiling needs: install it, or leave out --python to "
-            f"bundle for Python {HERE.python}"
+            f"python{self.python} is not on PATH, which compiling needs: install it, or leave out --python "
+            f"to bundle for Python {HERE.python}"
         )
 
 
