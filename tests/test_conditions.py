@@ -50,7 +50,7 @@ def test_sqlalchemy_2_0_and_tls_lose_and_recover_as_the_usual_ones_do(user: User
     assert set(header["drivers"]) == {"pymysql", "asyncmy"}
     first = {
         (row["driver"], row["strategy"]): row
-        for row in user.rows(role="measure", request=0, twin=False, control=False)
+        for row in user.rows(role="measure", request=0, aa_control=False, baseline=False)
     }
     for driver in ("pymysql", "asyncmy"):
         assert first[driver, "queuepool"]["error_code"] == 2013

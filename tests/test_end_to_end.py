@@ -117,7 +117,7 @@ def test_the_output_ends_with_the_table_its_warnings_and_the_reports_place(smoke
     page = (smoke.folder / place).read_text()
     assert "queuepool" in output
     warnings = [line for line in output.splitlines() if line.startswith("warning: ")]
-    assert f"warning: environments were frozen by SIGSTOP alone in {smoke.rows()[0]['campaign']}" in warnings
+    assert f"warning: environments were frozen by SIGSTOP only: {smoke.rows()[0]['campaign']}" in warnings
     assert all(line.removeprefix("warning: ") in html.unescape(page) for line in warnings)
     assert page.lower().startswith("<!doctype html>")
     assert "http://" not in page.replace("http://www.w3.org", "")

@@ -38,7 +38,7 @@ def measured(folder: Path, failures: list[str]) -> dict[tuple[str, str], dict[st
     code, output = user.run("campaign", "failures.toml")
     assert code == 0, output
     assert user.left_over() == {}
-    rows = user.rows(role="measure", control=False, twin=False)
+    rows = user.rows(role="measure", baseline=False, aa_control=False)
     return {(row["strategy"], row["failure"]): row for row in rows}
 
 

@@ -57,7 +57,7 @@ def test_the_example_of_the_readme_runs_on_a_database_of_ones_own(owner: User, s
     assert PASSWORD not in output
     by_gap = {
         (row["strategy"], row["gap_ratio"]): row["outcome"]
-        for row in owner.rows(role="measure", request=0, twin=False)
+        for row in owner.rows(role="measure", request=0, aa_control=False)
     }
     assert by_gap["mine:make_engine", 1.5] == "reconnected"  # its recycle is below the timeout
     assert by_gap["queuepool", 1.5] == "error"
