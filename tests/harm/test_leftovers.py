@@ -11,7 +11,7 @@ import pytest
 
 from poolbench.campaign.journal import Journal
 from poolbench.lab.leftovers import PREFIX, work_directory
-from poolbench.model.header import NOT_ENDED
+from poolbench.model.header import Session
 from poolbench.store import FileStore
 from tests.users import SHORT_ROWS, TIMEOUT_S, User, wait_for
 
@@ -117,10 +117,13 @@ def test_a_campaign_beside_another_lab_warns_that_timings_suffer(
         wait_for(lambda: starting(user))
         process.terminate()
         output, _ = process.communicate(timeout=TIMEOUT_S)
-        assert f"warning: process {os.getpid()} runs a lab, too: each disturbs the other's timings" in output
+        assert (
+            f"warning: another poolbench lab is running (pid {os.getpid()}); timings are unreliable" in output
+        )
         journal = Journal(FileStore(user.folder / "runs" / "store"), "smoke-20260101T000000Z-0000")
         journal.write("header", {})
-        journal.write("starts/000", {"how": NOT_ENDED, "pid": os.getpid()})
+        running = Session(session="000", started_wall_ns=1, pid=os.getpid())
+        journal.write("starts/000", running.as_dict())
         code, output = user.run("campaign", "smoke", "--resume", journal.campaign)
     refused = (
         f"campaign {journal.campaign} is being run by process {os.getpid()}: wait for it, or stop it first"

@@ -57,7 +57,7 @@ def restart(stack: Stack, ends: contextlib.ExitStack, work_dir: Path) -> None:
             backend=Backend(host=database.host, port=database.port, user=login.user, password=login.password),
             accounts={login.user: login.password},
             work_dir=work_dir,
-            listeners={name: Port(old.ports[name], failure) for name, failure in STANDING.items()},
+            listeners={name: Port(port, STANDING[name]) for name, port in old.ports.items()},
             control_port=urlsplit(old.control_url).port or 0,
         )
     )

@@ -55,7 +55,7 @@ def run_in_lab(loaded: CampaignFile, wanted: CampaignOptions) -> None:
     for reason in loaded.campaign.left_out():
         console.print(f"left out: {reason}", soft_wrap=True)
     for pid in labs:
-        console.print(f"warning: process {pid} runs a lab, too: each disturbs the other's timings")
+        console.print(f"warning: another poolbench lab is running (pid {pid}); timings are unreliable")
     if wanted.out:
         wanted.out.mkdir(parents=True, exist_ok=True)  # found out now, not when everything is measured
     check_memory(loaded.campaign)
