@@ -76,7 +76,7 @@ def test_a_place_that_is_none_is_refused_by_name() -> None:
 
 def test_a_campaign_cannot_be_chosen_of_a_directory_that_is_one(tmp_path: Path) -> None:
     small_campaign(tmp_path)
-    with pytest.raises(NoPlace, match="no store with campaigns to choose from: leave --campaign out"):
+    with pytest.raises(NoPlace, match="not a store with campaigns to choose from: leave --campaign out"):
         fetch(str(tmp_path), campaign="other")
 
 
